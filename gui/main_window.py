@@ -1,0 +1,324 @@
+"""The main window: puts strip, rail, views and status bar together, and turns what the person does into requests.
+
+It owns the `LiveState`. All that arrives comes through `receive`, all that is sent goes through the connection.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QResizeEvent
+from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QWidget
+
+from gui.actions import COMMANDS, Registry, StopKey
+from gui.connection import Batch, Connection
+from gui.live.episode_panel import EpisodePanel
+from gui.live.view import LiveView
+from gui.notices import status_items
+from gui.preferences import Preferences
+from gui.settings.view import SettingsView
+from gui.state import LiveState
+from gui.theme import TEXT_SIZES, Mode, Theme
+from gui.widgets.basics import column, row
+from gui.widgets.hints import Hint, Hints
+from gui.widgets.palette import Palette
+from gui.widgets.rail import Rail
+from gui.widgets.status import Status
+from gui.widgets.strip import Strip
+from hitl.clock import Clock, SystemClock, new_ulid
+from hitl.errors import HitlError
+from hitl.messages import Correction, NewEpisode, Release, Request, Resume, SetHold, Stop, Undo
+
+_TICK_MS = 100
+"""Ages, countdowns and staleness are drawn anew this often; messages are drawn when they come."""
+
+Connect = Callable[[str], Connection]
+"""Makes a connection to an address of the settings ("" for the one that the window was started with)."""
+
+
+class MainWindow(QMainWindow):
+    """The window. `connect` may raise InputError for an address that cannot be one."""
+
+    def __init__(
+        self, connect: Connect, preferences: Preferences, theme: Theme, *, address: str = "", author: str = "",
+        clock: Clock | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self._connect = connect
+        self._preferences = preferences
+        self._theme = theme
+        self._started_address = address
+        self._clock = clock or SystemClock()
+        self._retired: list[Connection] = []
+        self.state = LiveState(author or preferences.author)
+        self.registry = Registry(self, preferences.keys)
+        self.addActions([self.registry.action(command.id) for command in COMMANDS])
+        self.setWindowTitle("hitl")
+        self.setMinimumSize(960, 640)
+        self._build()
+        self._wire()
+        self.connection = self._connected_to(preferences.address)
+        self._timer = QTimer(self)
+        self._timer.setInterval(_TICK_MS)
+        self._timer.timeout.connect(self.refresh)
+        self.refresh()
+
+    def _build(self) -> None:
+        self.strip = Strip(self.registry, self._theme)
+        self.rail = Rail(self.registry, self._theme)
+        self.live = LiveView(self._theme, self.registry)
+        self.settings = SettingsView(self._preferences, self.registry)
+        self.status = Status()
+        self.places = QStackedWidget()
+        self.places.addWidget(self.live)
+        self.places.addWidget(self.settings)
+        middle = QWidget()
+        layout = row(self.rail, self.places, spacing=0)
+        layout.setStretch(1, 1)
+        middle.setLayout(layout)
+        whole = QWidget()
+        whole.setObjectName("page")
+        outer = column(self.strip, middle, self.status, spacing=0)
+        outer.setStretch(1, 1)
+        whole.setLayout(outer)
+        whole.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setCentralWidget(whole)
+        whole.setFocus()
+        self.palette_panel = Palette(self, self.registry, self._theme)
+        self.episode_panel = EpisodePanel(self)
+        self.hints = Hints(self, self._theme, (
+            Hint("Write here what the robot should do instead. The key / brings you here from anywhere, Enter sends.",
+                 lambda: self.live.say.box),
+            Hint("What the policy would do next. The keys 1 to 5 send one of them as your correction.",
+                 lambda: self.live.command.choices.buttons[0]),
+            Hint("STOP, or Escape from anywhere, asks the robot to stop. It stays still until you resume.",
+                 lambda: self.strip.stop, above=False),
+        ))  # fmt: skip
+        self.rail.show_place("view.live")
+        self._tab_order()
+
+    def _tab_order(self) -> None:
+        order: list[QWidget] = [self.live.say.box, *self.live.command.choices.buttons, self.strip.stop]
+        for first, second in zip(order, order[1:], strict=False):
+            QWidget.setTabOrder(first, second)
+
+    def _wire(self) -> None:
+        self.stop_key = StopKey(self, self._clock)
+        self.stop_key.pressed.connect(self.stop)
+        self.strip.stop_pressed.connect(self.stop_key.request)
+        self.live.say.sent.connect(self._say)
+        self.live.corrections.undo_asked.connect(self.undo)
+        self.episode_panel.begin.connect(self.new_episode)
+        self.settings.changed.connect(self._setting_changed)
+        self.settings.keys_changed.connect(self._keep_keys)
+        self.hints.finished.connect(self._hints_seen)
+        on = self.registry.on
+        on("robot.stop", self.stop_key.request)
+        on("robot.resume", lambda: self.send(Resume(**self._stamp())))
+        on("robot.release", lambda: self.send(Release(**self._stamp())))
+        on("robot.new_episode", lambda: self.episode_panel.toggle(self.strip.new_episode))
+        on("say.focus", self._focus_box)
+        for number in range(1, 6):
+            on(f"say.choose{number}", partial(self.choose, number - 1))
+        on("say.undo", self.undo)
+        on("view.live", lambda: self.show_place("view.live"))
+        on("view.settings", lambda: self.show_place("view.settings"))
+        on("view.palette", self.palette_panel.open)
+        on("view.fullscreen", lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen())
+        for mode in ("system", "light", "dark"):
+            on(f"theme.{mode}", partial(self._set, "theme", mode))
+        on("text.bigger", lambda: self._set("text_size", min(TEXT_SIZES[1], self._theme.type.body + 1)))
+        on("text.smaller", lambda: self._set("text_size", max(TEXT_SIZES[0], self._theme.type.body - 1)))
+        on("text.reset", lambda: self._set("text_size", TEXT_SIZES[0]))
+        on("help.hints", self._show_hints)
+        on("help.keys", self._show_keys)
+        on("app.quit", self._quit)
+        hints = QGuiApplication.styleHints()
+        if hints is not None:
+            hints.colorSchemeChanged.connect(lambda _scheme: self._restyle())
+
+    def start(self) -> None:
+        """Begin to look for the backend and to draw time passing; show the hints on the first start."""
+        self.connection.start()
+        self._timer.start()
+        if not self._preferences.hints_seen:
+            QTimer.singleShot(0, self.hints.start)
+
+    # -- what the person does -------------------------------------------------------------------------------------
+
+    def correct(self, words: str, source: Literal["typed", "key"]) -> None:
+        """Send a correction."""
+        hold_s = self._preferences.hold_s
+        self.send(Correction(**self._stamp(), text=words, source=source, hold_s=hold_s))
+
+    def _say(self, words: str) -> None:
+        self.correct(words, "typed")
+        self.live.say.clear_sent()
+
+    def choose(self, place: int) -> None:
+        """Send the alternative at `place` (0 first) as a correction; nothing happens where there is none."""
+        command = self.state.command
+        if command is not None and self.state.connected and place < len(command.alternatives):
+            self.correct(command.alternatives[place].text, "key")
+
+    def undo(self, row_id: str = "") -> None:
+        """Take back a correction: the one named, else the person's newest."""
+        target = self.state.undo_target(row_id)
+        if target is not None:
+            self.send(Undo(**self._stamp(), target=target.id))
+
+    def new_episode(self, seed: int | None, shift: str) -> None:
+        """Begin another episode."""
+        self.send(NewEpisode(**self._stamp(), seed=seed, shift=shift))
+
+    def stop(self) -> None:
+        """Ask the robot to stop, ahead of everything else; then leave the text box (its text stays) and the panels."""
+        stop = Stop(**self._stamp(), reason="a person pressed STOP")
+        self.connection.stop(stop)
+        self.state.stopping(stop)
+        self.live.say.box.clearFocus()
+        self.palette_panel.close_panel()
+        self.episode_panel.close_panel()
+        self.refresh()
+
+    def send(self, request: Request) -> None:
+        """Hand a request to the outbox and show it at once."""
+        self.connection.submit(request)
+        self.state.submitted(request, self._clock.now_ns())
+        self.refresh()
+
+    def _stamp(self) -> dict[str, Any]:
+        return {"id": new_ulid(), "author": self.state.author, "stamp_ns": self._clock.now_ns()}
+
+    # -- what comes in --------------------------------------------------------------------------------------------
+
+    def receive(self, batch: Batch) -> None:
+        """Take over what arrived, and draw what changed."""
+        now_ns = self._clock.now_ns()
+        health = batch.health
+        before = self.state.connected, self.state.unsaved, self.state.link_error
+        self.state.link(connected=health.connected, offset_ns=health.offset_ns, unsaved=health.unsaved,
+                        round_trip_ms=health.round_trip_ms, error=health.error)  # fmt: skip
+        for request in batch.kept:
+            self.state.submitted(request, now_ns)
+        for message in batch.messages:
+            self.state.apply(message, now_ns)
+        for failure in batch.failures:
+            self.state.failed(failure.request, failure.reason)
+            if isinstance(failure.request, Correction) and not self.live.say.box.text():
+                self.live.say.box.setText(failure.request.text)
+        if batch.pictures:
+            self.live.cameras.show_pictures(batch.pictures)
+        after = health.connected, health.unsaved, health.error
+        if batch.messages or batch.failures or batch.kept or before != after:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Draw the state; parts that did not change are left alone."""
+        now_ns = self._clock.now_ns()
+        address = self._preferences.address or self._started_address
+        self.strip.refresh(self.state, now_ns)
+        self.live.refresh(self.state, now_ns, address)
+        self.status.show_items(status_items(self.state, now_ns))
+        self.registry.enable("say.undo", self.state.undo_target() is not None)
+        if self.state.backend is not None:
+            self.episode_panel.set_shifts(self.state.backend.shifts)
+
+    def _connected_to(self, address: str) -> Connection:
+        try:
+            connection = self._connect(address)
+        except HitlError as error:
+            self.settings.complain("address", str(error))
+            connection = self._connect("")
+        connection.ready.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        self.live.cameras.sized.connect(connection.want_size)
+        return connection
+
+    def _take(self) -> None:
+        self.receive(self.connection.take())
+
+    # -- places, theme, settings ----------------------------------------------------------------------------------
+
+    def show_place(self, command_id: str) -> None:
+        """Show Live or Settings."""
+        self.places.setCurrentWidget(self.settings if command_id == "view.settings" else self.live)
+        self.rail.show_place(command_id)
+
+    def _focus_box(self) -> None:
+        self.show_place("view.live")
+        self.live.say.focus()
+
+    def _show_keys(self) -> None:
+        self.show_place("view.settings")
+        QTimer.singleShot(0, self.settings.show_keys)
+
+    def _show_hints(self) -> None:
+        self.show_place("view.live")
+        self.hints.start()
+
+    def _hints_seen(self) -> None:
+        self._preferences.hints_seen = True
+
+    def _set(self, key: str, value: str | int | float) -> None:
+        self._preferences.set(key, value)
+        self.settings.reload()
+        self._setting_changed(key)
+
+    def _setting_changed(self, key: str) -> None:
+        match key:
+            case "theme" | "text_size":
+                mode: Mode = self._preferences.theme
+                self._theme.mode = mode
+                self._theme.type = type(self._theme.type)(self._preferences.text_size)
+                self._restyle()
+            case "author":
+                self.state.author = self._preferences.author
+            case "hold_s":
+                self.send(SetHold(**self._stamp(), hold_s=self._preferences.hold_s))
+            case "address":
+                self._reconnect()
+
+    def _reconnect(self) -> None:
+        before = self.connection
+        self.live.cameras.sized.disconnect(before.want_size)
+        before.ready.disconnect(self._take)
+        self._retired.append(before)
+        threading.Thread(target=before.close, name="retire-link").start()
+        self.state.link(connected=False, offset_ns=0, unsaved=self.state.unsaved, round_trip_ms=0.0)
+        self.state.backend = self.state.robot = self.state.command = None
+        self.connection = self._connected_to(self._preferences.address)
+        self.connection.start()
+        self.refresh()
+
+    def _restyle(self) -> None:
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            self._theme.apply(app)
+        self.strip.restyle()
+        self.live.restyle()
+        for widget in self.findChildren(QWidget):
+            widget.updateGeometry()
+            widget.update()
+
+    def _quit(self) -> None:
+        self.close()
+
+    def _keep_keys(self) -> None:
+        self._preferences.keys = self.registry.changed_keys()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the hints beside what they point at."""
+        super().resizeEvent(event)
+        self.hints.follow()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Remember the window, write what was said, end the threads."""
+        self._timer.stop()
+        self._preferences.geometry = self.saveGeometry()
+        self._preferences.sync()
+        self.connection.close()
+        super().closeEvent(event)

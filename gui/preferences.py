@@ -1,0 +1,161 @@
+"""What the window remembers between starts, as one declarative table over QSettings.
+
+Values are checked on the way in and out: a hand-edited or old settings file gives the default, never a crash.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from PySide6.QtCore import QByteArray, QSettings
+
+from gui.theme import MODES, TEXT_SIZES, Mode, checked_mode
+from hitl.errors import InputError
+
+Kind = Literal["choice", "whole", "number", "text"]
+MAX_HOLD_S = 600.0
+MAX_AUTHOR_CHARS = 60
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: where it is kept, how it is called and edited, its limits and what it does."""
+
+    key: str
+    group: str
+    label: str
+    kind: Kind
+    default: str | int | float
+    note: str
+    choices: tuple[str, ...] = ()
+    low: float = 0
+    high: float = 0
+    unit: str = ""
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("theme", "Appearance", "Theme", "choice", "system", "“System” follows the colours of the desktop.",
+            choices=MODES),
+    Setting("text_size", "Appearance", "Text size", "whole", TEXT_SIZES[0], "Size of body text.",
+            low=TEXT_SIZES[0], high=TEXT_SIZES[1], unit="pt"),
+    Setting("author", "Corrections", "Your name", "text", "", "Written beside each of your corrections in the log."),
+    Setting("hold_s", "Corrections", "Hold for at most", "number", 0.0,
+            "How long a correction holds. With 0 it holds until it is done or you release it.",
+            low=0, high=MAX_HOLD_S, unit="s"),
+    Setting("address", "Connection", "Backend address", "text", "",
+            "Empty: the backend that this window was started with. Otherwise “tcp://host:port”, "
+            "where port is the first of four."),
+)  # fmt: skip
+
+
+class Preferences:
+    """The remembered settings."""
+
+    def __init__(self, store: QSettings | None = None) -> None:
+        self._store = store or QSettings("hitl", "window")
+
+    def get(self, key: str) -> str | int | float:
+        """The value of a setting of SETTINGS, or its default where what is kept cannot be used."""
+        setting = next(entry for entry in SETTINGS if entry.key == key)
+        value = self._store.value(key)
+        try:
+            return setting.default if value is None else checked(setting, value)
+        except InputError:
+            return setting.default
+
+    def set(self, key: str, value: str | int | float) -> None:
+        """Keep a value; InputError names what is wrong with it."""
+        setting = next(entry for entry in SETTINGS if entry.key == key)
+        self._store.setValue(key, checked(setting, value))
+
+    @property
+    def theme(self) -> Mode:
+        """The theme."""
+        return checked_mode(str(self.get("theme")))
+
+    @property
+    def text_size(self) -> int:
+        """Body type in points."""
+        return int(self.get("text_size"))
+
+    @property
+    def author(self) -> str:
+        """The person's name; the account's name until one is given."""
+        return str(self.get("author")) or _account()
+
+    @property
+    def hold_s(self) -> float:
+        """Longest hold of a correction in seconds; 0 is until done or released."""
+        return float(self.get("hold_s"))
+
+    @property
+    def address(self) -> str:
+        """Address of the backend; empty for the one that the window was started with."""
+        return str(self.get("address"))
+
+    @property
+    def hints_seen(self) -> bool:
+        """Whether the first-run hints were dismissed."""
+        return self._store.value("hints_seen") in (True, "true")
+
+    @hints_seen.setter
+    def hints_seen(self, seen: bool) -> None:
+        self._store.setValue("hints_seen", seen)
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Keys that the person changed, by command id."""
+        try:
+            kept = json.loads(str(self._store.value("keys") or "{}"))
+        except json.JSONDecodeError:
+            return {}
+        return {str(k): str(v) for k, v in kept.items()} if isinstance(kept, dict) else {}
+
+    @keys.setter
+    def keys(self, keys: dict[str, str]) -> None:
+        self._store.setValue("keys", json.dumps(keys))
+
+    @property
+    def geometry(self) -> QByteArray | None:
+        """Place and size of the window."""
+        kept = self._store.value("geometry")
+        return kept if isinstance(kept, QByteArray) else None
+
+    @geometry.setter
+    def geometry(self, geometry: QByteArray) -> None:
+        self._store.setValue("geometry", geometry)
+
+    def sync(self) -> None:
+        """Write to disk now."""
+        self._store.sync()
+
+
+def checked(setting: Setting, value: object) -> str | int | float:
+    """`value` as the type and within the limits of `setting`; InputError otherwise."""
+    if setting.kind == "choice":
+        if value not in setting.choices:
+            raise InputError(f"{value!r} is not known", field=setting.key, hint=f"Use one of {setting.choices}.")
+        return str(value)
+    if setting.kind == "text":
+        text = str(value).strip()
+        if len(text) > MAX_AUTHOR_CHARS * 4 or not text.isprintable():
+            raise InputError("This is too long or has control characters", field=setting.key, hint="Shorten it.")
+        return text
+    try:
+        number = int(str(value)) if setting.kind == "whole" else float(str(value))
+    except ValueError as error:
+        raise InputError(f"{value!r} is no number", field=setting.key, hint="Write a number.") from error
+    if not setting.low <= number <= setting.high:
+        limits = f"{setting.low:g} to {setting.high:g} {setting.unit}"
+        raise InputError(f"{number:g} is out of range", field=setting.key, hint=f"Use {limits}.")
+    return number
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "person"

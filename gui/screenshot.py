@@ -1,0 +1,177 @@
+"""Pictures of every view with sample data, for README, review and tests: `hitl screenshot VIEW --out FILE`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import shiboken6
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QApplication
+
+from gui import samples
+from gui.app import application, display_available
+from gui.connection import Connection
+from gui.main_window import MainWindow
+from gui.preferences import Preferences
+from gui.theme import Theme, checked_mode, checked_text_size
+from hitl.clock import ManualClock
+from hitl.errors import InputError, StorageError
+
+DEFAULT_SIZE = (1280, 800)
+_S = 1_000_000_000
+SMALLEST = (960, 640)
+LARGEST = (7680, 4320)
+_Pose = Callable[[MainWindow], None]
+
+
+def _running(window: MainWindow) -> None:
+    window.receive(samples.batch(samples.backend(), samples.robot(), samples.policy_command()))
+
+
+def _understood(window: MainWindow) -> None:
+    rows = [*samples.corrections(), samples.acting()]
+    window.receive(samples.batch(samples.backend(), samples.robot(), samples.person_command(), rows=rows))
+
+
+def _waiting(window: MainWindow) -> None:
+    window.receive(samples.batch(connected=False, picture_age_ns=None))
+
+
+def _kept(window: MainWindow) -> None:
+    window.receive(samples.batch(connected=False, picture_age_ns=None, unsaved=1))
+    window.correct("pick up the red block", "typed")
+
+
+def _no_robot(window: MainWindow) -> None:
+    status = samples.backend(robot="missing", robot_name="", waiting_for="the robot node", episode="")
+    window.receive(samples.batch(status, rows=[], picture_age_ns=None))
+
+
+def _stopped(window: MainWindow) -> None:
+    window.receive(samples.batch(samples.backend(), samples.robot("stopped", "a person pressed STOP"),
+                                 samples.policy_command()))  # fmt: skip
+
+
+def _empty(window: MainWindow) -> None:
+    window.receive(samples.batch(samples.backend(episode="episode-1", episode_ns=4 * _S, session_ns=4 * _S),
+                                 samples.robot(), samples.policy_command(), rows=[]))  # fmt: skip
+
+
+def _lost(window: MainWindow) -> None:
+    _understood(window)
+    window.receive(samples.batch(connected=False, unsaved=1, picture_age_ns=2_400_000_000))
+    window.correct("go higher", "typed")
+
+
+def _fault(window: MainWindow) -> None:
+    window.receive(samples.batch(
+        samples.backend(recording_error="The disk is full. What was acknowledged is safe."),
+        samples.robot("fault", "Joint 3 of the left arm left its limits."), samples.policy_command()))  # fmt: skip
+
+
+def _refused(window: MainWindow) -> None:
+    _running(window)
+    window.live.say.box.setText("move the\x07 left arm up")
+    window.live.say.send()
+
+
+def _hints(window: MainWindow) -> None:
+    _empty(window)
+    window.hints.start()
+
+
+def _stop_hint(window: MainWindow) -> None:
+    _hints(window)
+    window.hints.advance()
+    window.hints.advance()
+
+
+def _palette(window: MainWindow) -> None:
+    _running(window)
+    window.registry.trigger("view.palette")
+
+
+def _episode(window: MainWindow) -> None:
+    _running(window)
+    window.registry.trigger("robot.new_episode")
+
+
+def _settings(window: MainWindow) -> None:
+    _running(window)
+    window.registry.trigger("view.settings")
+
+
+def _keys(window: MainWindow) -> None:
+    _running(window)
+    window.registry.trigger("help.keys")
+
+
+VIEWS: dict[str, tuple[str, _Pose]] = {
+    "live": ("the policy works", _running),
+    "live-understood": ("a correction acts, understood as a known command", _understood),
+    "live-waiting": ("there is no backend yet", _waiting),
+    "live-kept": ("a correction written before the backend is there", _kept),
+    "live-no-robot": ("the backend waits for the robot", _no_robot),
+    "live-stopped": ("the robot was stopped", _stopped),
+    "live-empty": ("nothing is corrected yet", _empty),
+    "live-lost": ("the backend went away in mid-session", _lost),
+    "live-fault": ("the robot reports a fault, the disk is full", _fault),
+    "live-refused": ("text that cannot be sent", _refused),
+    "live-hints": ("the first hint", _hints),
+    "live-stop-hint": ("the last hint", _stop_hint),
+    "live-episode": ("a new episode is about to begin", _episode),
+    "palette": ("the command palette", _palette),
+    "settings": ("the settings", _settings),
+    "keys": ("the keys, in the settings", _keys),
+}
+"""Every view: its name, what it shows, and how to bring the window there."""
+
+
+def main(view: str, out: Path, theme: str = "light", size: tuple[int, int] = DEFAULT_SIZE, text_size: int = 13) -> int:
+    """Draw `view` with sample data into the PNG or JPEG file `out`; returns 0.
+
+    size: width, height in pixels. Raises InputError for an unknown view, theme or size; StorageError if `out` cannot
+    be written.
+    """
+    width, height = size
+    if not (SMALLEST[0] <= width <= LARGEST[0] and SMALLEST[1] <= height <= LARGEST[1]):
+        raise InputError(f"{width}x{height} is out of range", field="size",
+                         hint=f"Use {SMALLEST[0]}x{SMALLEST[1]} to {LARGEST[0]}x{LARGEST[1]}.")  # fmt: skip
+    if view not in VIEWS:
+        raise InputError(f"{view!r} is no view", field="view", hint=f"Choose one of: {', '.join(VIEWS)}.")
+    if not display_available():
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    app = application()
+    with tempfile.TemporaryDirectory() as folder:
+        window = pose(view, Theme(checked_mode(theme), checked_text_size(text_size)), size, Path(folder), app)
+        saved = window.grab().save(str(out))
+        window.close()
+        shiboken6.delete(window)  # else its widgets would live on, styled and watching for Escape
+    if not saved:
+        raise StorageError("the picture cannot be written", field=str(out), hint="Give a .png file in a known folder.")
+    return 0
+
+
+def pose(view: str, theme: Theme, size: tuple[int, int], folder: Path, app: QApplication) -> MainWindow:
+    """A shown window that looks as `view`; its preferences are kept in `folder`."""
+    theme.apply(app)
+    store = QSettings(str(folder / "window.ini"), QSettings.Format.IniFormat)
+    preferences = Preferences(store)
+    preferences.set("theme", theme.mode)
+    preferences.set("text_size", theme.type.body)
+    preferences.set("author", samples.AUTHOR)
+    preferences.hints_seen = True
+    clock = ManualClock(samples.NOW_NS)
+    window = MainWindow(lambda _address: Connection(samples.open_sample, clock), preferences, theme,
+                        address="ipc:///run/user/1000/hitl/control", clock=clock)  # fmt: skip
+    window.resize(*size)
+    window.show()
+    app.processEvents()
+    VIEWS[view][1](window)
+    for _round in range(3):
+        app.processEvents()
+        window.refresh()
+    return window

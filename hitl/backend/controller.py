@@ -1,0 +1,494 @@
+"""Which command runs and what the robot is told, as a protocol core: no sockets, no threads, no clock of its own.
+
+A correction replaces the running command in the call that brings it, and its first chunk is made in that call from the
+newest observation. It holds until it is done, released, undone or its time is over; then the high level goes on. The
+low level runs once an observation; the high level is asked at its rate and whenever a command is finished.
+
+One thread owns a controller. Calls append to an output list that `drain` returns; the owner sends and logs it.
+Policies speak poses `(12,)`, the robot joints `(action_size,)`; the embodiment converts.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from hitl.clock import Clock, new_ulid
+from hitl.messages import (
+    ActionChunk,
+    Alternative,
+    CommandStatus,
+    CorrectionEvent,
+    CorrectionState,
+    CorrectionStatus,
+    Observation,
+    OutcomeEvent,
+    RobotState,
+    Source,
+)
+
+Array = NDArray[np.float64]
+Images = dict[str, NDArray[np.uint8]]
+
+ALTERNATIVES = 5
+EVENT_WINDOW_S = 2.0
+"""A correction is an example for the observations of this long before it; the published system's margin."""
+
+
+class LowLevelOutput(Protocol):
+    """What the low level answers: `pose_chunk` float `(steps, 12)`, absolute targets; `done` probability."""
+
+    @property
+    def pose_chunk(self) -> Any: ...
+
+    @property
+    def done(self) -> float: ...
+
+
+class Proposal(Protocol):
+    """What the high level would do next: texts with probabilities, most probable first."""
+
+    @property
+    def texts(self) -> Sequence[str]: ...
+
+    @property
+    def probabilities(self) -> Sequence[float]: ...
+
+
+class Policy(Protocol):
+    """What the controller needs of a hierarchical policy (policies/hierarchy/policy.py is one)."""
+
+    def start(self, text: str, pose_target: Array) -> Any:
+        """Begin a command at `(12,)` commanded pose; the result is passed back to `act`."""
+        ...
+
+    def act(self, images: Images, pose: Array, pose_target: Array, command: Any, elapsed_s: float) -> LowLevelOutput:
+        """Low level: one chunk from the newest pictures and poses."""
+        ...
+
+    def remember(self, images: Images, pose: Array, stamp_ns: int) -> None:
+        """Take an observation into the high level's history."""
+        ...
+
+    def propose(self) -> Proposal:
+        """High level: the next command, from the history."""
+        ...
+
+    def forget(self) -> None:
+        """Empty the history, at the start of an episode."""
+        ...
+
+
+class Embodiment(Protocol):
+    """Joints of one robot to poses and back."""
+
+    def pose_of(self, joints: Array) -> Array:
+        """`(..., action_size)` -> `(..., 12)`."""
+        ...
+
+    def joints_of(self, pose: Array) -> Array:
+        """`(..., 12)` -> `(..., action_size)`; not finite raises ValueError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When commands end and change; the settings of the same names say more."""
+
+    hold_s: float = 8.0
+    high_level_hz: float = 2.0
+    done_threshold: float = 0.5
+    done_observations: int = 3
+    min_command_s: float = 0.5
+    switch_probability: float = 0.5
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One observation with its payloads."""
+
+    observation: Observation
+    joints: Array
+    targets: Array
+    images: Images
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Actions for the robot: `rows` float64 `(steps, action_size)`, made from pictures of `captured_ns`."""
+
+    header: ActionChunk
+    rows: Array
+    captured_ns: int
+
+
+@dataclass(frozen=True)
+class StopWanted:
+    """A person said "stop": the correction `id` asks for the latched stop."""
+
+    id: str
+    author: str
+    said: str
+
+
+Output = Chunk | CommandStatus | CorrectionStatus | OutcomeEvent | StopWanted
+
+
+@dataclass
+class _Command:
+    """The running command. `active` is the policy's own record of it, made with the first chunk."""
+
+    id: str
+    text: str
+    source: Source
+    since_ns: int
+    probability: float
+    event: CorrectionEvent | None = None
+    until_ns: int = 0
+    active: Any = None
+    start_tick: int = 0
+    done: float = 0.0
+    done_count: int = 0
+
+
+class Controller:
+    """The loop's decisions for one robot. `session_start_ns` is the session clock's zero on `clock`.
+
+    Without a policy corrections are kept and end as they should, and nothing acts.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | None,
+        embodiment: Embodiment,
+        clock: Clock,
+        rules: Rules,
+        *,
+        session: str,
+        session_start_ns: int,
+        rate_hz: float = 50.0,
+    ) -> None:
+        self._policy = policy
+        self._embodiment = embodiment
+        self._clock = clock
+        self._rules = rules
+        self._session = session
+        self._session_start_ns = session_start_ns
+        self._rate_hz = rate_hz
+        self._episode = ""
+        self._command: _Command | None = None
+        self._alternatives: list[Alternative] = []
+        self._asked_ns: int | None = None
+        self._seen: Seen | None = None
+        self._unremembered = False
+        self._state: tuple[RobotState, Array, Array] | None = None
+        self._recent: deque[tuple[int, str]] = deque()
+        self._statuses: dict[str, CorrectionStatus] = {}
+        self._undone: set[str] = set()
+        self._chunks = 0
+        self._out: list[Output] = []
+
+    # -- what the owner reads -------------------------------------------------------------------------------------
+
+    @property
+    def hold_s(self) -> float:
+        """How long a correction holds at most; 0 = until done or released."""
+        return self._rules.hold_s
+
+    @property
+    def episode(self) -> str:
+        """Id of the episode whose observations count."""
+        return self._episode
+
+    def drain(self) -> list[Output]:
+        """Everything decided since the last call, in order."""
+        out, self._out = self._out, []
+        return out
+
+    def wanted(self) -> tuple[str, float]:
+        """The command that the policy wants now, with its probability; empty where it has not been asked yet."""
+        command = self._command
+        if command is not None and command.source == "policy":
+            return command.text, command.probability
+        if self._alternatives:
+            return self._alternatives[0].text, self._alternatives[0].probability
+        return "", 0.0
+
+    def recent_observations(self) -> list[str]:
+        """Ids of the observations of the last two seconds, oldest first."""
+        self._forget_old()
+        return [name for _, name in self._recent]
+
+    def status(self) -> CommandStatus:
+        """The running command and the alternatives."""
+        command = self._command
+        if command is None:
+            return CommandStatus(command_id="", text="", source="none", alternatives=self._alternatives)
+        event = command.event
+        return CommandStatus(
+            command_id=command.id,
+            text=command.text,
+            source=command.source,
+            author=event.author if event else "",
+            said=event.text if event else "",
+            since_ns=command.since_ns,
+            probability=command.probability,
+            done_probability=command.done,
+            held_until_ns=command.until_ns,
+            alternatives=self._alternatives,
+        )
+
+    def use(self, policy: Policy) -> None:
+        """Act with `policy` from now on; the running command begins anew under it."""
+        self._policy = policy
+        policy.forget()
+        self._unremembered = self._seen is not None
+        if self._command is not None:
+            self._command.active = None
+
+    # -- what people ask for --------------------------------------------------------------------------------------
+
+    def correct(self, event: CorrectionEvent) -> None:
+        """Let the correction act, in this call. One that was undone before it arrived is kept and never acts."""
+        self._statuses[event.id] = _status(event, "saved")
+        self._out.append(self._statuses[event.id])
+        if event.id in self._undone:
+            self._end(event.id, "undone")
+            return
+        if event.grounding == "stop":
+            self._out.append(StopWanted(event.id, event.author, event.text))
+            self._end(event.id, "done")
+            return
+        self._end_correction("replaced")
+        now_ns = self._clock.now_ns()
+        until_ns = now_ns + round(event.hold_s * 1e9) if event.hold_s else 0
+        self._command = _Command(event.id, event.command, "person", now_ns, 1.0, event, until_ns)
+        self._out.append(self.status())
+        self._act_now()
+
+    def release(self) -> None:
+        """End the running correction, if any; the high level goes on at once."""
+        if self._end_correction("released"):
+            self._act_now()
+
+    def undo(self, correction_id: str) -> None:
+        """Take a correction back: where it acts its effect ends now, where it has ended it is marked, and one that is
+        still under way will not act."""
+        self._undone.add(correction_id)
+        if self._command is not None and self._command.id == correction_id:
+            self._end_correction("undone")
+            self._act_now()
+        elif correction_id in self._statuses and self._statuses[correction_id].state != "undone":
+            self._end(correction_id, "undone")
+
+    def set_hold(self, hold_s: float) -> None:
+        """Later corrections hold at most `hold_s` seconds (0 = until done or released), and so does the running one,
+        counted from its start."""
+        self._rules = replace(self._rules, hold_s=hold_s)
+        command = self._command
+        if command is not None and command.source == "person":
+            command.until_ns = command.since_ns + round(hold_s * 1e9) if hold_s else 0
+            self._out.append(self.status())
+
+    def new_episode(self, episode: str) -> None:
+        """Observations of `episode` count from now on; a running correction ends with the old one."""
+        self._end_correction("expired")
+        self._command = None
+        self._episode = episode
+        self._seen = None
+        self._unremembered = False
+        self._state = None
+        self._recent.clear()
+        self._alternatives = []
+        self._asked_ns = None
+        if self._policy is not None:
+            self._policy.forget()
+        self._out.append(self.status())
+
+    # -- what the robot tells -------------------------------------------------------------------------------------
+
+    def robot_state(self, state: RobotState, joints: Array, targets: Array) -> None:
+        """The newest tick: joints and targets `(action_size,)` after it."""
+        if state.episode == self._episode:
+            self._state = (state, joints, targets)
+
+    def observe(self, seen: Seen) -> None:
+        """One observation, whole: `see`, and then `think` to its end."""
+        self.see(seen)
+        while self.think():
+            pass
+
+    def see(self, seen: Seen) -> None:
+        """Ends of commands and a chunk from the newest observation. The slow rest is left to `think`."""
+        if seen.observation.episode != self._episode:
+            return
+        self._seen = seen
+        self._recent.append((self._clock.now_ns(), f"{seen.observation.episode}/{seen.observation.tick}"))
+        self._forget_old()
+        self._unremembered = self._policy is not None
+        if self._robot_latched():
+            return
+        self._end_if_over()
+        if self._command is None:
+            self._choose()
+        self._act(seen.observation.tick, seen.joints, seen.targets, count_done=True)
+
+    def think(self) -> bool:
+        """One step of the high level: take the newest observation into its history, or ask it where it is due.
+
+        In steps, so that a correction waits for one step at most. False where nothing is left to do.
+        """
+        if self._policy is None or self._seen is None:
+            return False
+        if self._unremembered:
+            self._remember()
+            return True
+        due = self._asked_ns is None or self._clock.now_ns() - self._asked_ns >= 1e9 / self._rules.high_level_hz
+        if due and not self._robot_latched() and self._choose():
+            self._act_now()
+        return False
+
+    def expire(self) -> None:
+        """End a correction whose time is over; to be called now and then where observations may have stopped."""
+        self._end_if_over()
+
+    # -- decisions ------------------------------------------------------------------------------------------------
+
+    def _end_if_over(self) -> None:
+        command = self._command
+        if command is None:
+            return
+        if command.done_count >= self._rules.done_observations:
+            if not self._end_correction("done"):
+                self._command = None
+        elif command.until_ns and self._clock.now_ns() >= command.until_ns:
+            self._end_correction("expired")
+
+    def _remember(self) -> None:
+        policy, seen = self._policy, self._seen
+        if policy is not None and seen is not None and self._unremembered:
+            self._unremembered = False
+            policy.remember(seen.images, self._embodiment.pose_of(seen.joints), seen.observation.stamp_ns)
+
+    def _choose(self) -> bool:
+        """Ask the high level, and follow it unless a person's command runs. True where another command begins."""
+        if self._policy is None:
+            return False
+        self._remember()
+        now_ns = self._asked_ns = self._clock.now_ns()
+        proposal = self._policy.propose()
+        pairs = list(zip(proposal.texts, proposal.probabilities, strict=True))[:ALTERNATIVES]
+        self._alternatives = [Alternative(text=text, probability=float(p)) for text, p in pairs]
+        best = self._alternatives[0]
+        begins = self._command is None or self._replaces(best, self._command, now_ns)
+        if begins:
+            self._command = _Command(new_ulid(), best.text, "policy", now_ns, best.probability)
+        elif self._command is not None and self._command.source == "policy" and self._command.text == best.text:
+            self._command.probability = best.probability
+        self._out.append(self.status())
+        return begins
+
+    def _replaces(self, best: Alternative, command: _Command, now_ns: int) -> bool:
+        return (
+            command.source == "policy"
+            and best.text != command.text
+            and best.probability >= self._rules.switch_probability
+            and now_ns - command.since_ns >= self._rules.min_command_s * 1e9
+        )
+
+    def _act_now(self) -> None:
+        """A chunk in this call: the newest pictures, but the robot's present state, so that it starts where it is."""
+        seen = self._seen
+        if seen is None or self._policy is None or self._robot_latched():
+            return
+        if self._command is None:
+            self._choose()
+        tick, joints, targets = seen.observation.tick, seen.joints, seen.targets
+        if self._state is not None and self._state[0].tick >= tick:
+            tick, joints, targets = self._state[0].tick + 1, self._state[1], self._state[2]
+        self._act(tick, joints, targets, count_done=False)
+
+    def _act(self, tick: int, joints: Array, targets: Array, *, count_done: bool) -> None:
+        command, seen = self._command, self._seen
+        if command is None or seen is None or self._policy is None:
+            return
+        pose, pose_target = self._embodiment.pose_of(joints), self._embodiment.pose_of(targets)
+        begins = command.active is None
+        if begins:
+            command.active = self._policy.start(command.text, pose_target)
+            command.start_tick = tick
+        elapsed_s = (tick - command.start_tick) / self._rate_hz
+        output = self._policy.act(seen.images, pose, pose_target, command.active, elapsed_s)
+        self._send(command, tick, np.asarray(output.pose_chunk, dtype=np.float64), seen.observation.stamp_ns)
+        command.done = float(output.done)
+        if count_done and elapsed_s >= self._rules.min_command_s:
+            command.done_count = command.done_count + 1 if command.done > self._rules.done_threshold else 0
+        if begins and command.source == "person":
+            self._statuses[command.id] = _with_state(self._statuses[command.id], "acting")
+            self._out.append(self._statuses[command.id])
+
+    def _send(self, command: _Command, tick: int, pose_chunk: Array, captured_ns: int) -> None:
+        rows = np.ascontiguousarray(self._embodiment.joints_of(pose_chunk), dtype=np.float64)
+        self._chunks += 1
+        header = ActionChunk(
+            chunk=self._chunks,
+            episode=self._episode,
+            command_id=command.id,
+            start_tick=tick,
+            steps=len(rows),
+            stamp_ns=self._clock.now_ns(),
+        )
+        self._out.append(Chunk(header, rows, captured_ns))
+
+    def _end_correction(self, state: CorrectionState) -> bool:
+        """End a running correction; False where the policy's own command runs, which stays."""
+        command = self._command
+        if command is None or command.source != "person":
+            return False
+        self._command = None
+        self._end(command.id, state)
+        return True
+
+    def _end(self, correction_id: str, state: CorrectionState) -> None:
+        self._statuses[correction_id] = _with_state(self._statuses[correction_id], state)
+        outcome = OutcomeEvent(
+            id=new_ulid(),
+            session=self._session,
+            episode=self._statuses[correction_id].episode,
+            session_ns=self._clock.now_ns() - self._session_start_ns,
+            correction=correction_id,
+            state=state,
+        )
+        self._out += [outcome, self._statuses[correction_id]]
+
+    def _robot_latched(self) -> bool:
+        return self._state is not None and self._state[0].mode in ("stopped", "fault")
+
+    def _forget_old(self) -> None:
+        oldest_ns = self._clock.now_ns() - EVENT_WINDOW_S * 1e9
+        while self._recent and self._recent[0][0] < oldest_ns:
+            self._recent.popleft()
+
+
+def _status(event: CorrectionEvent, state: CorrectionState) -> CorrectionStatus:
+    return CorrectionStatus(
+        id=event.id,
+        text=event.text,
+        command=event.command,
+        grounding=event.grounding,
+        similarity=event.similarity,
+        state=state,
+        author=event.author,
+        session_ns=event.session_ns,
+        episode=event.episode,
+    )
+
+
+def _with_state(status: CorrectionStatus, state: CorrectionState) -> CorrectionStatus:
+    return msgspec.structs.replace(status, state=state)

@@ -1,0 +1,171 @@
+"""Messages to frames and back: one head frame (magic, protocol version, MessagePack) and raw payload frames behind it.
+
+Decides what a well-formed message is; knows nothing of sockets, threads or disks. Every error is an `InputError`
+or `MessageError` that names the field. The head is `b"HTL"`, one byte of protocol version, then the tagged Struct.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+
+import msgspec
+
+from hitl.clock import is_ulid
+from hitl.errors import InputError, MessageError
+from hitl.messages import (
+    MAX_TEXT_CHARS,
+    PROTOCOL,
+    ActionChunk,
+    ControlMessage,
+    Correction,
+    CorrectionStatus,
+    Frame,
+    Metric,
+    NewEpisode,
+    Observation,
+    Request,
+    RobotState,
+    SetHold,
+    StopMessage,
+    StreamMessage,
+    Undo,
+)
+
+AnyMessage = StreamMessage | ControlMessage | StopMessage
+Payload = bytes | memoryview
+MAX_HEAD_BYTES = 4 << 20
+"""Longest message without its payloads: enough to answer a pasted megabyte by name instead of hanging up."""
+
+_MAGIC = b"HTL"
+_HEAD = _MAGIC + bytes([PROTOCOL])
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)
+
+
+def encode(message: AnyMessage) -> bytes:
+    """The head frame of `message`. Raises MessageError where a text holds half of a surrogate pair."""
+    try:
+        return _HEAD + _encoder.encode(message)
+    except UnicodeEncodeError as error:
+        raise MessageError(f"{type(message).__name__} holds text that is no valid Unicode ({error.reason})") from error
+
+
+def decode(head: Payload) -> AnyMessage:
+    """The message in a head frame. Raises MessageError for foreign bytes, another version or a wrong field."""
+    data = memoryview(head)
+    if len(data) > MAX_HEAD_BYTES:
+        raise MessageError(
+            f"a message of {len(data)} bytes is over the limit of {MAX_HEAD_BYTES}", hint="Send less text."
+        )
+    if len(data) < len(_HEAD) or data[:3] != _MAGIC:
+        raise MessageError("these bytes are no hitl message", hint="Check that both ends are hitl and the address.")
+    if data[3] != PROTOCOL:
+        raise version_error(data[3])
+    try:
+        return _decoder.decode(data[4:])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageError(f"a message of protocol {PROTOCOL} that cannot be read: {error}") from error
+
+
+def version_error(theirs: int) -> MessageError:
+    """The error for a peer of protocol version `theirs`; it names both versions."""
+    return MessageError(
+        f"the other side speaks protocol {theirs}, this side speaks protocol {PROTOCOL}",
+        field="protocol",
+        hint="Install the same version of hitl on both sides.",
+    )
+
+
+def id_of(head: Payload) -> str:
+    """The id inside a head frame that `decode` refused, or an empty string; never raises."""
+    data = memoryview(head)
+    if len(data) > MAX_HEAD_BYTES or data[:3] != _MAGIC:
+        return ""
+    try:
+        fields = msgspec.msgpack.decode(data[4:])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    found = fields.get("id", "") if isinstance(fields, dict) else ""
+    return found if isinstance(found, str) and len(found) <= 64 else ""
+
+
+def newest_key(message: AnyMessage) -> tuple[str, str]:
+    """Messages of one sender with the same key replace each other where the newest wins."""
+    kind = type(message).__name__
+    if isinstance(message, Frame):
+        return kind, message.camera
+    if isinstance(message, CorrectionStatus):
+        return kind, message.id
+    if isinstance(message, Metric):
+        return kind, message.name
+    return kind, ""
+
+
+def check_payloads(message: AnyMessage, payloads: Sequence[Payload]) -> None:
+    """Raise MessageError unless the payloads fit what the message says about them."""
+    sizes = [memoryview(payload).nbytes for payload in payloads]
+    if isinstance(message, Observation):
+        pictures = [image.height * image.width * 3 for image in message.images]
+        fits = len(sizes) == 2 + len(pictures) and sizes[2:] == pictures and sizes[0] % 8 == sizes[1] % 8 == 0
+    elif isinstance(message, Frame):
+        raw = message.height * message.width * 3
+        fits = len(sizes) == 1 and sizes[0] > 0 and (message.encoding == "jpeg" or sizes[0] == raw)
+    elif isinstance(message, RobotState):
+        fits = len(sizes) == 2 and sizes[0] % 8 == sizes[1] % 8 == 0
+    elif isinstance(message, ActionChunk):
+        fits = len(sizes) == 1 and message.steps > 0 and sizes[0] > 0 and sizes[0] % (8 * message.steps) == 0
+    else:
+        fits = not sizes
+    if not fits:
+        raise MessageError(
+            f"{type(message).__name__} came with payloads of {sizes} bytes, which do not fit its fields",
+            field="payloads",
+            hint="Send exactly the buffers that hitl/messages.py lists for it.",
+        )
+
+
+def check_text(text: str) -> str:
+    """`text` without surrounding white space, or InputError that names `text` and says what to do."""
+    stripped = text.strip()
+    if not stripped:
+        raise InputError("is empty", field="text", hint="Say in a few words what should be done.")
+    if len(stripped) > MAX_TEXT_CHARS:
+        raise InputError(
+            f"has {len(stripped)} characters; at most {MAX_TEXT_CHARS} are taken",
+            field="text",
+            hint="Say it shorter.",
+        )
+    for position, letter in enumerate(stripped):
+        if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp"):
+            raise InputError(
+                f"has the control character U+{ord(letter):04X} at position {position}",
+                field="text",
+                hint="Remove it; a correction is one line of plain text.",
+            )
+    return stripped
+
+
+def check_request(request: Request) -> None:
+    """Raise InputError, naming the field, where a request of a person cannot be meant so."""
+    if not is_ulid(request.id):
+        raise InputError(f"{request.id[:64]!r} is no ULID", field="id", hint="Make ids with hitl.clock.new_ulid().")
+    if not request.author or len(request.author) > 100 or not request.author.isprintable():
+        raise InputError(
+            "must be 1 to 100 printable characters", field="author", hint="Set your name in the settings."
+        )
+    if isinstance(request, Correction):
+        check_text(request.text)
+    if isinstance(request, Correction | SetHold) and request.hold_s is not None:
+        if not math.isfinite(request.hold_s) or not 0 <= request.hold_s <= 86_400:
+            raise InputError(
+                f"is {request.hold_s}; give 0 to 86400 seconds", field="hold_s", hint="0 holds until done or released."
+            )
+    if isinstance(request, Undo) and not is_ulid(request.target):
+        raise InputError(f"{request.target[:64]!r} is no ULID", field="target", hint="Give the id of a correction.")
+    if isinstance(request, NewEpisode):
+        if len(request.shift) > 100 or not request.shift.isprintable():
+            raise InputError("must be a name of at most 100 printable characters", field="shift", hint="Use nominal.")
+        if request.seed is not None and not 0 <= request.seed < 2**32:
+            raise InputError(f"is {request.seed}; give 0 to 4294967295", field="seed", hint="Leave it out for any.")

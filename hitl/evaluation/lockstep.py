@@ -1,0 +1,169 @@
+"""The whole loop in one process and in simulated time: cell, safety core, controller, grounding, feedback log.
+
+The parts are those of the running system (`robot.safety.SafetyCore`, `hitl.backend.controller.Controller`, grounding,
+`FeedbackLog`); only sockets, threads and waiting are left out, so an experiment takes as long as its arithmetic. The
+delay that a real session has is simulated: pictures are taken at the cell's capture rate and a chunk reaches the robot
+`latency_ticks` ticks after the pictures it answers. Results do not depend on the load of the machine.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+
+from hitl import kinematics
+from hitl.backend.controller import Chunk, Controller, Rules, Seen, StopWanted
+from hitl.backend.engine import Model
+from hitl.clock import ManualClock, new_ulid
+from hitl.messages import (
+    CommandStatus,
+    CorrectionEvent,
+    CorrectionState,
+    CorrectionStatus,
+    LogEvent,
+    Observation,
+    OutcomeEvent,
+    RobotState,
+)
+from hitl.sessions.feedback_log import FeedbackLog
+from robot.aloha.cell import AlohaCell
+from robot.safety import SafetyCore
+
+LATENCY_TICKS = 2
+"""40 ms from pictures to actions, as `hitl demo` has on two cores (docs/measurements.md)."""
+LEASE_S = 0.3
+
+
+class Lockstep:
+    """One cell under one model. `log`: a file that receives the feedback events, or None to keep them in `events`."""
+
+    def __init__(
+        self,
+        model: Model,
+        cell: AlohaCell,
+        rules: Rules | None = None,
+        *,
+        log: Path | None = None,
+        latency_ticks: int = LATENCY_TICKS,
+    ) -> None:
+        self.cell = cell
+        self.clock = ManualClock()
+        self.events: list[LogEvent] = []
+        self.statuses: dict[str, CorrectionState] = {}
+        self.command = CommandStatus(command_id="", text="", source="none")
+        self._model = model
+        self._log = FeedbackLog(log) if log is not None else None
+        self._latency = latency_ticks
+        self._every = round(cell.spec.rate_hz / cell.spec.capture_hz)
+        self._session = new_ulid()
+        self._rules = rules or Rules()
+        self.restart()
+
+    def restart(self) -> None:
+        """Take the cell as it is for the start of an episode."""
+        self._controller = Controller(
+            self._model.policy,
+            kinematics,
+            self.clock,
+            self._rules,
+            session=self._session,
+            session_start_ns=0,
+            rate_hz=self.cell.spec.rate_hz,
+        )
+        self._core = SafetyCore(self.cell.spec, lease_s=LEASE_S)
+        self._episode = new_ulid()
+        self._core.begin_episode(self._episode, self.cell.read().targets)
+        self._controller.new_episode(self._episode)
+        self._flying: deque[tuple[int, Chunk]] = deque()
+        self._take()
+
+    def close(self) -> None:
+        """Close the feedback log."""
+        if self._log is not None:
+            self._log.close()
+
+    def correct(self, text: str, source: str = "oracle", hold_s: float | None = None) -> str:
+        """A person's words, by the path they take in the backend: ground, log, act. Returns the correction's id."""
+        wanted, probability = self._controller.wanted()
+        grounded = self._model.ground(text)
+        event = CorrectionEvent(
+            id=new_ulid(),
+            session=self._session,
+            episode=self._episode,
+            session_ns=self.clock.now_ns(),
+            author=source,
+            source=source,
+            text=text,
+            command=grounded.command,
+            grounding=grounded.kind,
+            similarity=float(np.clip(grounded.similarity, -1.0, 1.0)),
+            policy_command=wanted,
+            policy_probability=probability,
+            observations=self._controller.recent_observations(),
+            hold_s=self._controller.hold_s if hold_s is None else hold_s,
+        )
+        self._note(event)
+        self._controller.correct(event)
+        self._take()
+        return event.id
+
+    def tick(self) -> None:
+        """20 ms of simulated time."""
+        tick = self._core.tick
+        if tick % self._every == 0:
+            self._observe(tick)
+        while self._flying and self._flying[0][0] <= tick:
+            chunk = self._flying.popleft()[1]
+            self._core.accept(chunk.header, chunk.rows.tobytes(), self.clock.now_ns())
+        decision = self._core.decide(self.clock.now_ns())
+        if decision.targets is None:
+            self.cell.hold()
+        else:
+            self.cell.act(decision.targets)
+        reading = self.cell.read()
+        self._core.sent(reading.targets)
+        state = RobotState(
+            tick=tick,
+            stamp_ns=self.clock.now_ns(),
+            episode=self._episode,
+            mode=decision.mode,
+            reason=decision.reason,
+            command_id=decision.command_id,
+            chunk=decision.chunk,
+        )
+        self._controller.robot_state(state, reading.joints, reading.targets)
+        self._controller.expire()
+        self._take()
+        self.clock.advance(1.0 / self.cell.spec.rate_hz)
+
+    @property
+    def command_seconds(self) -> float:
+        """For how long the running command has run."""
+        return (self.clock.now_ns() - self.command.since_ns) / 1e9
+
+    def _observe(self, tick: int) -> None:
+        reading = self.cell.read()
+        observation = Observation(tick=tick, stamp_ns=self.clock.now_ns(), episode=self._episode, images=[])
+        images = self.cell.policy_pictures()
+        self._controller.observe(Seen(observation, reading.joints, reading.targets, images))
+        self._take()
+
+    def _take(self) -> None:
+        for output in self._controller.drain():
+            if isinstance(output, Chunk):
+                self._flying.append((self._core.tick + self._latency, output))
+            elif isinstance(output, CommandStatus):
+                self.command = output
+            elif isinstance(output, CorrectionStatus):
+                self.statuses[output.id] = output.state
+            elif isinstance(output, OutcomeEvent):
+                self._note(output)
+            elif isinstance(output, StopWanted):
+                self._core.stop(output.id, output.said)
+
+    def _note(self, event: LogEvent) -> None:
+        self.events.append(event)
+        if self._log is not None:
+            self._log.append(event)

@@ -1,0 +1,377 @@
+"""Every message, on the wire and in the feedback log, as msgspec Structs. Nothing here does IO.
+
+Three planes (docs/architecture.md):
+- stream: may be dropped, the newest wins (`StreamMessage`);
+- control: acknowledged, resent, idempotent by ULID (`ControlMessage`);
+- stop: a socket of its own (`StopMessage`).
+The feedback log stores `LogEvent`s. Unknown fields are refused, so a typing mistake is an error and never silence.
+
+Stamps are nanoseconds of the sender's monotonic clock; `session_ns` is time on the session clock (0 = session start).
+Pixels and actions travel as raw buffers behind the message, never inside it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+PROTOCOL = 1
+MAX_TEXT_CHARS = 500
+"""Longest text of a correction; longer text is refused by name before it is sent."""
+
+Role = Literal["gui", "robot", "say"]
+Mode = Literal["running", "holding", "stopped", "fault"]
+Source = Literal["policy", "person", "none"]
+Grounding = Literal["exact", "near", "new", "stop"]
+CorrectionState = Literal["saved", "acting", "done", "released", "expired", "replaced", "undone", "refused"]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
+    """Base of all messages; the tag on the wire is the class name."""
+
+
+# -- stream plane: robot -> backend -> people ---------------------------------------------------------------------
+
+
+class Task(Message, frozen=True, kw_only=True):
+    """How far the task is; see `robot.driver.TaskStatus`."""
+
+    name: str
+    stage: int
+    stages: int
+    finished: bool
+    success: bool
+    note: str = ""
+
+
+class RobotState(Message, frozen=True, kw_only=True):
+    """One control tick of the robot. Payloads: joints float64 `(n,)`, targets float64 `(n,)`."""
+
+    tick: int
+    stamp_ns: int
+    episode: str
+    mode: Mode
+    reason: str = ""
+    command_id: str = ""
+    """Id of the command under which this tick's action ran; empty while holding."""
+    chunk: int = -1
+    rate_hz: float = 0.0
+    """Control rate over the last second."""
+    nominal_hz: float = 0.0
+    """The rate that the robot should have; over `rate_hz` it is the real-time factor of a simulator."""
+    late_ticks: int = 0
+    """Ticks that began over one period late since the node started."""
+    task: Task | None = None
+
+
+class ImageInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Shape of one raw uint8 RGB picture `(height, width, 3)`."""
+
+    camera: str
+    height: int
+    width: int
+
+
+class Observation(Message, frozen=True, kw_only=True):
+    """What policies see. Payloads: joints float64, targets float64, then one raw picture per entry of `images`.
+
+    Its id in the log is `f"{episode}/{tick}"`.
+    """
+
+    tick: int
+    stamp_ns: int
+    episode: str
+    images: list[ImageInfo]
+
+
+class Frame(Message, frozen=True, kw_only=True):
+    """What a person sees from one camera. Payload: one picture, raw RGB or JPEG."""
+
+    camera: str
+    tick: int
+    stamp_ns: int
+    height: int
+    width: int
+    encoding: Literal["raw", "jpeg"] = "raw"
+    dropped: int = 0
+    """Frames of this camera that the sender dropped so far."""
+
+
+class ActionChunk(Message, frozen=True, kw_only=True):
+    """Backend -> robot. Payload: float64 `(steps, n)` absolute targets, one row a tick, the first for `start_tick`."""
+
+    chunk: int
+    episode: str
+    command_id: str
+    start_tick: int
+    steps: int
+    stamp_ns: int
+
+
+class Alternative(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the next commands with its probability."""
+
+    text: str
+    probability: float
+
+
+class CommandStatus(Message, frozen=True, kw_only=True):
+    """The command that runs now, and what the high level would choose next (most probable first)."""
+
+    command_id: str
+    text: str
+    source: Source
+    author: str = ""
+    said: str = ""
+    """A person's words as given, where `text` is what they were understood as."""
+    since_ns: int = 0
+    probability: float = 0.0
+    done_probability: float = 0.0
+    held_until_ns: int = 0
+    """A correction's latest end on the sender's clock; 0 where it holds until done or released."""
+    alternatives: list[Alternative] = []
+
+
+class CorrectionStatus(Message, frozen=True, kw_only=True):
+    """What became of one correction."""
+
+    id: str
+    text: str
+    command: str
+    grounding: Grounding
+    similarity: float
+    state: CorrectionState
+    author: str
+    session_ns: int
+    episode: str
+
+
+class BackendStatus(Message, frozen=True, kw_only=True):
+    """The backend's health, sent five times a second."""
+
+    session: str
+    session_ns: int
+    robot: Literal["missing", "connected", "stale"]
+    robot_name: str = ""
+    waiting_for: str = ""
+    """What the backend waits for, in words; empty when all runs."""
+    policy: str = ""
+    device: str = ""
+    episode: str = ""
+    episode_ns: int = 0
+    shifts: list[str] = []
+    action_latency_ms: float = 0.0
+    """Median over the last seconds: capture in the robot node to the chunk that answers it leaving the backend."""
+    events_saved: int = 0
+    recording: str = ""
+    recording_error: str = ""
+    hold_s: float = 0.0
+    """How long a correction holds at most; 0 means until it is done or released."""
+    commands: int = 0
+    """Size of the command bank."""
+
+
+class Metric(Message, frozen=True, kw_only=True):
+    """A number over time, for plots and recordings."""
+
+    name: str
+    value: float
+    stamp_ns: int
+
+
+StreamMessage = (
+    RobotState | Observation | Frame | ActionChunk | CommandStatus | CorrectionStatus | BackendStatus | Metric
+)
+
+# -- control plane: acknowledged, resent, idempotent --------------------------------------------------------------
+
+
+class Hello(Message, frozen=True, kw_only=True):
+    """First message of every link. Robot links describe themselves in `robot` (JSON of the spec)."""
+
+    id: str
+    protocol: int
+    role: Role
+    name: str
+    robot: str = ""
+
+
+class Welcome(Message, frozen=True, kw_only=True):
+    """Answer to Hello: the session, its command bank and the corrections so far."""
+
+    id: str
+    protocol: int
+    session: str
+    session_start_ns: int
+    commands: list[str]
+    corrections: list[CorrectionStatus]
+
+
+class Correction(Message, frozen=True, kw_only=True):
+    """A person's command that overrides the policy's. `hold_s`: 0 = until done or released."""
+
+    id: str
+    author: str
+    stamp_ns: int
+    text: str
+    source: Literal["typed", "voice", "key", "script", "oracle"] = "typed"
+    hold_s: float | None = None
+
+
+class Release(Message, frozen=True, kw_only=True):
+    """End the running correction; the high level goes on."""
+
+    id: str
+    author: str
+    stamp_ns: int
+
+
+class Undo(Message, frozen=True, kw_only=True):
+    """Take back the correction `target`: it stops acting and is no example for learning."""
+
+    id: str
+    author: str
+    stamp_ns: int
+    target: str
+
+
+class NewEpisode(Message, frozen=True, kw_only=True):
+    """Begin a new episode; backend -> robot it is forwarded with the same id."""
+
+    id: str
+    author: str
+    stamp_ns: int
+    seed: int | None = None
+    shift: str = "nominal"
+    episode: str = ""
+    """Set by the backend when it forwards."""
+
+
+class Resume(Message, frozen=True, kw_only=True):
+    """Clear a latched stop, explicitly."""
+
+    id: str
+    author: str
+    stamp_ns: int
+
+
+class SetHold(Message, frozen=True, kw_only=True):
+    """Set for how many seconds a correction holds at most; 0 = until done or released."""
+
+    id: str
+    author: str
+    stamp_ns: int
+    hold_s: float
+
+
+class Ack(Message, frozen=True, kw_only=True):
+    """`id` is on disk (or applied, for messages that are not logged). `error` is empty or says why it was refused."""
+
+    id: str
+    error: str = ""
+    duplicate: bool = False
+
+
+class Ping(Message, frozen=True, kw_only=True):
+    """Heartbeat; t0 is the sender's clock."""
+
+    t0: int
+
+
+class Pong(Message, frozen=True, kw_only=True):
+    """Answer to Ping: t1 receive and t2 send on the answerer's clock."""
+
+    t0: int
+    t1: int
+    t2: int
+
+
+Request = Correction | Release | Undo | NewEpisode | Resume | SetHold
+"""What a person asks for: durable, acknowledged, applied once."""
+
+ControlMessage = Hello | Welcome | Request | Ack | Ping | Pong
+
+# -- stop plane ---------------------------------------------------------------------------------------------------
+
+
+class Stop(Message, frozen=True, kw_only=True):
+    """Stop the robot and latch. A stop request, not a certified emergency stop (ISO 13850)."""
+
+    id: str
+    author: str
+    stamp_ns: int
+    reason: str = ""
+
+
+class StopAck(Message, frozen=True, kw_only=True):
+    """The robot stopped in `tick`."""
+
+    id: str
+    tick: int
+    stamp_ns: int
+
+
+StopMessage = Stop | StopAck | Ping | Pong
+
+# -- feedback log -------------------------------------------------------------------------------------------------
+
+
+class CorrectionEvent(Message, frozen=True, kw_only=True):
+    """A correction as it was given, what it was understood as, and what the policy had wanted."""
+
+    id: str
+    session: str
+    episode: str
+    session_ns: int
+    author: str
+    source: str
+    text: str
+    command: str
+    grounding: Grounding
+    similarity: float
+    policy_command: str
+    policy_probability: float
+    observations: list[str]
+    """Ids of the observations before the correction, oldest first."""
+    hold_s: float
+
+
+class RequestEvent(Message, frozen=True, kw_only=True):
+    """A release, undo, new episode, resume, stop or change of hold time, as it took effect."""
+
+    id: str
+    session: str
+    episode: str
+    session_ns: int
+    author: str
+    kind: Literal["release", "undo", "new_episode", "resume", "stop", "set_hold"]
+    target: str = ""
+    detail: str = ""
+
+
+class OutcomeEvent(Message, frozen=True, kw_only=True):
+    """How a correction ended."""
+
+    id: str
+    session: str
+    episode: str
+    session_ns: int
+    correction: str
+    state: CorrectionState
+
+
+class EpisodeEvent(Message, frozen=True, kw_only=True):
+    """How an episode ended."""
+
+    id: str
+    session: str
+    episode: str
+    session_ns: int
+    stage: int
+    stages: int
+    success: bool
+    shift: str
+
+
+LogEvent = CorrectionEvent | RequestEvent | OutcomeEvent | EpisodeEvent

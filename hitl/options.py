@@ -1,0 +1,206 @@
+"""The options of the `hitl` command, with argparse. Knows the names of the commands and nothing of what they do."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line that says where help is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options; what was chosen is `command`, as "evaluate skills", "" for none."""
+    common = _common_options()
+    parser = _Parser(
+        prog="hitl",
+        description="Watch a robot work, say what it should do instead, and it obeys at once. "
+        "Without a command: open the window and start what is missing.",
+        parents=[common, _link_options(), _robot_options(), _backend_options()],
+    )
+    parser.set_defaults(command="")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add_parts(commands, common)
+    _add_learning(commands, common)
+    _add_experiments(commands, common)
+    _add_tools(commands, common)
+    return parser
+
+
+_Commands = argparse._SubParsersAction
+
+
+def _add_parts(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    """The parts of the running system: demo, backend, robot, gui, say."""
+    link, robot, backend = _link_options(), _robot_options(), _backend_options()
+    demo = _add(commands, "demo", "show the whole loop on the simulated robot", common, robot, backend)
+    demo.add_argument(
+        "--headless",
+        action="store_true",
+        help="scripted corrections instead of a window (the default without a display)",
+    )
+    serve = _add(commands, "backend", "run the hub, the policies, the log and the recording", common, backend)
+    serve.add_argument("--bind", metavar="HOST:PORT", help="first of four TCP ports (default: private sockets)")
+    _add_keys(serve)
+    _add(commands, "robot", "run a robot, real or simulated", common, link, robot)
+    _add(commands, "gui", "open the window alone", common, link)
+    say = _add(commands, "say", "send one correction; kept and delivered later if no backend is there", common, link)
+    say.add_argument("text", nargs="+", metavar="TEXT", help='what to do instead, e.g. "go higher"; "stop" stops')
+    say.add_argument(
+        "--wait", type=float, default=3.0, metavar="S", help="how long to wait for the backend (default 3)"
+    )
+    say.add_argument("--hold", dest="hold_s", type=float, metavar="S", help="how long it holds at most; 0: until done")
+
+
+def _add_learning(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    """Data and training: generate, train."""
+    make = _add(commands, "generate", "make training data with the scripted expert", common)
+    make.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder of the data set; it can be resumed"
+    )
+    make.add_argument(
+        "--episodes", type=_at_least_one, default=400, metavar="N", help="how many episodes (default 400)"
+    )
+    make.add_argument("--workers", type=_at_least_one, metavar="N", help="how many processes (default: all cores)")
+    _add_seed(make)
+    learn = _add(commands, "train", "train both policies from generated data", common)
+    learn.add_argument("--dataset", type=Path, required=True, metavar="DIR", help="what hitl generate made")
+    learn.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the model; it can be resumed")
+    learn.add_argument(
+        "--minutes", type=_positive, metavar="M", help="end earlier, after so long (default: all steps)"
+    )
+    learn.add_argument("--low-level-steps", type=_at_least_one, metavar="N", help="steps of the low level")
+    learn.add_argument("--high-level-steps", type=_at_least_one, metavar="N", help="steps of the high level")
+    learn.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda")
+    learn.add_argument("--threads", type=_at_least_one, metavar="N", help="cores to use (default: all)")
+    learn.add_argument("--start-from", metavar="DIR", type=Path, help="train a model further: its words and low level")
+    learn.add_argument("--restart", action="store_true", help="begin anew instead of going on where it was stopped")
+    _add_seed(learn)
+
+
+def _add_experiments(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    """What README's tables are made with: evaluate, bench. Each prints a table and, last, one JSON object."""
+    backend = _backend_options()
+    evaluate = commands.add_parser("evaluate", help="measure the policies in the simulator", description="Measure.")
+    evaluations = evaluate.add_subparsers(title="what", metavar="WHAT", required=True)
+    skills = _add(evaluations, "skills", "does the robot do what a command says?", common, backend)
+    packing = _add(evaluations, "packing", "is the box packed, with and without help?", common, backend)
+    packing.add_argument("--mode", choices=("base", "corrected"), help="without or with corrections (default: both)")
+    packing.add_argument(
+        "--shift", dest="only_shift", metavar="NAME", help="only this shift (default: nominal and all shifts)"
+    )
+    for command in (skills, packing):
+        command.add_argument("--episodes", type=_at_least_one, default=20, metavar="N", help="default 20")
+        command.add_argument("--workers", type=_at_least_one, metavar="N", help="processes (default: all cores)")
+        _add_seed(command)
+    bench = commands.add_parser("bench", help="measure delays on this machine", description="Measure delays.")
+    benches = bench.add_subparsers(title="what", metavar="WHAT", required=True)
+    correction = _add(benches, "correction", "from send to the first action under it", common, backend)
+    correction.add_argument("--driver", default=argparse.SUPPRESS, metavar="NAME", help="aloha (default) or synthetic")
+    correction.add_argument("--n", type=_at_least_one, default=200, metavar="N", help="corrections (default 200)")
+    stream = _add(benches, "stream", "from capture to ready to paint", common)
+    stream.add_argument("--seconds", type=_positive, default=20.0, metavar="S", help="how long (default 20)")
+    for command in (correction, stream):
+        _add_seed(command)
+
+
+def _add_tools(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    """Tools: screenshot, doctor, keys, version."""
+    shot = _add(commands, "screenshot", "draw a view with sample data into a file", common)
+    shot.add_argument("view", metavar="VIEW", help="which view, e.g. live")
+    shot.add_argument("--out", type=Path, required=True, metavar="FILE", help="the picture, .png")
+    shot.add_argument("--theme", choices=("light", "dark"), default="light", help="default light")
+    shot.add_argument("--size", type=_size, metavar="WxH", help="in pixels (default 1280x800)")
+    check = _add(commands, "doctor", "check this machine and say how to mend what fails", common)
+    check.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    keys = _add(commands, "keys", "make the keys with which a part on another machine connects", common)
+    keys.add_argument("folder", type=Path, metavar="DIR", help="the backend's key folder; made where there is none")
+    keys.add_argument("name", metavar="NAME", help="a name for the other part, e.g. window")
+    _add(commands, "version", "print the versions of hitl, its protocol and Python", common)
+
+
+def _add(commands: _Commands, name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + ".", parents=list(parents)
+    )
+    parser.set_defaults(command=parser.prog.removeprefix("hitl "))
+    return parser
+
+
+def _options(title: str) -> tuple[argparse.ArgumentParser, argparse._ArgumentGroup]:
+    # A subcommand's own defaults would overwrite what was given before its name (bpo-9351), hence SUPPRESS.
+    parser = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    return parser, parser.add_argument_group(title)
+
+
+def _common_options() -> argparse.ArgumentParser:
+    parser, group = _options("everywhere")
+    group.add_argument("--data", metavar="DIR", help="folder of sessions and logs (default: the user's data folder)")
+    group.add_argument("--settings", type=Path, metavar="FILE", help="a settings file of its own")
+    return parser
+
+
+def _link_options() -> argparse.ArgumentParser:
+    parser, group = _options("where the backend is")
+    group.add_argument(
+        "--connect", metavar="HOST:PORT", help="a backend on TCP (default: this user's private sockets)"
+    )
+    group.add_argument("--author", metavar="NAME", help="who corrects (default: the login name)")
+    _add_keys(group)
+    return parser
+
+
+def _add_keys(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--keys",
+        default=argparse.SUPPRESS,
+        metavar="DIR",
+        help="CURVE keys; needed where the backend is on another host",
+    )
+
+
+def _robot_options() -> argparse.ArgumentParser:
+    parser, group = _options("the robot")
+    group.add_argument("--driver", metavar="NAME", help="aloha (default) or synthetic")
+    group.add_argument(
+        "--shift", metavar="NAME", help="how the first episode differs from training (default: nominal)"
+    )
+    group.add_argument("--seed", type=int, metavar="N", help="seed of the first episode (default: a random one)")
+    return parser
+
+
+def _backend_options() -> argparse.ArgumentParser:
+    parser, group = _options("the policies")
+    group.add_argument("--model", metavar="DIR", help="folder of a model (default: the one that ships)")
+    group.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda")
+    return parser
+
+
+def _add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+
+
+def _at_least_one(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, not {text[:80]!r}")
+    return int(text)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    return _at_least_one(width), _at_least_one(height)
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text[:80]!r}")
+    return number

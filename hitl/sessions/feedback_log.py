@@ -1,0 +1,169 @@
+"""The feedback log: an append-only list of events in SQLite (WAL, synchronous FULL), and what follows from them.
+
+`append` returns after the event is on the disk, so an acknowledgement may follow. Nothing is ever changed or deleted;
+an undo is one more event. Knows nothing of sockets, policies or windows. May be used from several threads, and the
+file read by other processes meanwhile.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from hitl.errors import InputError, StorageError
+from hitl.messages import CorrectionEvent, CorrectionState, LogEvent, OutcomeEvent, RequestEvent
+
+FORMAT = 1
+_APPLICATION_ID = 0x6869666C  # "hifl"
+_WAL_ATTEMPTS = 250
+_WAL_PAUSE_S = 0.02
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[LogEvent] = msgspec.json.Decoder(LogEvent)
+
+
+@dataclass(frozen=True)
+class CorrectionView:
+    """A correction as it stands now: `undone` by a later event, and how it ended (None while that is not known)."""
+
+    event: CorrectionEvent
+    undone: bool
+    outcome: CorrectionState | None
+
+
+class FeedbackLog:
+    """All events of one data folder, over all its sessions."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file. Raises StorageError where it cannot be written, InputError where it is no log."""
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+            self._check_kind()
+            _use_wal(self._db)
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._make()
+        except (OSError, sqlite3.OperationalError) as error:
+            raise _storage_error(path, error) from error
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"{path}: {error}", field="log", hint="Choose another data folder.") from error
+
+    def _check_kind(self) -> None:
+        kind = self._db.execute("PRAGMA application_id").fetchone()[0]
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if kind not in (0, _APPLICATION_ID):
+            raise sqlite3.DatabaseError("the file is no feedback log")
+        if version > FORMAT:
+            raise sqlite3.DatabaseError(f"the log has format {version}, this version of hitl reads up to {FORMAT}")
+
+    def _make(self) -> None:
+        if self._db.execute("PRAGMA user_version").fetchone()[0] == FORMAT:
+            return  # nothing is written to a log that exists: it opens on a full disk, too
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+            " session TEXT NOT NULL, kind TEXT NOT NULL, session_ns INTEGER NOT NULL, body TEXT NOT NULL)"
+        )
+        self._db.execute("CREATE INDEX IF NOT EXISTS events_by_session ON events (session, kind, seq)")
+        self._db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+        self._db.execute(f"PRAGMA user_version={FORMAT}")
+        self._db.execute("COMMIT")
+
+    def append(self, event: LogEvent) -> bool:
+        """Store `event`: True where it is new, False where its id is there already.
+
+        Raises StorageError where the disk is full or fails; then nothing changed and all earlier events are safe.
+        """
+        body = _encoder.encode(event).decode()
+        row = (event.id, event.session, type(event).__name__, event.session_ns, body)
+        with self._lock:
+            try:
+                done = self._db.execute(
+                    "INSERT INTO events (id, session, kind, session_ns, body) VALUES (?, ?, ?, ?, ?)"
+                    " ON CONFLICT (id) DO NOTHING",
+                    row,
+                )
+            except sqlite3.Error as error:
+                raise _storage_error(self.path, error) from error
+            return done.rowcount == 1
+
+    def events(
+        self, session: str | None = None, kind: type[LogEvent] | str | None = None, after: int = 0
+    ) -> list[LogEvent]:
+        """Events in the order in which they were stored; of one session or kind where given, behind row `after`."""
+        name = kind if kind is None or isinstance(kind, str) else kind.__name__
+        with self._lock:
+            try:
+                rows = self._db.execute(
+                    "SELECT body FROM events WHERE (?1 IS NULL OR session = ?1) AND (?2 IS NULL OR kind = ?2)"
+                    " AND seq > ?3 ORDER BY seq",
+                    (session, name, after),
+                ).fetchall()
+            except sqlite3.Error as error:
+                raise _storage_error(self.path, error) from error
+        try:
+            return [_decoder.decode(body) for (body,) in rows]
+        except msgspec.DecodeError as error:
+            raise InputError(
+                f"{self.path} holds an event that cannot be read: {error}",
+                field="log",
+                hint="Was it written by a newer version of hitl?",
+            ) from error
+
+    def corrections(self, session: str | None = None) -> list[CorrectionView]:
+        """All corrections in order, with what later events say about them."""
+        undone: set[str] = set()
+        outcomes: dict[str, CorrectionState] = {}
+        given: list[CorrectionEvent] = []
+        for event in self.events(session):
+            if isinstance(event, CorrectionEvent):
+                given.append(event)
+            elif isinstance(event, OutcomeEvent):
+                outcomes[event.correction] = event.state
+            elif isinstance(event, RequestEvent) and event.kind == "undo":
+                undone.add(event.target)
+        return [
+            CorrectionView(
+                event,
+                event.id in undone or outcomes.get(event.id) == "undone",
+                "undone" if event.id in undone else outcomes.get(event.id),
+            )
+            for event in given
+        ]
+
+    def __len__(self) -> int:
+        with self._lock:
+            return int(self._db.execute("SELECT count(*) FROM events").fetchone()[0])
+
+    def __contains__(self, event_id: str) -> bool:
+        with self._lock:
+            return self._db.execute("SELECT 1 FROM events WHERE id = ?", (event_id,)).fetchone() is not None
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        with self._lock:
+            self._db.close()
+
+
+def _use_wal(database: sqlite3.Connection) -> None:
+    """Two processes that make the file at the same moment exclude each other here, without SQLite's own waiting."""
+    for attempt in range(_WAL_ATTEMPTS):
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or attempt == _WAL_ATTEMPTS - 1:
+                raise
+            time.sleep(_WAL_PAUSE_S)
+
+
+def _storage_error(path: Path, error: Exception) -> StorageError:
+    return StorageError(
+        f"{path}: {error}", field="log", hint="Free some space; every event that was acknowledged is safe."
+    )

@@ -1,0 +1,92 @@
+"""The high-level policy: four moments, a second apart -> a vector in command space -> the nearest command.
+
+Each moment is described by features of the frozen low level: what it would look at under a handful of probe commands,
+what it believes about the scene, and the pose. A small transformer reads the four and answers with a 64-D vector whose
+cosines with the codes of a command bank, times a learned scale, are the logits; so the bank stays open.
+Knows nothing of words, files or training loops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from policies.hierarchy.low_level import POSE_SIZE, LowLevelPolicy, Sight
+
+HISTORY_S = (0.0, 1.0, 2.0, 3.0)  # seconds before now, newest first
+
+
+@dataclass(frozen=True)
+class HighLevelConfig:
+    """Sizes. features: length of one moment's description (see `feature_size`)."""
+
+    features: int
+    code: int = 64
+    width: int = 192
+    layers: int = 2
+    heads: int = 4
+    dropout: float = 0.1
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def feature_size(low_level: LowLevelPolicy, probes: int) -> int:
+    """Length of `describe`'s rows for so many probe commands."""
+    config = low_level.config
+    places = 3 * len(config.cameras)
+    return places * (probes * config.keypoints + config.scene_keypoints) + config.scene_size + POSE_SIZE
+
+
+@torch.no_grad()
+def describe(low_level: LowLevelPolicy, sight: Sight, pose: Tensor, probes: Tensor) -> Tensor:
+    """Features of B moments, `(B, feature_size)` float32. pose: `(B, 12)`; probes: codes `(Q, 64)`."""
+    seen = [low_level.attend(sight, probe[None]) for probe in probes]
+    scene = low_level.scene(sight).flatten(1)
+    return torch.cat((*seen, sight.places, scene, pose), 1).float()
+
+
+class HighLevelPolicy(nn.Module):
+    """See the module's docstring. `fit_scales` must be called once before training."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: HighLevelConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.enter = nn.Linear(config.features, width)
+        self.moment = nn.Parameter(torch.randn(len(HISTORY_S), width) * 0.02)
+        layer = nn.TransformerEncoderLayer(
+            width, config.heads, 2 * width, config.dropout, "gelu", batch_first=True, norm_first=True
+        )
+        self.mix = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
+        self.answer = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 256), nn.GELU(), nn.Linear(256, config.code))
+        self.log_scale = nn.Parameter(torch.tensor(14.0).log())
+        self.register_buffer("mean", torch.zeros(config.features))
+        self.register_buffer("scale", torch.ones(config.features))
+
+    def fit_scales(self, features: Tensor) -> None:
+        """Set the features' scales from `(N, features)` moments of the training data."""
+        self.mean.copy_(features.mean(0))
+        self.scale.copy_(features.std(0).clamp(min=0.02))
+
+    def forward(self, history: Tensor) -> Tensor:
+        """`(B, 4, features)`, newest first -> unit vectors `(B, 64)` in command space."""
+        x = ((history - self.mean) / self.scale).clamp(-5, 5)
+        x = self.mix(functional.gelu(self.enter(x)) + self.moment)
+        return functional.normalize(self.answer(x[:, 0]), dim=1)
+
+    def logits(self, vector: Tensor, bank: Tensor) -> Tensor:
+        """Vectors `(B, 64)` against unit codes of a bank `(C, 64)` -> `(B, C)`."""
+        return self.log_scale.clamp(max=4.6).exp() * vector @ bank.T
+
+
+def high_level_loss(model: HighLevelPolicy, history: Tensor, command: Tensor, bank: Tensor) -> Tensor:
+    """Cross entropy `(B,)` of the commands wanted, positions `(B,)` in the bank `(C, 64)`. Also for online updates."""
+    return functional.cross_entropy(model.logits(model(history), bank), command, reduction="none")

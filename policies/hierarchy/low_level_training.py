@@ -1,0 +1,199 @@
+"""What the low level learns from: batches of segments, made harder to lean on, against paths, done and helper targets.
+
+Knows nothing of optimizers, files or budgets (see `loop.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from policies.devices import fast_bfloat16
+from policies.hierarchy.dataset import Recordings
+from policies.hierarchy.low_level import OPENINGS, LowLevelPolicy, State, Targets, low_level_loss
+from policies.hierarchy.sampling import Batch, Batches, low_level_samples
+
+_START_NOISE_M = 0.0005
+_ELAPSED_NOISE_S = 0.08
+_POSE_NOISE = 0.001
+_HIDE_MOTION_SHARE = 0.5
+_ASTRAY_SHARE = 0.6
+_ASTRAY_M = 0.025
+_TARGET_NOISE = (0.0015, 0.0015, 0.0015, 0.015, 0.015, 0.05) * 2  # m, rad, opening
+_CODE_NOISE = 0.12  # length of the noise added to a unit code
+_SHIFT_SHARE = 0.3
+_SHIFT_PIXELS = 2
+
+
+@dataclass(frozen=True)
+class PhraseCodes:
+    """Unit codes `(P, 64)` of all training phrases, command by command: `first[c]` .. `first[c] + count[c]`."""
+
+    codes: Tensor
+    first: Tensor
+    count: Tensor
+
+    def draw(self, command: Tensor, generator: torch.Generator) -> Tensor:
+        """A random wording of each command `(B,)`, a little moved: `(B, 64)` unit vectors."""
+        part = torch.rand(len(command), generator=generator)
+        row = self.first[command] + (part * self.count[command]).long().clamp(max=self.count[command] - 1)
+        noise = torch.randn(len(command), self.codes.shape[1], generator=generator)
+        return functional.normalize(self.codes[row] + noise * (_CODE_NOISE / self.codes.shape[1] ** 0.5), dim=1)
+
+
+@dataclass(frozen=True)
+class LowLevelBatch:
+    """A drawn batch with the codes `(B, 64)` of its commands and the light `(B, 3)` its pictures are seen in."""
+
+    batch: Batch
+    code: Tensor
+    light: Tensor
+
+
+class LowLevelObjective:
+    """`loop.Objective` of the low level. Images travel to `device` as bytes."""
+
+    def __init__(
+        self, model: LowLevelPolicy, data: Recordings, phrases: PhraseCodes, device: torch.device, seed: int
+    ) -> None:
+        self._model, self._phrases, self._device = model, phrases, device
+        self._generator = torch.Generator().manual_seed(seed)
+        knots = model.config.knots
+        self.batches = Batches(data, low_level_samples(data, held_out=False), knots, self._generator, augment=True)
+        checks = low_level_samples(data, held_out=True)
+        self.checks = Batches(data, checks, knots, torch.Generator().manual_seed(seed), augment=False)
+
+    def fit_scales(self) -> None:
+        """Set the scales of the state from 4,096 samples."""
+        sample = without_pictures(self.batches, 4096)
+        self._model.fit_scales(sample.pose, sample.pose_target, sample.start)
+
+    def draw(self, size: int) -> LowLevelBatch:
+        batch = self.batches.draw(size)
+        shift_pictures(batch.images, batch.pixels, self._generator)
+        light = 0.75 + 0.5 * torch.rand(size, 1, generator=self._generator)
+        colour = 1 + 0.06 * torch.randn(size, 3, generator=self._generator)
+        return LowLevelBatch(
+            self._disturbed(batch), self._phrases.draw(batch.command, self._generator), light * colour
+        )
+
+    def slices(self, batch: LowLevelBatch, count: int) -> Sequence[LowLevelBatch]:
+        bounds = torch.linspace(0, len(batch.code), count + 1).long().tolist()
+        return [
+            LowLevelBatch(_rows(batch.batch, a, b), batch.code[a:b], batch.light[a:b])
+            for a, b in zip(bounds, bounds[1:], strict=False)
+        ]
+
+    def loss(self, part: LowLevelBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        batch, code, light = _moved(part.batch, self._device), part.code.to(self._device), part.light.to(self._device)
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=fast_bfloat16(self._device)):
+            sight = self._model.look(batch.images, light)
+            state = State(batch.pose, batch.pose_target, batch.start, batch.elapsed)
+            prediction = self._model(sight, state, code)
+        return low_level_loss(prediction, self._targets(batch), self._model.config.cameras)
+
+    @torch.inference_mode()
+    def check(self, size: int = 1024, piece: int = 128) -> dict[str, float]:
+        """Losses on held-out episodes, canonical words' codes unmoved; empty when nothing was held out."""
+        if not len(self.checks.samples.frame):
+            return {}
+        self._model.eval()
+        sums: dict[str, float] = {}
+        for _ in range(size // piece):
+            batch = _moved(self.checks.draw(piece), self._device)
+            code = self._phrases.codes[self._phrases.first[batch.command.cpu()]].to(self._device)
+            state = State(batch.pose, batch.pose_target, batch.start, batch.elapsed)
+            prediction = self._model(self._model.look(batch.images), state, code)
+            _, parts = low_level_loss(prediction, self._targets(batch), self._model.config.cameras)
+            right = ((prediction.done > 0) == (batch.done > 0.5)).float().mean()
+            for name, value in {**parts, "done_accuracy": right}.items():
+                sums[name] = sums.get(name, 0.0) + value.item() * piece / size
+        return {name: round(value, 4) for name, value in sums.items()}
+
+    def _targets(self, batch: Batch) -> Targets:
+        path = self._model.encode_path(batch.path, batch.pose_target)
+        return Targets(path, batch.done, batch.where, batch.xy, batch.hindsight, batch.hindsight_known, batch.pixels)
+
+    def _astray(self, command: Tensor) -> Tensor:
+        """Centimetres by which hands are not where the demonstration had them, for goals in the scene: `(B, 12)`.
+
+        A demonstration's hands are always on the way to their goal, so the way alone tells the goal, and a policy that
+        learned this goes on to wherever it happens to be heading. Astray, only the pictures tell.
+        """
+        goal = self.batches.has_goal[command].float()
+        share = (torch.rand(len(command), generator=self._generator) < _ASTRAY_SHARE).float() * goal
+        astray = torch.zeros(len(command), 12)
+        places = torch.tensor([0, 1, 2, 6, 7, 8])
+        astray[:, places] = torch.randn(len(command), 6, generator=self._generator) * _ASTRAY_M
+        return astray * share[:, None]
+
+    def _disturbed(self, batch: Batch) -> Batch:
+        """Small errors in the state. The path stays, so that the policy learns the way back to it.
+
+        In half of the samples the arms seem to be where they are told to be: how far they lag tells where they are
+        going, and a policy that reads its own motion does not look. Without the noise, its own small errors add up:
+        an opening that sags a little looks like one that is closing.
+        """
+
+        def noise(shape: torch.Size, size: float | Tensor) -> Tensor:
+            return torch.randn(shape, generator=self._generator) * size
+
+        error = noise(batch.pose_target.shape, torch.tensor(_TARGET_NOISE))
+        error += self._astray(batch.command)
+        target = batch.pose_target + error
+        target[:, list(OPENINGS)] = target[:, list(OPENINGS)].clamp(0, 1)
+        pose = batch.pose + error
+        hidden = torch.rand(len(pose), 1, generator=self._generator) < _HIDE_MOTION_SHARE
+        hidden = hidden.repeat(1, pose.shape[1])
+        hidden[:, list(OPENINGS)] = False
+        pose = torch.where(hidden, target, pose)
+        return replace(
+            batch,
+            pose=pose + noise(batch.pose.shape, _POSE_NOISE),
+            pose_target=target,
+            start=batch.start + noise(batch.start.shape, _START_NOISE_M),
+            elapsed=(batch.elapsed + noise(batch.elapsed.shape, _ELAPSED_NOISE_S)).clamp(min=0),
+        )
+
+
+def shift_pictures(images: dict[str, Tensor], pixels: dict[str, Tensor], generator: torch.Generator) -> None:
+    """Move some pictures, and what lies in them, by up to two pixels, in place, a quarter of the batch at a time.
+
+    Not the first camera's: there a pixel is half a centimetre of table and the place itself is what is learned.
+    """
+    for name in list(images)[1:]:
+        for rows, places in zip(images[name].chunk(4), pixels[name].chunk(4), strict=True):
+            if float(torch.rand((), generator=generator)) < _SHIFT_SHARE:
+                dy, dx = torch.randint(-_SHIFT_PIXELS, _SHIFT_PIXELS + 1, (2,), generator=generator).tolist()
+                rows.copy_(rows.roll((dy, dx), (1, 2)))
+                places += torch.tensor([float(dx), float(dy)])
+
+
+def without_pictures(batches: Batches, size: int) -> Batch:
+    """A batch without its pictures, for statistics."""
+    blind = Batches(
+        replace(batches.data, images={}), batches.samples, batches.knots, batches.generator, batches.augment
+    )
+    return blind.draw(size)
+
+
+def _rows(batch: Batch, first: int, end: int) -> Batch:
+    values = {f.name: getattr(batch, f.name) for f in fields(batch)}
+    return Batch(**{name: _each(value, lambda tensor: tensor[first:end]) for name, value in values.items()})
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    if device.type == "cpu":
+        return batch
+    values = {f.name: getattr(batch, f.name) for f in fields(batch)}
+    return Batch(**{name: _each(value, lambda t: t.to(device, non_blocking=True)) for name, value in values.items()})
+
+
+def _each(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """`change` applied to a tensor, or to every tensor of a dict."""
+    return {name: change(tensor) for name, tensor in value.items()} if isinstance(value, dict) else change(value)

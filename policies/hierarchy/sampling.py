@@ -1,0 +1,193 @@
+"""Which (frame, segment) pairs the low level learns from, how often, and the numbers of one batch.
+
+A sample is a frame inside a segment that was executed well, with no sudden disturbance ahead. Families of commands are
+drawn in fixed shares, because a packing episode is mostly picks while a person's corrections are mostly small
+motions. Knows nothing of networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from policies.errors import DatasetError
+from policies.hierarchy.dataset import EXECUTED_WELL, HAS_MISTAKE, Recordings
+
+FAMILY_SHARES = {
+    "pick": 0.28,
+    "motion": 0.28,
+    "handover": 0.12,
+    "place": 0.12,
+    "gripper": 0.07,
+    "home": 0.06,
+    "reach": 0.05,
+    "still": 0.02,
+}
+# Commands whose goal lies in the scene, not in how far the arm has gone or for how long.
+GOAL_FAMILIES = frozenset({"pick", "place", "handover", "home", "reach"})
+DONE_LEAD_TICKS = 2
+DECISION_TICKS = 3
+DECISION_WEIGHT = 20.0
+"""Before a command moves anything, only the pictures tell which arm goes where; a moment later the arms themselves do.
+Such frames are one in thirty: without the weight the policy learned to follow its own hands, and stayed at home."""
+_FORGET_SHARE = 0.9
+_FORGOTTEN_S = 4.0
+
+
+@dataclass(frozen=True)
+class Samples:
+    """N pairs of a frame and a segment it lies in, with the weight each is drawn with; all `(N,)`."""
+
+    frame: Tensor
+    segment: Tensor
+    weight: Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B samples.
+
+    images: camera -> uint8 `(B, h, w, 3)`; command: `(B,)`; pose, pose_target, start: `(B, 12)`; elapsed: `(B,)` s;
+    path: `(B, K, 12)` absolute targets at the knots; done: `(B,)` 0 or 1; where: `(B, kinds)`; xy: `(B, kinds, 2)`;
+    pixels: camera -> `(B, kinds, 2)`;
+    hindsight: `(B, 12)` and hindsight_known `(B, 12)` 0 or 1 (a lowest point that is passed is not asked for).
+    """
+
+    images: dict[str, Tensor]
+    command: Tensor
+    pose: Tensor
+    pose_target: Tensor
+    start: Tensor
+    elapsed: Tensor
+    path: Tensor
+    done: Tensor
+    where: Tensor
+    xy: Tensor
+    pixels: dict[str, Tensor]
+    hindsight: Tensor
+    hindsight_known: Tensor
+
+
+def pairs_in_segments(data: Recordings, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """All pairs (frame, segment) with the frame's tick inside [first, end) of a segment of `wanted` `(S,)` bool."""
+    segments = data.segments
+    chosen = wanted.nonzero().squeeze(1)
+    low = torch.searchsorted(data.frame_tick, segments.first[chosen])
+    high = torch.searchsorted(data.frame_tick, segments.end[chosen])
+    count = (high - low).clamp(min=0)
+    segment = chosen.repeat_interleave(count)
+    begin = torch.cumsum(count, 0) - count
+    frame = torch.arange(int(count.sum())) - begin.repeat_interleave(count) + low.repeat_interleave(count)
+    return frame, segment
+
+
+def low_level_samples(data: Recordings, held_out: bool) -> Samples:
+    """Samples of well executed segments of the training (or held-out) episodes, weighted by family.
+
+    Raises DatasetError when there is none: then no episode has a segment with the flag "executed well".
+    """
+    segments = data.segments
+    good = ((segments.flags & EXECUTED_WELL) > 0) & ((segments.flags & HAS_MISTAKE) == 0)
+    frame, segment = pairs_in_segments(data, good & (data.held_out[segments.episode] == held_out))
+    clean = data.clean[frame]
+    frame, segment = frame[clean], segment[clean]
+    if not len(frame) and not held_out:
+        raise DatasetError("no segment is marked as executed well.", field="segments")
+    weight = _weights(data, segment)
+    return Samples(frame, segment, _favour(weight, _decision_weights(data, frame, segment), data, segment))
+
+
+def _weights(data: Recordings, segment: Tensor) -> Tensor:
+    """Family shares, then the square root of the count among a family's commands: rare ones often, never alone."""
+    command = data.segments.command[segment]
+    counts = torch.bincount(command, minlength=len(data.meta.commands)).double()
+    share = torch.zeros(len(counts), dtype=torch.double)
+    families = [words.family for words in data.meta.commands]
+    for family in set(families):
+        members = torch.tensor([name == family for name in families]) & (counts > 0)
+        if members.any():
+            roots = counts[members].sqrt()
+            share[members] = FAMILY_SHARES.get(family, 0.05) * roots / roots.sum()
+    return (share / counts.clamp(min=1))[command]
+
+
+def _decision_weights(data: Recordings, frame: Tensor, segment: Tensor) -> Tensor:
+    """More for the frames in which a goal in the scene is first looked for."""
+    early = data.frame_tick[frame] - data.segments.first[segment] < DECISION_TICKS
+    goal = torch.tensor([words.family in GOAL_FAMILIES for words in data.meta.commands])
+    return torch.where(early & goal[data.segments.command[segment]], DECISION_WEIGHT, 1.0).double()
+
+
+def _favour(weight: Tensor, factor: Tensor, data: Recordings, segment: Tensor) -> Tensor:
+    """`weight * factor`, with each command's total kept as it was."""
+    command = data.segments.command[segment]
+    size = len(data.meta.commands)
+    before = torch.zeros(size, dtype=torch.double).index_add(0, command, weight)
+    after = torch.zeros(size, dtype=torch.double).index_add(0, command, weight * factor)
+    return weight * factor * (before / after.clamp(min=1e-12))[command]
+
+
+class Batches:
+    """Draws batches; a seeded generator makes a run repeatable."""
+
+    def __init__(
+        self, data: Recordings, samples: Samples, knots: int, generator: torch.Generator, augment: bool
+    ) -> None:
+        self.data = data
+        self.samples = samples
+        self.knots = knots
+        self.generator = generator
+        self.augment = augment
+        self._cumulative = samples.weight.cumsum(0)
+        goal = [words.family in GOAL_FAMILIES for words in data.meta.commands]
+        self.has_goal = torch.tensor(goal)
+        """Per command, whether its goal lies in the scene; `(C,)` bool."""
+
+    def draw(self, size: int) -> Batch:
+        """`size` samples drawn by weight, with replacement."""
+        at = torch.rand(size, generator=self.generator, dtype=torch.double) * self._cumulative[-1]
+        return self.take(torch.searchsorted(self._cumulative, at).clamp(max=len(self._cumulative) - 1))
+
+    def take(self, chosen: Tensor) -> Batch:
+        """The samples with the given positions `(B,)`."""
+        data, segments = self.data, self.data.segments
+        frame, segment = self.samples.frame[chosen], self.samples.segment[chosen]
+        tick, end = data.frame_tick[frame], segments.end[segment]
+        command = segments.command[segment]
+        start, elapsed = self._beginning(segments.first[segment], tick, command)
+        steps = data.meta.frame_every * torch.arange(1, self.knots + 1)
+        path_ticks = torch.minimum(tick[:, None] + steps, end[:, None] - 1).clamp(min=0)
+        known = torch.ones(len(chosen), 12)
+        known[:, :6] = (tick <= segments.lowest[segment]).float()[:, None]
+        return Batch(
+            images={name: store.index_select(0, frame) for name, store in data.images.items()},
+            command=command,
+            pose=data.pose[tick],
+            pose_target=data.pose_target[tick],
+            start=start,
+            elapsed=elapsed,
+            path=data.pose_target[path_ticks],
+            done=(tick >= segments.done[segment] - DONE_LEAD_TICKS).float(),
+            where=data.where[frame],
+            xy=data.xy[frame],
+            pixels={name: store[frame] for name, store in data.pixels.items()},
+            hindsight=segments.hindsight[segment],
+            hindsight_known=known,
+        )
+
+    def _beginning(self, first: Tensor, tick: Tensor, command: Tensor) -> tuple[Tensor, Tensor]:
+        """Where `(B, 12)` and how long ago `(B,)` each command began; for goals in the scene mostly made up.
+
+        An expert's pace tells when it will arrive, and a policy that leans on that closes its hand too early when it
+        is late itself, or when a person's command finds it anywhere. So goals must be read from the pictures.
+        """
+        start, elapsed = self.data.pose_target[first], (tick - first) / self.data.meta.rate_hz
+        if not self.augment:
+            return start, elapsed
+        forget = torch.rand(len(first), generator=self.generator) < _FORGET_SHARE
+        forget &= self.has_goal[command]
+        others = torch.randperm(len(first), generator=self.generator)
+        made_up = torch.rand(len(first), generator=self.generator) * _FORGOTTEN_S
+        return torch.where(forget[:, None], start[others], start), torch.where(forget, made_up, elapsed)

@@ -1,0 +1,408 @@
+"""Demonstrations of the scripted expert, narrated with commands, as a folder of shards (format "hitl-segments-1").
+
+Two kinds of episode: "task" packs the whole box in canonical order, with misses, drops and pushes and the recoveries
+from them; "drill" begins anywhere and performs random commands of the whole grammar, or begins at home and fetches one
+thing, which is how sessions begin and what packing alone shows once an episode. One shard an episode, written
+atomically, from a seed of its own: generation runs on all cores, can be stopped at any time, and goes on where it was.
+
+meta.json: seed, rate_hz, frame_every (ticks), cameras {name: [h, w]}, kinds,
+  commands [{text, family, train, held_out}].
+shards/NNNNNN.safetensors, for T ticks, F frames, N objects, S segments:
+  image.CAMERA uint8 (F,h,w,3); frame_tick int32 (F,); frame_clean uint8 (F,): 0 where a deliberate disturbance follows
+  within 0.8 s; pose float32 (T,12) measured; pose_target float32 (T,12), the target in force when tick t began;
+  segments int32 (S,5): command, first, done and end tick (exclusive), flags (1 executed well, 2 has a mistake);
+  object_kind int32 (N,); object_xyz float32 (F,N,3); object_where int8 (F,N): 0 table, 1 left hand,
+  2 right hand, 3 box; object_px.CAMERA float32 (F,N,2): column and row of the centres in the picture.
+Knows nothing of policies.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from hitl.errors import DatasetError, InputError
+from hitl.kinematics import joints_of, pose_of
+from robot.aloha import layout, scene
+from robot.aloha.cell import AlohaCell
+from robot.aloha.expert import Expert
+from robot.aloha.grammar import COMMANDS, Command, by_text
+from robot.aloha.planner import GO_HOME, next_command
+from robot.aloha.shifts import Shift
+
+FORMAT = "hitl-segments-1"
+FRAME_EVERY = 5
+CLEAN_TICKS = 40
+WELL, MISTAKE = 1, 2
+TASK_SHARE = 0.4
+FETCH_SHARE = 0.25
+_INDEX = {command.text: index for index, command in enumerate(COMMANDS)}
+_DRILL_WEIGHTS = {
+    "pick": 2.4, "box": 3.0, "down": 1.5, "handover": 3.0, "home": 0.5, "move": 4.2, "grip": 1.1, "turn": 0.5,
+    "tilt": 0.5, "above": 0.7, "still": 0.15,
+}  # fmt: skip
+_SKILL_LIMIT_S = 9.0
+
+
+@dataclass
+class _Tape:
+    """What one episode records."""
+
+    frames: dict[str, list[NDArray]] = field(default_factory=dict)
+    ticks: list[int] = field(default_factory=list)
+    pose: list[NDArray] = field(default_factory=list)
+    pose_target: list[NDArray] = field(default_factory=list)
+    xyz: list[NDArray] = field(default_factory=list)
+    pixels: dict[str, list[NDArray]] = field(default_factory=dict)
+    where: list[list[int]] = field(default_factory=list)
+    segments: list[list[int]] = field(default_factory=list)
+    disturbed: list[int] = field(default_factory=list)
+
+
+class _Demonstrator:
+    """Performs commands in one cell and records them."""
+
+    def __init__(self, cell: AlohaCell, rng: np.random.Generator) -> None:
+        self.cell, self.rng, self.tape = cell, rng, _Tape()
+
+    def tick(self, pose_target: NDArray[np.float64]) -> None:
+        """Record the present moment, then act for one tick."""
+        cell, tape = self.cell, self.tape
+        tick = len(tape.pose)
+        tape.pose.append(cell.pose())
+        tape.pose_target.append(cell.pose_target())
+        if tick % FRAME_EVERY == 0:
+            for name, picture in cell.policy_pictures().items():
+                tape.frames.setdefault(name, []).append(picture)
+                tape.pixels.setdefault(name, []).append(cell.object_pixels(name))
+            tape.ticks.append(tick)
+            tape.xyz.append(np.array([cell.position(kind) for kind in cell.kinds]))
+            tape.where.append([_where(cell, kind) for kind in cell.kinds])
+        cell.act(joints_of(pose_target))
+
+    def perform(
+        self, command: Command, settle: int, *, offset: NDArray | None = None, drop: bool = False, push: bool = False
+    ) -> bool:
+        """One segment. `offset`: a deliberate miss [m]; `drop`: lose the object underway; `push`: disturb the hand."""
+        first = len(self.tape.pose)
+        expert = Expert(self.cell, command, offset)
+        begin = int(self.rng.integers(10, 45)) if push or drop else -1
+        done = False
+        for count in range(int(_SKILL_LIMIT_S * 50)):
+            target, done = expert.step()
+            if done or offset is not None and self._missed(expert.arm, count):
+                break
+            if begin <= count < begin + 7 and push:
+                target = self._pushed(target, expert.arm, count == begin)
+            if drop and count >= begin:
+                target[6 * expert.arm + 5] = 1.0
+                if self.cell.held_in(expert.arm) is None and self.cell.pose()[6 * expert.arm + 5] > 0.8:
+                    break
+            self.tick(target)
+        done_tick = len(self.tape.pose)
+        target = self.cell.pose_target()
+        for _ in range(settle):
+            self.tick(target)
+        mistake = MISTAKE if offset is not None or drop else 0
+        well = WELL if done and not mistake else 0
+        self.tape.segments.append([_INDEX[command.text], first, done_tick, len(self.tape.pose), well | mistake])
+        return done
+
+    def _missed(self, arm: int, count: int) -> bool:
+        pose, target = self.cell.pose(), self.cell.pose_target()
+        closed = target[6 * arm + 5] < 0.02 and pose[6 * arm + 5] < 0.05
+        return count > 150 or closed and self.cell.held_in(arm) is None
+
+    def _pushed(self, target: NDArray, arm: int, first: bool) -> NDArray:
+        if first:
+            self._push = self.rng.normal(0.0, 1.0, 3)
+            self._push *= self.rng.uniform(0.002, 0.006) / np.linalg.norm(self._push)
+            self.tape.disturbed.append(len(self.tape.pose))
+        pushed = target.copy()
+        pushed[6 * arm : 6 * arm + 3] += self._push
+        pushed[6 * arm + 2] = max(pushed[6 * arm + 2], 0.02)
+        return pushed
+
+
+def _where(cell: AlohaCell, kind: int) -> int:
+    holder = cell.held_by(kind)
+    if holder is not None:
+        return 1 + holder
+    return 3 if cell.in_box(kind) else 0
+
+
+def _nominal_variation(rng: np.random.Generator) -> Shift:
+    """The small differences between one nominal episode and the next."""
+    moves = np.zeros((2, 4))
+    moves[:, :3] = rng.normal(0.0, 0.0015, (2, 3))
+    return Shift(box_move=rng.uniform(-0.004, 0.004, 2), light=float(rng.uniform(0.92, 1.08)), camera_moves=moves)
+
+
+def _task_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
+    """Pack the whole box in canonical order; stop when all is packed or nothing more can be reached."""
+    cell.begin(layout.sample_placements(rng), _nominal_variation(rng))
+    demonstrator = _Demonstrator(cell, rng)
+    for _ in range(4 * len(cell.kinds)):
+        text = next_command(cell, cell.kinds)
+        if text == GO_HOME:
+            break
+        command = by_text(text)
+        settle = int(rng.integers(4, 16))
+        luck = rng.random()
+        if command.skill == "pick" and luck < 0.12:
+            offset = rng.normal(0.0, 1.0, 2)
+            offset *= rng.uniform(0.02, 0.03) / np.linalg.norm(offset)
+            demonstrator.perform(command, 0, offset=offset)
+            demonstrator.perform(command, settle)
+        elif command.skill in ("box", "handover") and luck < 0.08:
+            demonstrator.perform(command, 0, drop=True)
+        else:
+            demonstrator.perform(command, settle, push=bool(rng.random() < 0.3))
+    demonstrator.perform(by_text(GO_HOME), int(rng.integers(20, 50)))
+    return demonstrator.tape
+
+
+def _drill_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
+    """Begin anywhere; perform about a dozen random commands that make sense at their moment."""
+    placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=None)
+    pose = random_pose(rng, placements) if rng.random() < 0.8 else None
+    cell.begin(placements, _nominal_variation(rng), pose)
+    for _ in range(5):
+        cell.hold()
+    demonstrator = _Demonstrator(cell, rng)
+    for _ in range(12):
+        command = _random_command(cell, rng)
+        demonstrator.perform(command, int(rng.integers(8, 18)), push=bool(_can_push(command) and rng.random() < 0.3))
+        if len(demonstrator.tape.pose) > 1300:
+            break
+    return demonstrator.tape
+
+
+def _fetch_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
+    """From home (mostly), one or two commands about objects: the moment in which an arm is chosen."""
+    placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=min(int(rng.integers(0, 3)), 2))
+    cell.begin(placements, _nominal_variation(rng), None if rng.random() < 0.75 else random_pose(rng, placements))
+    for _ in range(5):
+        cell.hold()
+    demonstrator = _Demonstrator(cell, rng)
+    choices = [c for c in COMMANDS if c.skill in ("pick", "above") and makes_sense(cell, c)]
+    picks = [c for c in choices if c.skill == "pick"]
+    first = picks if rng.random() < 0.75 else choices
+    if first:
+        demonstrator.perform(first[int(rng.integers(len(first)))], int(rng.integers(4, 12)))
+    if rng.random() < 0.3:
+        demonstrator.perform(_random_command(cell, rng), int(rng.integers(4, 12)))
+    return demonstrator.tape
+
+
+def _can_push(command: Command) -> bool:
+    return command.skill in ("pick", "box", "home", "above")
+
+
+def random_pose(rng: np.random.Generator, placements: list[layout.Placement]) -> NDArray[np.float64]:
+    """Both hands anywhere they can reach, clear of the table, of the objects and of each other."""
+    while True:
+        pose = layout.HOME.copy()
+        for arm, (x0, x1) in enumerate(((-0.27, 0.06), (0.08, 0.26))):
+            part = pose[6 * arm : 6 * arm + 6]
+            part[:3] = rng.uniform((x0, 0.33, 0.05), (x1, 0.67, 0.26))
+            part[3] = rng.normal(layout.DOWN, 0.1) if rng.random() < 0.75 else rng.uniform(-1.5, 0.05)
+            part[4] = rng.uniform(-0.6, 0.6)
+            part[5] = rng.choice([0.0, 1.0, rng.uniform()])
+        if is_feasible(pose, placements):
+            return pose
+
+
+def is_feasible(pose: NDArray[np.float64], placements: list[layout.Placement], clearance: float = 0.10) -> bool:
+    """Whether both hands reach `pose`, keep apart, and stay `clearance` [m] above objects and box below them."""
+    reached = pose_of(joints_of(pose))
+    if np.abs(reached - pose).max() > 0.002 or pose[6] - pose[0] < 0.13:
+        return False
+    for arm in (0, 1):
+        x, y, z = pose[6 * arm : 6 * arm + 3]
+        if z < 0.015 or abs(y - 0.5) > 0.19 or abs(x) > 0.30:
+            return False
+        near = [np.hypot(x - p.x, y - p.y) < 0.06 for p in placements]
+        over_box = np.abs(np.array([x, y]) - layout.BOX_XY).max() < 0.10
+        if z < clearance and (any(near) or over_box):
+            return False
+        if pose[6 * arm + 3] > -1.2 and z < 0.16:
+            return False
+    return True
+
+
+def _random_command(cell: AlohaCell, rng: np.random.Generator) -> Command:
+    commands = [command for command in COMMANDS if makes_sense(cell, command)]
+    by_skill: dict[str, list[Command]] = {}
+    for command in commands:
+        by_skill.setdefault(command.skill, []).append(command)
+    skills = sorted(by_skill)
+    weights = np.array([_DRILL_WEIGHTS[skill] for skill in skills])
+    skill = skills[int(rng.choice(len(skills), p=weights / weights.sum()))]
+    choices = by_skill[skill]
+    return choices[int(rng.integers(len(choices)))]
+
+
+def makes_sense(cell: AlohaCell, command: Command) -> bool:
+    """Whether a person could give this command now and expect it to work."""
+    held = (cell.held_in(0), cell.held_in(1))
+    if command.kind:
+        kind = layout.ALL_KINDS.index(command.kind)
+        if kind not in cell.kinds or not cell.on_table(kind):
+            return False
+        x, y, _ = cell.position(kind)
+        arm = layout.arm_for(float(x))
+        inside = -0.11 < x < 0.24 and 0.35 < y < 0.67
+        return inside and (held[arm] is None if command.skill == "pick" else True)
+    if command.skill == "box":
+        return held[0] is not None and held[1] is None
+    if command.skill == "down":
+        return sum(kind is not None for kind in held) == 1
+    if command.skill == "handover":
+        taker = 0 if command.arm == "left" else 1
+        return held[taker] is None and held[1 - taker] is not None
+    if command.skill in ("home", "still"):
+        return True
+    return _change_fits(cell, command, held)
+
+
+def _change_fits(cell: AlohaCell, command: Command, held: tuple[int | None, int | None]) -> bool:
+    expert = Expert(cell, command)
+    arm = expert.arm
+    pose = cell.pose_target()
+    part = pose[6 * arm : 6 * arm + 6]
+    if command.skill == "grip":
+        if held[arm] is not None and part[2] > 0.05:
+            return command.size < 0  # nobody asks to drop it from high up
+        wanted = part[5] + np.sign(command.size) * min(abs(command.size), 0.2)
+        return bool(-0.01 <= wanted <= 1.01)
+    if command.direction is not None:
+        part[:3] += np.multiply(command.direction, command.size)
+    elif command.skill == "turn":
+        part[4] += command.size
+    else:
+        part[3] += command.size
+    if abs(part[4]) > 1.9 or not -2.0 < part[3] < 0.4:
+        return False
+    others = [p for p in cell.placements if p.kind not in held and not cell.in_box(p.kind)]
+    return is_feasible(pose, others, 0.05)
+
+
+def _save(tape: _Tape, cell: AlohaCell, path: Path, episode: int, kind: str) -> int:
+    ticks = np.array(tape.ticks, np.int32)
+    clean = np.ones(len(ticks), np.uint8)
+    for moment in tape.disturbed:
+        clean[(ticks > moment - CLEAN_TICKS) & (ticks < moment + 8)] = 0
+    tensors = {f"image.{name}": np.stack(pictures) for name, pictures in tape.frames.items()}
+    tensors |= {f"object_px.{name}": np.stack(pixels) for name, pixels in tape.pixels.items()}
+    tensors |= {
+        "frame_tick": ticks,
+        "frame_clean": clean,
+        "pose": np.array(tape.pose, np.float32),
+        "pose_target": np.array(tape.pose_target, np.float32),
+        "segments": np.array(tape.segments, np.int32).reshape(-1, 5),
+        "object_kind": np.array(cell.kinds, np.int32),
+        "object_xyz": np.array(tape.xyz, np.float32),
+        "object_where": np.array(tape.where, np.int8),
+    }
+    part = path.with_suffix(f".part{os.getpid()}")
+    save_file(tensors, part, metadata={"episode": str(episode), "kind": kind})
+    part.replace(path)
+    return len(ticks)
+
+
+_cell: AlohaCell | None = None
+
+
+def _episode(job: tuple[Path, int, int]) -> tuple[int, int, int]:
+    """Generate one episode; returns its number, frames and segments. Runs in a worker process."""
+    global _cell
+    out, seed, episode = job
+    _cell = _cell or AlohaCell(0)
+    rng = np.random.default_rng([seed, episode])
+    luck = rng.random()
+    kind = "task" if luck < TASK_SHARE else "drill"
+    fetch = TASK_SHARE <= luck < TASK_SHARE + FETCH_SHARE
+    perform = _task_episode if kind == "task" else _fetch_episode if fetch else _drill_episode
+    tape = perform(_cell, rng)
+    frames = _save(tape, _cell, out / "shards" / f"{episode:06d}.safetensors", episode, kind)
+    return episode, frames, len(tape.segments)
+
+
+def meta(seed: int) -> dict:
+    """What meta.json holds."""
+    return {
+        "format": FORMAT,
+        "seed": seed,
+        "rate_hz": 50,
+        "frame_every": FRAME_EVERY,
+        "cameras": {camera.name: [camera.policy_height, camera.policy_width] for camera in scene.CAMERAS},
+        "kinds": list(layout.TRAINED_KINDS),
+        "commands": [
+            {"text": c.text, "family": c.family, "train": list(c.train), "held_out": list(c.held_out)}
+            for c in COMMANDS
+        ],
+    }
+
+
+def generate(
+    out: Path,
+    episodes: int,
+    *,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Callable[[int, int, int, int], None] | None = None,
+) -> dict[str, int]:
+    """Write `episodes` shards to `out`, going on with what is there; stopping it loses at most the running episodes.
+
+    progress(done, episodes, frames, segments) after each episode. Returns {"episodes", "frames", "segments"} of this
+    run. Raises DatasetError if `out` holds a data set of another seed or format.
+    """
+    if episodes < 1:
+        raise InputError(f"{episodes} is not a number of episodes.", field="episodes", hint="Give 1 or more.")
+    (out / "shards").mkdir(parents=True, exist_ok=True)
+    _check_meta(out / "meta.json", meta(seed))
+    for part in (out / "shards").glob("*.part*"):
+        part.unlink()
+    have = {int(path.stem) for path in (out / "shards").glob("*.safetensors")}
+    jobs = [(out, seed, episode) for episode in range(episodes) if episode not in have]
+    total = {"episodes": 0, "frames": 0, "segments": 0}
+    if not jobs:
+        return total
+    os.environ.setdefault("LP_NUM_THREADS", "1")  # software drawing starts threads of its own otherwise
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(min(workers or os.cpu_count() or 1, len(jobs))) as pool:
+        for _, frames, segments in pool.imap_unordered(_episode, jobs):
+            total = {
+                "episodes": total["episodes"] + 1,
+                "frames": total["frames"] + frames,
+                "segments": total["segments"] + segments,
+            }
+            if progress:
+                progress(len(have) + total["episodes"], episodes, total["frames"], total["segments"])
+    return total
+
+
+def _check_meta(path: Path, wanted: dict) -> None:
+    if not path.exists():
+        path.write_text(json.dumps(wanted, indent=1))
+        return
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise DatasetError(
+            "is not readable JSON.", field=str(path), hint="Remove the folder and generate anew."
+        ) from error
+    for key in ("format", "seed", "cameras", "kinds", "commands"):
+        if found.get(key) != wanted[key]:
+            raise DatasetError(
+                f"was generated with another {key}.", field=str(path), hint="Choose an empty folder with --out."
+            )

@@ -1,0 +1,146 @@
+"""The oracle corrector: sees the simulator's state and says what a person who watches would type, and no more often.
+
+It lets the policy work, and speaks when the running command is not what it would want for a while, or when a skill
+does not come off: then it guides the hand with small motions, as people do ("a bit to the left", "go lower", "close
+the left gripper"). Knows nothing of the network; whoever runs it sends its words the way a person's words go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hitl.kinematics import ARMS
+from robot.aloha import layout
+from robot.aloha.cell import AlohaCell
+from robot.aloha.planner import PUT_IN_BOX, next_command
+
+PATIENCE_S = 0.8
+"""A wrong command must run this long before the oracle speaks: seeing, deciding and typing take a person as long."""
+PICK_PATIENCE_S = 5.5
+"""A skill that goes on this long without result is guided by hand."""
+BETWEEN_S = 0.4
+_SIZES = ((0.075, "far ", ""), (0.035, "", ""), (0.0, "", " a bit"))
+
+
+@dataclass(frozen=True)
+class Running:
+    """What runs now: command text, whether a person's correction holds, and for how long it has [s]."""
+
+    text: str
+    is_correction: bool
+    seconds: float
+
+
+class Oracle:
+    """Decides what to type. One per episode; call `say` some five times a second of simulated time."""
+
+    def __init__(self, cell: AlohaCell) -> None:
+        self._cell = cell
+        self._disagreed_s: float | None = None
+        self._wanted = ""
+        self._wanted_since_s = 0.0
+        self._guiding = False
+        self._last_s = -10.0
+        self._last_target: np.ndarray | None = None
+
+    def say(self, running: Running) -> str | None:
+        """The words to type now, or None."""
+        cell, now_s = self._cell, self._cell.time_s
+        wanted = next_command(cell, cell.wanted)
+        if wanted != self._wanted:
+            self._wanted, self._wanted_since_s, self._guiding = wanted, now_s, False
+        if running.is_correction and running.text != wanted and not self._guiding:
+            waited = running.seconds > 0.4 and self._at_rest()
+            return self._speak(wanted, now_s) if waited else None
+        if self._must_guide(wanted, now_s):
+            self._guiding = True
+        if self._guiding:
+            # People who guide by hand say the next word when the hand comes to rest, not when the machine is sure.
+            ready = not running.is_correction or (running.seconds > 0.4 and self._at_rest())
+            return self._speak(self._guidance(wanted), now_s) if ready else None
+        if running.text == wanted:
+            self._disagreed_s = None
+            return None
+        if self._disagreed_s is None:
+            self._disagreed_s = now_s
+        if now_s - self._disagreed_s < PATIENCE_S:
+            return None
+        return self._speak(wanted, now_s)
+
+    def _speak(self, words: str | None, now_s: float) -> str | None:
+        if words is None or now_s - self._last_s < BETWEEN_S:
+            return None
+        self._last_s = now_s
+        self._disagreed_s = None
+        return words
+
+    def _at_rest(self) -> bool:
+        target, before = self._cell.pose_target(), self._last_target
+        self._last_target = target
+        return before is not None and float(np.abs(target - before).max()) < 0.002
+
+    def _must_guide(self, wanted: str, now_s: float) -> bool:
+        if wanted.startswith("pick up the"):
+            unknown = wanted.removeprefix("pick up the ") not in layout.TRAINED_KINDS
+            return unknown or now_s - self._wanted_since_s > PICK_PATIENCE_S
+        if wanted == PUT_IN_BOX:
+            moved = float(np.abs(self._cell.box_xy - layout.BOX_XY).max()) > 0.03
+            return moved or now_s - self._wanted_since_s > PICK_PATIENCE_S
+        return False
+
+    def _guidance(self, wanted: str) -> str | None:
+        if wanted == PUT_IN_BOX:
+            return self._guide_to_box()
+        return self._guide_to_object(layout.ALL_KINDS.index(wanted.removeprefix("pick up the ")))
+
+    def _guide_to_object(self, kind: int) -> str | None:
+        """Upright, open, over the object, down, close, up."""
+        cell = self._cell
+        position = cell.position(kind)
+        arm = layout.arm_for(float(position[0]))
+        side = ARMS[arm]
+        hand = cell.true_pose()[6 * arm : 6 * arm + 6]
+        error = position[:2] - hand[:2]
+        above = hand[2] - position[2]
+        around = bool(np.abs(error).max() < 0.013)
+        if hand[3] > layout.DOWN + 0.2:
+            return f"tilt the {side} gripper down"
+        if hand[5] < 0.8 and not (around and above < 0.012):
+            if above < 0.04 and not around:
+                return _move(side, "up", 0.05)
+            return f"open the {side} gripper"
+        if not around and above < 0.06:
+            return _move(side, "up", 0.05)
+        if not around:
+            return _move_towards(side, error)
+        if above > 0.012:
+            return _move(side, "down", above)
+        return f"close the {side} gripper"
+
+    def _guide_to_box(self) -> str | None:
+        cell = self._cell
+        hand = cell.true_pose()[:6]
+        error = cell.box_xy - hand[:2]
+        if hand[3] > layout.DOWN + 0.35:
+            return "tilt the left gripper down"
+        if np.abs(error).max() > 0.03:
+            return _move("left", "up", 0.05) if hand[2] < 0.11 else _move_towards("left", error)
+        if hand[2] > 0.13:
+            return _move("left", "down", hand[2] - 0.10)
+        return "open the left gripper"
+
+
+def _move_towards(side: str, error: np.ndarray) -> str:
+    if abs(error[0]) >= abs(error[1]):
+        return _move(side, "right" if error[0] > 0 else "left", float(abs(error[0])))
+    return _move(side, "forward" if error[1] > 0 else "back", float(abs(error[1])))
+
+
+def _move(side: str, way: str, distance: float) -> str:
+    """The motion of the grammar that comes nearest to `distance` [m]."""
+    for least, before, after in _SIZES:
+        if distance >= least:
+            return f"move the {side} arm {before}{way}{after}" if before else f"move the {side} arm{after} {way}"
+    raise AssertionError("distances are not negative")

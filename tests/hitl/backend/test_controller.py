@@ -1,0 +1,421 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from hitl import kinematics
+from hitl.backend.controller import Chunk, Controller, Rules, Seen, StopWanted
+from hitl.clock import ManualClock, new_ulid
+from hitl.messages import (
+    CommandStatus,
+    CorrectionEvent,
+    CorrectionStatus,
+    ImageInfo,
+    Mode,
+    Observation,
+    OutcomeEvent,
+    RobotState,
+)
+from tests.support.scripted import ScriptedPolicy
+
+HOME = np.array([0.0, -0.96, 1.16, 0.0, -0.3, 0.0, 0.5] * 2)
+PICTURES = {"front": np.zeros((4, 4, 3), np.uint8)}
+
+
+class World:
+    """A controller with a clock that the test moves, 10 observations a second at 50 ticks a second."""
+
+    def __init__(self, policy: ScriptedPolicy | None = None, **rules: Any) -> None:
+        self.clock = ManualClock(10**12)
+        self.policy = policy or ScriptedPolicy()
+        self.controller = Controller(
+            self.policy, kinematics, self.clock, Rules(**rules), session="s", session_start_ns=10**12
+        )
+        self.tick = 0
+        self.out: list[Any] = []
+        self.controller.new_episode("e")
+        self.take()
+
+    def take(self) -> list[Any]:
+        fresh = self.controller.drain()
+        self.out += fresh
+        return fresh
+
+    def observe(self, count: int = 1, joints: np.ndarray = HOME, episode: str = "e") -> list[Any]:
+        fresh: list[Any] = []
+        for _ in range(count):
+            self.clock.advance(0.1)
+            self.tick += 5
+            image = ImageInfo(camera="front", height=4, width=4)
+            observation = Observation(tick=self.tick, stamp_ns=self.clock.now_ns(), episode=episode, images=[image])
+            self.controller.observe(Seen(observation, joints, joints, PICTURES))
+            fresh += self.take()
+        return fresh
+
+    def state(self, tick: int, targets: np.ndarray = HOME, mode: Mode = "running") -> None:
+        state = RobotState(tick=tick, stamp_ns=0, episode="e", mode=mode)
+        self.controller.robot_state(state, targets, targets)
+
+    def correct(self, command: str = "go higher", **fields: Any) -> CorrectionEvent:
+        event = correction(command, **fields)
+        self.controller.correct(event)
+        return event
+
+    def outcomes(self) -> list[tuple[str, str]]:
+        return [(out.correction, out.state) for out in self.out if isinstance(out, OutcomeEvent)]
+
+    def states(self, id_: str) -> list[str]:
+        return [out.state for out in self.out if isinstance(out, CorrectionStatus) and out.id == id_]
+
+
+def correction(command: str = "go higher", **fields: Any) -> CorrectionEvent:
+    event = CorrectionEvent(
+        id=new_ulid(),
+        session="s",
+        episode="e",
+        session_ns=0,
+        author="ann",
+        source="typed",
+        text=command,
+        command=command,
+        grounding="exact",
+        similarity=1.0,
+        policy_command="",
+        policy_probability=0.0,
+        observations=[],
+        hold_s=8.0,
+    )
+    return msgspec.structs.replace(event, **fields)
+
+
+def chunks(out: list[Any]) -> list[Chunk]:
+    return [item for item in out if isinstance(item, Chunk)]
+
+
+# -- the high level ---------------------------------------------------------------------------------------------------
+
+
+def test_the_first_observation_starts_the_command_that_the_high_level_wants() -> None:
+    world = World(ScriptedPolicy("go left"))
+    (chunk,) = chunks(world.observe())
+    status = world.controller.status()
+    assert status.text == "go left" and status.source == "policy" and status.probability == pytest.approx(0.8)
+    assert chunk.header.command_id == status.command_id
+    assert chunk.header.start_tick == world.tick and chunk.header.episode == "e"
+    assert chunk.rows.shape == (50, 14)
+    assert [alternative.text for alternative in status.alternatives][0] == "go left"
+
+
+def test_one_chunk_an_observation_and_the_high_level_at_its_rate() -> None:
+    world = World(high_level_hz=2.0)
+    assert len(chunks(world.observe(20))) == 20
+    assert world.policy.remembered == 20
+    assert world.policy.asked == 4
+
+
+def test_a_finished_command_is_followed_by_another_one_at_once() -> None:
+    world = World(ScriptedPolicy("go left", done_after_s=0.5), high_level_hz=1.0, done_observations=3)
+    world.observe()
+    first = world.controller.status().command_id
+    world.policy.wants = "go right"
+    world.observe(8)
+    assert world.controller.status().text == "go right"
+    assert world.controller.status().command_id != first
+    assert world.policy.started == ["go left", "go right"]
+
+
+def test_the_high_level_replaces_its_own_command_only_when_it_is_sure() -> None:
+    world = World(ScriptedPolicy("go left"), switch_probability=0.9)
+    world.observe(10)
+    world.policy.wants = "go right"
+    world.observe(20)
+    assert world.controller.status().text == "go left"
+    sure = World(ScriptedPolicy("go left"), switch_probability=0.7)
+    sure.observe(10)
+    sure.policy.wants = "go right"
+    sure.observe(10)
+    assert sure.controller.status().text == "go right"
+
+
+def test_done_must_be_said_several_times_in_a_row_and_not_at_the_start() -> None:
+    world = World(ScriptedPolicy("go left", done_after_s=0.0), min_command_s=1.0, done_observations=3)
+    world.observe(10)
+    assert world.policy.started == ["go left"]
+    world.observe(4)
+    assert world.policy.started == ["go left", "go left"]
+
+
+# -- corrections ------------------------------------------------------------------------------------------------------
+
+
+def test_a_correction_acts_in_the_call_that_brings_it() -> None:
+    world = World()
+    world.observe(3)
+    event = world.correct("go higher")
+    (chunk,) = chunks(world.take())
+    assert chunk.header.command_id == event.id
+    assert world.states(event.id) == ["saved", "acting"]
+    status = world.controller.status()
+    assert (status.text, status.source, status.author, status.said) == ("go higher", "person", "ann", "go higher")
+
+
+def test_its_first_chunk_starts_at_the_robots_present_target() -> None:
+    world = World()
+    world.observe(3)
+    ahead = HOME.copy()
+    ahead[0] += 0.2
+    world.state(world.tick + 3, targets=ahead)
+    world.correct("hold still")
+    (chunk,) = chunks(world.take())
+    assert chunk.header.start_tick == world.tick + 4
+    np.testing.assert_allclose(
+        kinematics.pose_of(chunk.rows[0]), kinematics.pose_of(ahead), atol=1e-9, err_msg="it would jump"
+    )
+    assert world.policy.acted[-1][3] == 0.0
+
+
+def test_without_an_observation_it_waits_for_the_first_one() -> None:
+    world = World()
+    event = world.correct()
+    assert chunks(world.take()) == [] and world.states(event.id) == ["saved"]
+    (chunk,) = chunks(world.observe())
+    assert chunk.header.command_id == event.id and world.states(event.id) == ["saved", "acting"]
+
+
+def test_it_holds_until_it_is_done_and_then_the_high_level_goes_on() -> None:
+    world = World(ScriptedPolicy("hold still", done_after_s=1.0), high_level_hz=1.0)
+    world.observe()
+    event = world.correct()
+    world.take()
+    world.observe(11)
+    assert world.controller.status().command_id == event.id
+    world.observe(5)
+    assert world.outcomes() == [(event.id, "done")]
+    assert world.controller.status().source == "policy"
+    assert world.states(event.id) == ["saved", "acting", "done"]
+
+
+def test_the_high_level_is_asked_but_not_followed_meanwhile() -> None:
+    world = World(ScriptedPolicy("go left"))
+    world.observe()
+    event = world.correct("go higher", hold_s=0.0)
+    asked = world.policy.asked
+    world.observe(40)
+    assert world.policy.asked > asked
+    assert world.controller.status().command_id == event.id
+    assert world.controller.wanted() == ("go left", pytest.approx(0.8))
+
+
+def test_it_ends_when_its_time_is_over_also_without_observations() -> None:
+    world = World()
+    world.observe()
+    event = world.correct(hold_s=2.0)
+    assert world.controller.status().held_until_ns == world.clock.now_ns() + 2 * 10**9
+    world.clock.advance(1.9)
+    world.controller.expire()
+    assert world.outcomes() == []
+    world.clock.advance(0.2)
+    world.controller.expire()
+    world.take()
+    assert world.outcomes() == [(event.id, "expired")]
+
+
+def test_hold_zero_never_expires() -> None:
+    world = World()
+    event = world.correct(hold_s=0.0)
+    world.clock.advance(10_000)
+    world.controller.expire()
+    assert world.controller.status().command_id == event.id and world.controller.status().held_until_ns == 0
+
+
+def test_a_changed_hold_time_counts_from_the_start_of_the_running_correction() -> None:
+    world = World()
+    world.correct(hold_s=8.0)
+    start_ns = world.clock.now_ns()
+    world.clock.advance(1)
+    world.controller.set_hold(3.0)
+    assert world.controller.hold_s == 3.0
+    assert world.controller.status().held_until_ns == start_ns + 3 * 10**9
+
+
+def test_a_second_correction_replaces_the_first_and_both_are_kept() -> None:
+    world = World()
+    world.observe()
+    first, second = world.correct("go higher"), world.correct("go lower")
+    world.take()
+    assert world.outcomes() == [(first.id, "replaced")]
+    assert world.states(first.id) == ["saved", "acting", "replaced"]
+    assert world.states(second.id) == ["saved", "acting"]
+    assert world.controller.status().command_id == second.id
+
+
+def test_release_hands_back_at_once() -> None:
+    world = World(ScriptedPolicy("go left"))
+    world.observe()
+    event = world.correct()
+    world.take()
+    world.controller.release()
+    (chunk,) = chunks(world.take())
+    assert world.outcomes() == [(event.id, "released")]
+    assert chunk.header.command_id == world.controller.status().command_id != event.id
+    assert world.controller.status().text == "go left"
+
+
+def test_release_without_a_correction_does_nothing() -> None:
+    world = World()
+    world.observe()
+    world.controller.release()
+    assert world.take() == []
+
+
+def test_undo_of_an_acting_correction_ends_its_effect_at_once() -> None:
+    world = World(ScriptedPolicy("go left"))
+    world.observe()
+    event = world.correct()
+    world.take()
+    world.controller.undo(event.id)
+    (chunk,) = chunks(world.take())
+    assert chunk.header.command_id != event.id
+    assert world.outcomes() == [(event.id, "undone")]
+
+
+def test_undo_of_an_ended_correction_marks_it_once_and_leaves_the_running_one() -> None:
+    world = World()
+    world.observe()
+    first, second = world.correct("go higher"), world.correct("go lower")
+    for _ in range(2):
+        world.controller.undo(first.id)
+    world.take()
+    assert world.outcomes() == [(first.id, "replaced"), (first.id, "undone")]
+    assert world.controller.status().command_id == second.id
+
+
+def test_a_correction_that_was_undone_before_it_arrived_is_kept_and_never_acts() -> None:
+    world = World()
+    world.observe()
+    event = correction()
+    world.controller.undo(event.id)
+    world.controller.correct(event)
+    assert chunks(world.take()) == []
+    assert world.states(event.id) == ["saved", "undone"] and world.controller.status().source == "policy"
+
+
+def test_a_new_episode_ends_the_running_correction_and_ignores_old_observations() -> None:
+    world = World()
+    world.observe()
+    event = world.correct()
+    world.controller.new_episode("e2")
+    world.take()
+    assert world.outcomes() == [(event.id, "expired")]
+    outcome = next(out for out in world.out if isinstance(out, OutcomeEvent))
+    assert outcome.episode == "e", "it belongs to the episode in which it was given"
+    assert world.observe(episode="e") == []
+    assert chunks(world.observe(episode="e2"))
+    assert world.policy.forgotten == 2
+
+
+def test_a_correction_between_two_episodes_acts_in_the_new_one() -> None:
+    world = World()
+    world.observe()
+    world.controller.new_episode("e2")
+    event = world.correct()
+    (chunk,) = chunks(world.observe(episode="e2"))
+    assert chunk.header.command_id == event.id and chunk.header.episode == "e2"
+
+
+def test_stop_asks_for_the_stop_and_is_no_command() -> None:
+    world = World()
+    world.observe()
+    before = world.controller.status().command_id
+    event = world.correct("stop!", grounding="stop")
+    out = world.take()
+    assert [item for item in out if isinstance(item, StopWanted)] == [StopWanted(event.id, "ann", "stop!")]
+    assert chunks(out) == [] and world.controller.status().command_id == before
+    assert world.outcomes() == [(event.id, "done")]
+
+
+# -- the rest ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_stopped_robot_gets_no_chunks_and_commands_do_not_end_meanwhile() -> None:
+    world = World(ScriptedPolicy("go left", done_after_s=0.0), min_command_s=0.0)
+    world.observe()
+    world.state(world.tick, mode="stopped")
+    assert chunks(world.observe(10)) == []
+    event = world.correct()
+    assert chunks(world.take()) == [] and world.states(event.id) == ["saved"]
+    world.state(world.tick, mode="holding")
+    assert chunks(world.observe())[0].header.command_id == event.id
+
+
+def test_observations_of_the_last_two_seconds_belong_to_a_correction() -> None:
+    world = World()
+    world.observe(40)
+    recent = world.controller.recent_observations()
+    assert recent[-1] == f"e/{world.tick}" and len(recent) == 21
+    world.clock.advance(5)
+    assert world.controller.recent_observations() == []
+
+
+def test_without_a_policy_corrections_are_kept_and_end_as_they_should() -> None:
+    clock = ManualClock()
+    controller = Controller(None, kinematics, clock, Rules(), session="s", session_start_ns=0)
+    controller.new_episode("e")
+    event = correction(hold_s=1.0)
+    controller.correct(event)
+    assert chunks(controller.drain()) == []
+    clock.advance(2)
+    controller.expire()
+    assert [out.state for out in controller.drain() if isinstance(out, OutcomeEvent)] == ["expired"]
+
+
+def test_another_policy_takes_over_between_two_observations() -> None:
+    world = World(ScriptedPolicy("go left"))
+    world.observe(3)
+    event = world.correct("go higher", hold_s=0.0)
+    later = ScriptedPolicy("go right")
+    world.controller.use(later)
+    world.observe()
+    assert later.started == ["go higher"] and later.forgotten == 1
+    assert world.controller.status().command_id == event.id
+
+
+def test_numbers_that_are_not_finite_never_become_a_chunk() -> None:
+    world = World()
+    world.policy.act = lambda *a: type("Bad", (), {"pose_chunk": np.full((5, 12), np.nan), "done": 0.0})()  # type: ignore
+    with pytest.raises(ValueError, match="finite"):
+        world.observe()
+    assert chunks(world.take()) == []
+
+
+def test_status_changes_are_told() -> None:
+    world = World()
+    statuses = [out for out in world.observe() if isinstance(out, CommandStatus)]
+    assert statuses[-1] == msgspec.structs.replace(world.controller.status(), done_probability=0.0)
+
+
+def test_seeing_acts_before_the_slow_rest_and_thinking_is_done_in_steps() -> None:
+    world = World(high_level_hz=1.0)
+    world.observe(2)
+    remembered = world.policy.remembered
+    world.clock.advance(2.0)
+    world.tick += 5
+    observation = Observation(tick=world.tick, stamp_ns=world.clock.now_ns(), episode="e", images=[])
+    asked = world.policy.asked
+    world.controller.see(Seen(observation, HOME, HOME, PICTURES))
+    assert len(chunks(world.take())) == 1
+    assert (world.policy.remembered, world.policy.asked) == (remembered, asked)
+    assert world.controller.think() and world.policy.remembered == remembered + 1
+    assert not world.controller.think() and world.policy.asked == asked + 1
+
+
+def test_a_command_that_the_high_level_changes_gets_its_chunk_at_once() -> None:
+    world = World(ScriptedPolicy("go left"), switch_probability=0.5, high_level_hz=1.0)
+    world.observe(10)
+    world.policy.wants = "go right"
+    out = world.observe(2)
+    started = next(i for i, item in enumerate(out) if isinstance(item, CommandStatus) and item.text == "go right")
+    assert chunks(out[started:])[0].header.command_id == world.controller.status().command_id

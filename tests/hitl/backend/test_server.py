@@ -1,0 +1,377 @@
+"""The whole backend with real sockets in one process: a robot and a window are links that the test holds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hitl.backend.engine import Model
+from hitl.backend.server import Backend
+from hitl.bus import Endpoints, Link
+from hitl.clock import new_ulid
+from hitl.config import Settings
+from hitl.errors import CheckpointError, PortInUseError
+from hitl.messages import (
+    Ack,
+    ActionChunk,
+    BackendStatus,
+    Correction,
+    CorrectionEvent,
+    CorrectionStatus,
+    EpisodeEvent,
+    Frame,
+    ImageInfo,
+    NewEpisode,
+    Observation,
+    OutcomeEvent,
+    Release,
+    RequestEvent,
+    Resume,
+    RobotState,
+    SetHold,
+    Stop,
+    StopAck,
+    Task,
+    Undo,
+    Welcome,
+)
+from hitl.sessions.catalog import Catalog
+from hitl.sessions.feedback_log import FeedbackLog
+from hitl.sessions.recording import read_recording
+from robot.node import spec_json
+from robot.synthetic import SyntheticDriver
+from tests.support.scripted import COMMANDS, ScriptedPolicy, ground, load_scripted
+
+PATIENCE_S = 30.0
+HOME = np.array([0.0, -0.96, 1.16, 0.0, -0.3, 0.0, 0.5] * 2)
+
+
+class Peer:
+    """A link and everything that came through it."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.got: list[Any] = []
+
+    def poll(self, timeout_ms: int = 10) -> None:
+        self.got += [received.message for received in self.link.poll(timeout_ms)]
+
+    def newest(self, kind: type) -> Any:
+        return next((message for message in reversed(self.got) if isinstance(message, kind)), None)
+
+    def all(self, kind: type) -> list[Any]:
+        return [message for message in self.got if isinstance(message, kind)]
+
+
+class Stage:
+    """A backend in a thread, a window, and a robot whose ticks the test sends."""
+
+    def __init__(self, folder: Path, load: Callable[[Settings], Model] = load_scripted, **settings: Any) -> None:
+        self.settings = Settings(data=str(folder / "data"), sockets=str(folder / "s"), **settings)
+        self.load = load
+        self.answered: list[NewEpisode] = []
+        self.endpoints = Endpoints.private(folder / "s")
+        self.start()
+        self.window = Peer(Link(self.endpoints, "gui", "test"))
+        described = spec_json(SyntheticDriver().spec, Settings(seed=3, shift="offset"))
+        self.robot = Peer(Link(self.endpoints, "robot", "test", robot_json=described))
+        self.episode = ""
+        self.tick = 0
+        self.mode: Any = "running"
+        self.task: Task | None = None
+
+    def start(self) -> None:
+        self.backend = Backend(self.settings, self.load)
+        self.thread = threading.Thread(target=self.backend.run)
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.backend.close()
+        self.thread.join(PATIENCE_S)
+        assert not self.thread.is_alive()
+
+    def close(self) -> None:
+        self.window.link.close()
+        self.robot.link.close()
+        self.stop()
+
+    def until(self, true: Callable[[], Any], *, seeing: bool = True) -> Any:
+        """Poll, with the robot alive and (`seeing`) sending observations, until something is true."""
+        end_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end_s:
+            self.window.poll()
+            self.robot.poll()
+            self._obey()
+            self._tick(seeing)
+            found = true()
+            if found:
+                return found
+        raise AssertionError("it did not happen")
+
+    def ready(self) -> None:
+        self.until(lambda: self.status() and not self.status().waiting_for and self.robot.all(ActionChunk))
+
+    def status(self) -> BackendStatus | None:
+        return self.window.newest(BackendStatus)
+
+    def ask(self, request: Any) -> Ack:
+        self.window.link.submit(request)
+        return self.until(lambda: next((a for a in self.window.all(Ack) if a.id == request.id), None))
+
+    def correct(self, text: str = "go higher", **fields: Any) -> Correction:
+        correction = Correction(id=new_ulid(), author="ann", stamp_ns=time.monotonic_ns(), text=text, **fields)
+        ack = self.ask(correction)
+        assert not ack.error
+        return correction
+
+    def states(self, id_: str) -> list[str]:
+        return [status.state for status in self.window.all(CorrectionStatus) if status.id == id_]
+
+    def events(self, kind: type) -> list[Any]:
+        log = FeedbackLog(Catalog(Path(self.settings.data)).log_file)
+        try:
+            return log.events(kind=kind)
+        finally:
+            log.close()
+
+    def _obey(self) -> None:
+        for message in self.robot.all(NewEpisode):
+            if message.episode != self.episode and message not in self.answered:
+                self.answered.append(message)
+                self.episode = message.episode
+                self.robot.link.send(Ack(id=message.id))
+
+    def _tick(self, seeing: bool) -> None:
+        self.tick += 1
+        now_ns = time.monotonic_ns()
+        numbers = [HOME.tobytes(), HOME.tobytes()]
+        state = RobotState(tick=self.tick, stamp_ns=now_ns, episode=self.episode, mode=self.mode, task=self.task)
+        self.robot.link.send(state, numbers)
+        if seeing:
+            image = ImageInfo(camera="front", height=4, width=4)
+            observation = Observation(tick=self.tick, stamp_ns=now_ns, episode=self.episode, images=[image])
+            self.robot.link.send(observation, [*numbers, bytes(48)])
+        frame = Frame(camera="front", tick=self.tick, stamp_ns=now_ns, height=4, width=4)
+        self.robot.link.send(frame, [bytes(48)])
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(tmp_path)
+    yield made
+    made.close()
+
+
+def test_before_robot_and_model_are_there_it_says_what_it_waits_for(tmp_path: Path) -> None:
+    gate = threading.Event()
+
+    def slow(settings: Settings) -> Model:
+        gate.wait(PATIENCE_S)
+        return load_scripted(settings)
+
+    stage = Stage(tmp_path, slow)
+    try:
+        early = Correction(id=new_ulid(), author="ann", stamp_ns=0, text="go higher")
+        stage.window.link.submit(early)
+        stage.until(lambda: stage.status() and "model" in stage.status().waiting_for)
+        assert stage.window.newest(Welcome).commands == []
+        gate.set()
+        stage.until(lambda: "acting" in stage.states(early.id))
+        stage.until(lambda: stage.window.newest(Welcome).commands == list(COMMANDS))
+        assert stage.events(CorrectionEvent)[0].grounding == "exact", "it waited for the command bank"
+    finally:
+        gate.set()
+        stage.close()
+
+
+def test_the_robots_first_episode_has_the_seed_and_shift_that_it_names(stage: Stage) -> None:
+    stage.ready()
+    (request,) = [m for m in stage.answered]
+    assert (request.seed, request.shift) == (3, "offset")
+    status = stage.status()
+    assert status is not None and status.robot == "connected" and status.episode == request.episode
+    assert status.commands == len(COMMANDS) and status.action_latency_ms > 0
+
+
+def test_a_correction_is_saved_acted_on_and_told(stage: Stage) -> None:
+    stage.ready()
+    correction = stage.correct("go higher", hold_s=0.0)
+    stage.until(lambda: any(chunk.command_id == correction.id for chunk in stage.robot.all(ActionChunk)))
+    stage.until(lambda: stage.states(correction.id) == ["saved", "acting"])
+    (event,) = stage.events(CorrectionEvent)
+    assert (event.id, event.text, event.command, event.grounding) == (correction.id, "go higher", "go higher", "exact")
+    assert event.policy_command == "hold still" and event.policy_probability == pytest.approx(0.8)
+    assert event.observations and all(name.startswith(stage.episode + "/") for name in event.observations)
+    assert event.episode == stage.episode and event.author == "ann"
+
+
+def test_release_undo_and_hold_are_saved_and_act(stage: Stage) -> None:
+    stage.ready()
+    stage.ask(SetHold(id=new_ulid(), author="ann", stamp_ns=0, hold_s=3.0))
+    stage.until(lambda: stage.status().hold_s == 3.0)  # type: ignore[union-attr]
+    first = stage.correct("go higher")
+    stage.ask(Release(id=new_ulid(), author="ann", stamp_ns=0))
+    stage.until(lambda: stage.states(first.id)[-1:] == ["released"])
+    second = stage.correct("go lower")
+    stage.ask(Undo(id=new_ulid(), author="ann", stamp_ns=0, target=second.id))
+    stage.until(lambda: stage.states(second.id)[-1:] == ["undone"])
+    assert [event.hold_s for event in stage.events(CorrectionEvent)] == [3.0, 3.0]
+    kinds = [event.kind for event in stage.events(RequestEvent)]
+    assert kinds == ["new_episode", "set_hold", "release", "undo"]
+    assert [event.state for event in stage.events(OutcomeEvent)] == ["released", "undone"]
+
+
+def test_stop_in_words_reaches_the_robot_also_while_the_model_loads(tmp_path: Path) -> None:
+    gate = threading.Event()
+
+    def slow(settings: Settings) -> Model:
+        gate.wait(PATIENCE_S)
+        return load_scripted(settings)
+
+    stage = Stage(tmp_path, slow)
+    try:
+        stage.until(lambda: stage.status() and stage.status().robot == "connected")
+        correction = Correction(id=new_ulid(), author="ann", stamp_ns=0, text="stop")
+        stage.window.link.submit(correction)
+        stop = stage.until(lambda: stage.robot.newest(Stop))
+        assert "ann" in stop.reason and "stop" in stop.reason
+        stage.robot.link.send(StopAck(id=stop.id, tick=stage.tick, stamp_ns=0))
+        gate.set()
+        stage.until(lambda: stage.states(correction.id) == ["saved", "done"])
+        assert len({message.id for message in stage.robot.all(Stop)}) == 1, "one stop, however often it is sent"
+    finally:
+        gate.set()
+        stage.close()
+
+
+def test_a_resume_is_saved_and_passed_on_until_the_robot_answers(stage: Stage) -> None:
+    stage.ready()
+    resume = Resume(id=new_ulid(), author="ann", stamp_ns=0)
+    stage.ask(resume)
+    stage.until(lambda: len([m for m in stage.robot.all(Resume) if m.id == resume.id]) >= 2)
+    stage.robot.link.send(Ack(id=resume.id))
+    assert stage.events(RequestEvent)[-1].kind == "resume"
+
+
+def test_a_new_episode_ends_the_old_one_in_the_log(stage: Stage) -> None:
+    stage.task = Task(name="pack", stage=2, stages=3, finished=False, success=False)
+    stage.ready()
+    old = stage.episode
+    held = stage.correct("go higher", hold_s=0.0)
+    ack = stage.ask(NewEpisode(id=new_ulid(), author="ann", stamp_ns=0, seed=5))
+    assert not ack.error
+    stage.until(lambda: stage.episode != old and stage.status().episode == stage.episode)  # type: ignore[union-attr]
+    stage.until(lambda: stage.states(held.id)[-1:] == ["expired"])
+    (ended,) = stage.events(EpisodeEvent)
+    assert (ended.episode, ended.stage, ended.stages) == (old, 2, 3)
+    stage.until(lambda: any(chunk.episode == stage.episode for chunk in stage.robot.all(ActionChunk)))
+
+
+def test_a_shift_that_the_robot_does_not_have_is_refused_by_name(stage: Stage) -> None:
+    stage.ready()
+    before = stage.episode
+    ack = stage.ask(NewEpisode(id=new_ulid(), author="ann", stamp_ns=0, shift="sideways"))
+    assert "shift" in ack.error and "offset" in ack.error and stage.episode == before
+
+
+def test_a_correction_that_an_earlier_run_saved_is_not_saved_and_not_done_again(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    try:
+        stage.ready()
+        correction = stage.correct("go higher")
+        stage.stop()
+        stage.start()
+        again = Peer(Link(stage.endpoints, "say", "again"))
+        again.link.submit(correction)
+        ack = stage.until(lambda: again.poll() or next((a for a in again.all(Ack) if a.id == correction.id), None))
+        again.link.close()
+        assert ack.duplicate and not ack.error
+        sent = len(stage.robot.all(ActionChunk))
+        stage.until(lambda: len(stage.robot.all(ActionChunk)) > sent + 5)
+        assert all(chunk.command_id != correction.id for chunk in stage.robot.all(ActionChunk)[sent:])
+        assert len(stage.events(CorrectionEvent)) == 1
+    finally:
+        stage.close()
+
+
+def test_a_backend_that_restarts_goes_on_with_the_robots_episode(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    try:
+        stage.ready()
+        episode, asked = stage.episode, len(stage.answered)
+        stage.stop()
+        stage.start()
+        sent = len(stage.robot.all(ActionChunk))
+        stage.until(lambda: len(stage.robot.all(ActionChunk)) > sent)
+        assert stage.robot.newest(ActionChunk).episode == episode and len(stage.answered) == asked
+    finally:
+        stage.close()
+
+
+def test_a_model_that_cannot_be_loaded_is_said_and_corrections_are_still_kept(tmp_path: Path) -> None:
+    def broken(settings: Settings) -> Model:
+        raise CheckpointError("is truncated.", field="low_level.safetensors", hint="Copy it again.")
+
+    stage = Stage(tmp_path, broken)
+    try:
+        stage.until(lambda: stage.status() and "low_level.safetensors: is truncated" in stage.status().waiting_for)
+        correction = stage.correct("go higher")
+        assert [event.id for event in stage.events(CorrectionEvent)] == [correction.id]
+        assert stage.robot.all(ActionChunk) == []
+    finally:
+        stage.close()
+
+
+def test_a_policy_that_fails_is_said_and_heals(tmp_path: Path) -> None:
+    policy = ScriptedPolicy()
+    stage = Stage(tmp_path, lambda settings: Model(policy, ground, COMMANDS, "scripted", "cpu"))
+    try:
+        stage.ready()
+        policy.failing = True
+        stage.until(lambda: "scripted failure" in stage.status().waiting_for)  # type: ignore[union-attr]
+        correction = stage.correct("go higher", hold_s=0.0)
+        assert [event.id for event in stage.events(CorrectionEvent)] == [correction.id]
+        policy.failing = False
+        stage.until(lambda: not stage.status().waiting_for)  # type: ignore[union-attr]
+        stage.until(lambda: stage.robot.newest(ActionChunk).command_id == correction.id)
+    finally:
+        stage.close()
+
+
+def test_what_was_seen_and_said_is_in_the_recording(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    try:
+        stage.ready()
+        correction = stage.correct("go higher")
+        stage.until(lambda: "acting" in stage.states(correction.id))
+    finally:
+        stage.close()
+    (session,) = Catalog(Path(stage.settings.data)).sessions()
+    records = list(read_recording(session.recording))
+    topics = {record.topic for record in records}
+    assert topics == {"/camera/front", "/robot/state", "/command", "/correction", "/feedback", "/log"}
+    lines = [record.data.decode() for record in records if record.topic == "/log"]
+    assert "a robot to connect" in lines[0] and "all runs" in lines[-1]
+    assert any(correction.id in record.data.decode() for record in records if record.topic == "/feedback")
+
+
+def test_without_recording_there_is_no_file(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, record=False)
+    try:
+        stage.ready()
+        assert stage.status().recording == ""  # type: ignore[union-attr]
+    finally:
+        stage.close()
+    (session,) = Catalog(Path(stage.settings.data)).sessions()
+    assert not session.recording.exists()
+
+
+def test_a_second_backend_is_refused(stage: Stage) -> None:
+    with pytest.raises(PortInUseError):
+        Backend(stage.settings, load_scripted)

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import string
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hitl.bus import codec
+from hitl.clock import new_ulid
+from hitl.errors import InputError, MessageError
+from hitl.messages import (
+    MAX_TEXT_CHARS,
+    PROTOCOL,
+    ActionChunk,
+    Correction,
+    CorrectionStatus,
+    Frame,
+    Hello,
+    ImageInfo,
+    Metric,
+    NewEpisode,
+    Observation,
+    Ping,
+    RobotState,
+    SetHold,
+    Undo,
+)
+
+plain = st.text(st.characters(exclude_categories=("Cs",)), max_size=50)
+numbers = st.integers(-(2**63), 2**63 - 1)
+messages = st.one_of(
+    st.builds(Correction, id=plain, author=plain, stamp_ns=numbers, text=plain, hold_s=st.none() | st.floats(0, 1e6)),
+    st.builds(Ping, t0=numbers),
+    st.builds(Hello, id=plain, protocol=st.integers(0, 99), role=st.sampled_from(["gui", "robot", "say"]), name=plain),
+    st.builds(
+        Observation,
+        tick=numbers,
+        stamp_ns=numbers,
+        episode=plain,
+        images=st.lists(st.builds(ImageInfo, camera=plain, height=st.integers(0, 9), width=st.integers(0, 9))),
+    ),
+    st.builds(RobotState, tick=numbers, stamp_ns=numbers, episode=plain, mode=st.sampled_from(["running", "stopped"])),
+    st.builds(Metric, name=plain, value=st.floats(allow_nan=False), stamp_ns=numbers),
+)
+
+
+@given(messages)
+def test_what_is_encoded_is_decoded(message: codec.AnyMessage) -> None:
+    assert codec.decode(codec.encode(message)) == message
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"HTL", b"HTL" + bytes([PROTOCOL])]))
+def test_garbage_is_a_message_error_and_nothing_else(data: bytes, start: bytes) -> None:
+    with pytest.raises(MessageError):
+        codec.decode(start + data)
+    assert isinstance(codec.id_of(start + data), str)
+
+
+@given(messages, st.data())
+def test_a_cut_message_is_refused(message: codec.AnyMessage, data: st.DataObject) -> None:
+    head = codec.encode(message)
+    with pytest.raises(MessageError):
+        codec.decode(head[: data.draw(st.integers(0, len(head) - 1))])
+
+
+def test_another_version_is_named_with_ours() -> None:
+    head = bytearray(codec.encode(Ping(t0=1)))
+    head[3] = 77
+    with pytest.raises(MessageError, match=rf"protocol 77.*protocol {PROTOCOL}"):
+        codec.decode(bytes(head))
+
+
+def test_a_wrong_field_is_named_and_the_id_is_still_found() -> None:
+    fields = {"type": "Undo", "id": "X1", "author": "a", "stamp_ns": "soon", "target": "t"}
+    head = codec.encode(Ping(t0=1))[:4] + msgspec.msgpack.encode(fields)
+    with pytest.raises(MessageError, match="stamp_ns"):
+        codec.decode(head)
+    assert codec.id_of(head) == "X1"
+
+
+def test_an_unknown_field_is_refused() -> None:
+    head = codec.encode(Ping(t0=1))[:4] + msgspec.msgpack.encode({"type": "Ping", "t0": 1, "t9": 2})
+    with pytest.raises(MessageError, match="t9"):
+        codec.decode(head)
+
+
+def test_a_head_over_the_limit_is_refused_before_it_is_read() -> None:
+    with pytest.raises(MessageError, match="over the limit"):
+        codec.decode(bytes(codec.MAX_HEAD_BYTES + 1))
+
+
+def test_deeply_nested_bytes_are_refused() -> None:
+    with pytest.raises(MessageError):
+        codec.decode(codec.encode(Ping(t0=1))[:4] + b"\x91" * 100_000)
+
+
+@given(st.text(string.ascii_letters + "äé的 🙂", min_size=1).filter(str.strip))
+def test_plain_text_is_taken_and_stripped(text: str) -> None:
+    if len(text.strip()) <= MAX_TEXT_CHARS:
+        assert codec.check_text(f"  {text}\n") == text.strip()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "\n\t", "go\nup", "go\x00", "\x1b[31mred", "a\ud800b", "a\u2028b", "a\x7f"]
+)
+def test_text_that_is_no_sentence_is_refused_by_name(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        codec.check_text(text)
+    assert caught.value.field == "text" and caught.value.hint
+
+
+def test_a_megabyte_of_text_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="1000000 characters"):
+        codec.check_text("a" * 1_000_000)
+
+
+def request(**fields: object) -> dict[str, object]:
+    return {"id": new_ulid(), "author": "ada", "stamp_ns": 0, **fields}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        (Undo(**request(target="x")), "target"),
+        (Undo(**request(id="x", target=new_ulid())), "id"),
+        (Undo(**request(author="", target=new_ulid())), "author"),
+        (Undo(**request(author="a" * 101, target=new_ulid())), "author"),
+        (SetHold(**request(hold_s=float("nan"))), "hold_s"),
+        (SetHold(**request(hold_s=-1.0)), "hold_s"),
+        (Correction(**request(text="go", hold_s=float("inf"))), "hold_s"),
+        (Correction(**request(text=" ")), "text"),
+        (NewEpisode(**request(seed=-1)), "seed"),
+        (NewEpisode(**request(shift="a\nb")), "shift"),
+    ],
+)
+def test_requests_that_cannot_be_meant_name_their_field(wrong: object, field: str) -> None:
+    with pytest.raises(InputError) as caught:
+        codec.check_request(wrong)
+    assert caught.value.field == field
+
+
+def state() -> RobotState:
+    return RobotState(tick=1, stamp_ns=1, episode="e", mode="running")
+
+
+def observation() -> Observation:
+    images = [ImageInfo(camera="a", height=2, width=3)]
+    return Observation(tick=1, stamp_ns=1, episode="e", images=images)
+
+
+def frame(encoding: str = "raw") -> Frame:
+    return Frame(camera="a", tick=1, stamp_ns=1, height=2, width=3, encoding=encoding)
+
+
+chunk = ActionChunk(chunk=1, episode="e", command_id="", start_tick=0, steps=2, stamp_ns=0)
+
+
+@pytest.mark.parametrize(
+    ("message", "payloads"),
+    [
+        (state(), [bytes(16), bytes(16)]),
+        (observation(), [bytes(16), bytes(16), bytes(18)]),
+        (frame(), [bytes(18)]),
+        (frame("jpeg"), [bytes(5)]),
+        (chunk, [bytes(2 * 8 * 14)]),
+        (Ping(t0=0), []),
+    ],
+)
+def test_payloads_fit_their_message(message: codec.AnyMessage, payloads: list[bytes]) -> None:
+    codec.check_payloads(message, payloads)
+    with pytest.raises(MessageError, match="payloads"):
+        codec.check_payloads(message, [*payloads, b"more"])
+    if payloads:
+        with pytest.raises(MessageError, match="payloads"):
+            codec.check_payloads(message, payloads[:-1])
+
+
+@pytest.mark.parametrize(
+    ("message", "payloads"),
+    [
+        (frame(), [bytes(17)]),
+        (frame("jpeg"), [b""]),
+        (state(), [bytes(16), bytes(15)]),
+        (observation(), [bytes(16), bytes(16), bytes(17)]),
+        (chunk, [bytes(8 * 3)]),
+        (msgspec.structs.replace(chunk, steps=0), [b""]),
+    ],
+)
+def test_payloads_of_the_wrong_size_are_refused(message: codec.AnyMessage, payloads: list[bytes]) -> None:
+    with pytest.raises(MessageError, match="payloads"):
+        codec.check_payloads(message, payloads)
+
+
+def test_only_the_same_stream_replaces() -> None:
+    status = CorrectionStatus(
+        id="1", text="", command="", grounding="new", similarity=0, state="saved", author="", session_ns=0, episode=""
+    )
+    other = msgspec.structs.replace(status, id="2")
+    keys = {codec.newest_key(message) for message in (frame(), state(), status, other, observation())}
+    assert len(keys) == 5
+    assert codec.newest_key(frame()) == codec.newest_key(msgspec.structs.replace(frame(), tick=2))

@@ -1,0 +1,185 @@
+"""The low level's network: places, units, what depends on the command and what does not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from policies.hierarchy.low_level import (
+    LowLevelConfig,
+    LowLevelPolicy,
+    Prediction,
+    SoftArgmax,
+    State,
+    Targets,
+    heat_loss,
+    low_level_loss,
+    to_patches,
+)
+
+CONFIG = LowLevelConfig({"overhead": (24, 32), "left_wrist": (16, 16), "right_wrist": (16, 16)}, kinds=3, hidden=64)
+
+
+def policy() -> LowLevelPolicy:
+    torch.manual_seed(0)
+    return LowLevelPolicy(CONFIG).eval()
+
+
+def pictures(batch: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return {
+        name: torch.randint(0, 256, (batch, *size, 3), dtype=torch.uint8, generator=generator)
+        for name, size in CONFIG.cameras.items()
+    }
+
+
+def state(batch: int) -> State:
+    generator = torch.Generator().manual_seed(2)
+    rows = (torch.rand(batch, 12, generator=generator) for _ in range(3))
+    return State(*rows, elapsed=torch.rand(batch, generator=generator))
+
+
+def codes(batch: int) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.randn(batch, 64, generator=torch.Generator().manual_seed(3)), dim=1)
+
+
+def test_shapes() -> None:
+    model = policy()
+    prediction = model(model.look(pictures(5)), state(5), codes(5))
+    assert prediction.path.shape == (5, 8, 12)
+    assert prediction.done.shape == (5,)
+    assert prediction.scene.shape == (5, 3, 7)
+    assert prediction.hindsight.shape == (5, 12)
+
+
+def test_a_batch_answers_like_its_rows() -> None:
+    model, seen, where, code = policy(), pictures(3), state(3), codes(3)
+    together = model(model.look(seen), where, code)
+    for row in range(3):
+        one = slice(row, row + 1)
+        alone = model(
+            model.look({name: p[one] for name, p in seen.items()}),
+            State(where.pose[one], where.pose_target[one], where.start[one], where.elapsed[one]),
+            code[one],
+        )
+        assert torch.allclose(alone.path, together.path[one], atol=1e-4)
+
+
+def test_sight_does_not_depend_on_the_command_but_the_path_does() -> None:
+    model, seen = policy(), pictures(1)
+    sight = model.look(seen)
+    first, second = (model(sight, state(1), codes(2)[row : row + 1]) for row in range(2))
+    assert torch.equal(first.scene, second.scene)
+    assert not torch.allclose(first.path, second.path)
+
+
+def test_one_sight_can_be_asked_under_many_codes() -> None:
+    model = policy()
+    sight, many = model.look(pictures(1)), codes(4)
+    together = model.attend(sight, many)
+    for row in range(4):
+        assert torch.allclose(together[row], model.attend(sight, many[row : row + 1])[0], atol=1e-5)
+
+
+def test_patches_hold_their_pixels() -> None:
+    images = torch.arange(2 * 10 * 8 * 3, dtype=torch.int64).remainder(251).to(torch.uint8).view(2, 10, 8, 3)
+    patches = to_patches(images)
+    assert patches.shape == (2, 3, 2, 48)
+    assert torch.equal(patches[1, 1, 1].view(4, 4, 3), images[1, 4:8, 4:8])
+    assert torch.equal(patches[0, 2, 0].view(4, 4, 3)[:2], images[0, 8:10, 0:4])
+    assert not patches[0, 2, 0].view(4, 4, 3)[2:].any()
+
+
+def test_soft_argmax_finds_the_peak() -> None:
+    cells = torch.tensor([[-1.0, 0.0], [0.0, 0.5], [1.0, -0.5]])
+    heat = torch.tensor([[[0.0], [25.0], [0.0]]])
+    found = SoftArgmax.apply(heat, cells)
+    assert torch.allclose(found[0, 0], torch.tensor([0.0, 0.5, 25.0]), atol=1e-4)
+
+
+def test_soft_argmax_gradient() -> None:
+    heat = torch.randn(2, 7, 3, dtype=torch.double, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    cells = torch.randn(7, 2, dtype=torch.double, generator=torch.Generator().manual_seed(1))
+    assert gradcheck(lambda h: SoftArgmax.apply(h, cells), heat)
+
+
+def test_decoding_undoes_encoding() -> None:
+    model = policy()
+    target = torch.rand(4, 12)
+    path = target[:, None] + 0.1 * torch.randn(4, 8, 12)
+    path[..., [5, 11]] = torch.rand(4, 8, 2)
+    assert torch.allclose(model.decode_path(model.encode_path(path, target), target), path, atol=1e-5)
+
+
+def test_units_are_centimetres_a_knot() -> None:
+    model, target = policy(), torch.zeros(1, 12)
+    path = torch.zeros(1, 8, 12)
+    path[0, :, 0] = torch.arange(1, 9) * 0.02  # 2 cm every knot: 0.2 m/s
+    path[0, :, 5] = 0.7
+    units = model.encode_path(path, target)
+    assert torch.allclose(units[0, :, 0], torch.full((8,), 2.0), atol=1e-4)
+    assert torch.allclose(units[0, :, 5], torch.full((8,), 0.7))
+
+
+def test_openings_stay_between_closed_and_open() -> None:
+    decoded = policy().decode_path(torch.full((1, 8, 12), 3.0), torch.zeros(1, 12))
+    assert (decoded[..., [5, 11]] == 1).all()
+
+
+@pytest.mark.parametrize("gone_m", [0.0, 0.02, 0.05, 0.1])
+def test_a_millimetre_is_visible_anywhere_in_a_motion(gone_m: float) -> None:
+    model, base = policy(), state(1)
+    before = State(base.pose, base.pose_target, base.pose_target - gone_m, base.elapsed)
+    after = State(base.pose, base.pose_target, base.pose_target - gone_m - 0.001, base.elapsed)
+    assert (model._state(after) - model._state(before))[:, -25:-1].abs().max() > 0.03
+
+
+CAMERAS = {"overhead": (96, 128)}
+
+
+def test_heatmaps_learn_places_between_cells_and_ignore_what_is_out_of_sight() -> None:
+    pixels = torch.tensor([[[50.0, 31.0], [torch.nan, torch.nan], [-3.0, 10.0]]])
+    heat = torch.zeros(1, 24 * 32, 3, requires_grad=True)
+    optimizer = torch.optim.Adam([heat], lr=0.5)
+    for _ in range(200):
+        optimizer.zero_grad()
+        heat_loss(heat, pixels, (96, 128), 4).backward()
+        optimizer.step()
+    share = heat.detach()[0, :, 0].softmax(0).view(24, 32)
+    column = float((share.sum(0) * (4 * torch.arange(32) + 2)).sum())
+    row = float((share.sum(1) * (4 * torch.arange(24) + 2)).sum())
+    assert abs(column - 50) < 0.5 and abs(row - 31) < 0.5
+    assert not heat.detach()[0, :, 1:].any()
+
+
+def test_loss_ignores_what_is_not_known() -> None:
+    heat = {"overhead": torch.zeros(2, 24 * 32, 3)}
+    prediction = Prediction(torch.zeros(2, 8, 12), torch.zeros(2), torch.zeros(2, 3, 7), torch.zeros(2, 12), heat)
+    nothing = torch.zeros(2, 12)
+
+    def loss(xy: float, hindsight: float) -> float:
+        target = Targets(
+            path=torch.zeros(2, 8, 12),
+            done=torch.zeros(2),
+            where=torch.zeros(2, 3, dtype=torch.long),
+            xy=torch.full((2, 3, 2), xy),
+            hindsight=torch.full((2, 12), hindsight),
+            hindsight_known=nothing,
+            pixels={"overhead": torch.full((2, 3, 2), torch.nan)},
+        )
+        return low_level_loss(prediction, target, CAMERAS)[0].item()
+
+    assert loss(0.0, 0.0) == loss(5.0, 5.0)
+    assert low_level_loss(prediction, _perfect(prediction), CAMERAS)[1]["path"] == 0
+
+
+def _perfect(prediction: Prediction) -> Targets:
+    kinds = torch.ones(2, 3, dtype=torch.long)
+    places = {"overhead": torch.full((2, 3, 2), 40.0)}
+    xy = torch.zeros(2, 3, 2)
+    return Targets(prediction.path, torch.ones(2), kinds, xy, prediction.hindsight, torch.ones(2, 12), places)
+
+
+def test_config_survives_json() -> None:
+    assert LowLevelConfig.from_json(CONFIG.to_json()) == CONFIG

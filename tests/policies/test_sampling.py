@@ -1,0 +1,110 @@
+"""Which samples are drawn and what a batch says about them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from policies.errors import DatasetError
+from policies.hierarchy.dataset import Recordings, load_recordings
+from policies.hierarchy.sampling import FAMILY_SHARES, GOAL_FAMILIES, Batches, low_level_samples
+
+
+@pytest.fixture(scope="module")
+def data(toy_data: Path) -> Recordings:
+    return load_recordings(toy_data)
+
+
+def batches(data: Recordings, augment: bool = False) -> Batches:
+    return Batches(data, low_level_samples(data, held_out=False), 8, torch.Generator().manual_seed(0), augment)
+
+
+def with_flags(data: Recordings, flags: torch.Tensor) -> Recordings:
+    return replace(data, segments=replace(data.segments, flags=flags))
+
+
+def test_every_sample_lies_in_its_segment(data: Recordings) -> None:
+    samples = low_level_samples(data, held_out=False)
+    tick, segments = data.frame_tick[samples.frame], data.segments
+    assert (tick >= segments.first[samples.segment]).all() and (tick < segments.end[samples.segment]).all()
+    assert not data.held_out[segments.episode[samples.segment]].any()
+    expected = sum(
+        int(((data.frame_tick >= first) & (data.frame_tick < end)).sum())
+        for first, end, episode in zip(segments.first, segments.end, segments.episode, strict=True)
+        if not data.held_out[episode]
+    )
+    assert len(samples.frame) == expected
+
+
+def test_only_segments_that_went_well(data: Recordings) -> None:
+    flags = torch.arange(len(data.segments.flags)) % 4  # 0 failed, 1 well, 2 mistake, 3 well but with a mistake
+    samples = low_level_samples(with_flags(data, flags), held_out=False)
+    assert set(flags[samples.segment].tolist()) == {1}
+
+
+def test_disturbed_frames_are_left_out(data: Recordings) -> None:
+    clean = torch.rand(data.frames) < 0.5
+    samples = low_level_samples(replace(data, clean=clean), held_out=False)
+    assert len(samples.frame) and clean[samples.frame].all()
+
+
+def test_nothing_executed_well_is_an_error(data: Recordings) -> None:
+    with pytest.raises(DatasetError, match="executed well"):
+        low_level_samples(with_flags(data, torch.zeros_like(data.segments.flags)), held_out=False)
+
+
+def test_families_are_drawn_in_their_shares(data: Recordings) -> None:
+    command = batches(data).draw(8000).command
+    families = [data.meta.commands[c].family for c in command.tolist()]
+    total = sum(FAMILY_SHARES[family] for family in set(families))
+    for family, count in Counter(families).items():
+        assert count / 8000 == pytest.approx(FAMILY_SHARES[family] / total, abs=0.02)
+
+
+def test_path_follows_the_targets_and_stops_at_the_segments_end(data: Recordings) -> None:
+    source = batches(data)
+    chosen = torch.arange(0, len(source.samples.frame), 7)
+    batch = source.take(chosen)
+    for row, at in enumerate(chosen.tolist()):
+        tick = int(data.frame_tick[source.samples.frame[at]])
+        end = int(data.segments.end[source.samples.segment[at]])
+        wanted = [data.pose_target[min(tick + 5 * k, end - 1)] for k in range(1, 9)]
+        assert torch.equal(batch.path[row], torch.stack(wanted))
+
+
+def test_done_begins_two_ticks_early(data: Recordings) -> None:
+    source = batches(data)
+    batch = source.take(torch.arange(len(source.samples.frame)))
+    tick = data.frame_tick[source.samples.frame]
+    assert torch.equal(batch.done, (tick >= data.segments.done[source.samples.segment] - 2).float())
+    assert 0 < batch.done.mean() < 0.6
+
+
+def test_only_goals_forget_where_they_began(data: Recordings) -> None:
+    plain, forgetful = batches(data), batches(data, augment=True)
+    everything = torch.arange(len(plain.samples.frame))
+    kept, changed = plain.take(everything), forgetful.take(everything)
+    goal = torch.tensor([data.meta.commands[c].family in GOAL_FAMILIES for c in kept.command.tolist()])
+    assert torch.equal(kept.elapsed[~goal], changed.elapsed[~goal])
+    assert torch.equal(kept.start[~goal], changed.start[~goal])
+    other = changed.elapsed[goal] != kept.elapsed[goal]
+    assert 0.8 < other.float().mean() < 0.97
+    moved = (changed.start[goal] != kept.start[goal]).any(1)
+    assert 0.8 < moved.float().mean() < 0.97
+    assert torch.equal(kept.path, changed.path) and torch.equal(kept.done, changed.done)
+
+
+def test_a_lowest_point_that_is_passed_is_not_asked_for(data: Recordings) -> None:
+    source = batches(data)
+    batch = source.take(torch.arange(len(source.samples.frame)))
+    passed = data.frame_tick[source.samples.frame] > data.segments.lowest[source.samples.segment]
+    assert torch.equal(batch.hindsight_known[:, 0] == 0, passed)
+    assert (batch.hindsight_known[:, 6:] == 1).all()
+
+
+def test_the_same_seed_draws_the_same(data: Recordings) -> None:
+    assert torch.equal(batches(data).draw(32).pose, batches(data).draw(32).pose)

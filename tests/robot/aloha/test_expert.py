@@ -1,0 +1,130 @@
+"""The expert does what commands say, the judge agrees only then, and the planner packs the box."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hitl.kinematics import joints_of
+from robot.aloha import layout
+from robot.aloha.cell import AlohaCell
+from robot.aloha.expert import Expert
+from robot.aloha.grammar import COMMANDS, Command, by_text
+from robot.aloha.judge import Judge
+from robot.aloha.layout import Placement
+from robot.aloha.oracle import Oracle, Running
+from robot.aloha.planner import GO_HOME, next_command
+from robot.aloha.shifts import Shift
+
+LEFT_BLOCK, RIGHT_BALL = Placement(0, 0.0, 0.5, 0.2), Placement(2, 0.18, 0.45, 0.0)
+
+
+def perform(cell: AlohaCell, command: Command, limit_s: float = 9.0) -> bool:
+    expert = Expert(cell, command)
+    for _ in range(int(limit_s * 50)):
+        target, done = expert.step()
+        if done:
+            for _ in range(10):
+                cell.hold()
+            return True
+        cell.act(joints_of(target))
+    return False
+
+
+@pytest.mark.parametrize("kind", range(len(layout.TRAINED_KINDS)))
+@pytest.mark.parametrize("x", [-0.05, 0.18])
+def test_every_kind_is_picked_by_either_arm_and_packed(cell: AlohaCell, kind: int, x: float) -> None:
+    cell.begin([Placement(kind, x, 0.55, 0.1)])
+    for _ in range(6):
+        text = next_command(cell, cell.kinds)
+        if text == GO_HOME:
+            break
+        judge = Judge(cell, by_text(text))
+        assert not judge.done()
+        assert perform(cell, by_text(text)), text
+        assert judge.done(), text
+    assert cell.in_box(kind)
+
+
+CHANGES = [c for c in COMMANDS if c.skill in ("move", "grip", "turn", "tilt", "above", "home", "still")]
+
+
+@pytest.mark.parametrize("command", CHANGES, ids=lambda command: command.text)
+def test_small_commands_are_done_and_judged_done(cell: AlohaCell, command: Command) -> None:
+    pose = np.array([-0.12, 0.5, 0.16, -1.4, 0.0, 0.5, 0.16, 0.5, 0.16, -1.4, 0.0, 0.5])
+    cell.begin([Placement(kind, 0.02, 0.38 + 0.05 * kind, 0.0) for kind in range(6)], pose=pose)
+    for _ in range(5):
+        cell.hold()
+    judge = Judge(cell, command)
+    assert judge.done() == (command.skill == "still")
+    assert perform(cell, command)
+    assert judge.done()
+
+
+def test_the_judge_refuses_the_wrong_way_the_wrong_arm_and_the_wrong_amount(cell: AlohaCell) -> None:
+    pose = np.array([-0.12, 0.5, 0.16, -1.4, 0.0, 0.5, 0.16, 0.5, 0.16, -1.4, 0.0, 0.5])
+    asked = by_text("move the left arm up")
+    for given in (
+        "move the left arm down",
+        "move the right arm up",
+        "move the left arm far up",
+        "move the left arm a bit up",
+    ):
+        cell.begin([LEFT_BLOCK], pose=pose)
+        cell.hold()
+        judge = Judge(cell, asked)
+        assert perform(cell, by_text(given))
+        assert not judge.done(), given
+
+
+def test_put_down_and_both_hand_overs(cell: AlohaCell) -> None:
+    cell.begin([RIGHT_BALL, LEFT_BLOCK])
+    for text in ("pick up the blue ball", "hand it to the left arm", "hand it to the right arm", "put it down"):
+        judge = Judge(cell, by_text(text))
+        assert perform(cell, by_text(text)), text
+        assert judge.done(), text
+
+
+def test_the_expert_recovers_from_a_miss(cell: AlohaCell) -> None:
+    cell.begin([LEFT_BLOCK])
+    missing = Expert(cell, by_text("pick up the red block"), offset=np.array([0.0, 0.035]))
+    for _ in range(160):
+        target, _ = missing.step()
+        cell.act(joints_of(target))
+    assert cell.held_in(0) is None
+    assert perform(cell, by_text("pick up the red block"))
+    assert cell.held_in(0) == 0
+
+
+def test_the_oracle_is_silent_while_the_right_command_runs_and_speaks_after_a_while_of_a_wrong_one(
+    cell: AlohaCell,
+) -> None:
+    cell.begin([LEFT_BLOCK, RIGHT_BALL])
+    oracle = Oracle(cell)
+    right = Running("pick up the red block", False, 1.0)
+    wrong = Running("pick up the blue ball", False, 1.0)
+    for _ in range(50):
+        assert oracle.say(right) is None
+        cell.hold()
+    said = []
+    for _ in range(60):
+        words = oracle.say(wrong)
+        if words:
+            said.append(words)
+        cell.hold()
+    assert said == ["pick up the red block"]
+
+
+def test_the_oracle_guides_to_an_object_that_nobody_trained_on_in_words_of_the_grammar(cell: AlohaCell) -> None:
+    cell.begin([Placement(6, -0.02, 0.45, 0.0)], Shift(name="unseen-object"))
+    oracle, running = Oracle(cell), Running(GO_HOME, False, 1.0)
+    for _ in range(40):
+        words = oracle.say(running)
+        if cell.held_in(0) == 6:
+            break
+        if words:
+            assert perform(cell, by_text(words)), words
+        else:
+            for _ in range(25):
+                cell.hold()
+    assert cell.held_in(0) == 6

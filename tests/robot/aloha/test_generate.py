@@ -1,0 +1,100 @@
+"""The generator: reproducible, resumable, and shards that hold what the format says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+from hitl.errors import DatasetError, InputError
+from robot.aloha.generate import MISTAKE, WELL, generate, is_feasible, meta
+from robot.aloha.layout import HOME, sample_placements
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("data")
+    generate(out, 3, seed=5, workers=2)
+    return out
+
+
+def shards(folder: Path) -> list[Path]:
+    return sorted((folder / "shards").glob("*.safetensors"))
+
+
+def test_shards_hold_what_the_format_says(made: Path) -> None:
+    facts = json.loads((made / "meta.json").read_text())
+    assert facts == meta(5)
+    assert len(shards(made)) == 3
+    for path in shards(made):
+        shard = load_file(path)
+        frames, ticks = len(shard["frame_tick"]), len(shard["pose"])
+        for camera, (height, width) in facts["cameras"].items():
+            assert shard[f"image.{camera}"].shape == (frames, height, width, 3)
+            assert shard[f"object_px.{camera}"].shape == (frames, len(shard["object_kind"]), 2)
+        assert shard["pose"].shape == shard["pose_target"].shape == (ticks, 12)
+        assert np.array_equal(shard["frame_tick"], np.arange(0, ticks, facts["frame_every"]))
+        command, first, done, end, flags = shard["segments"].T
+        assert (first <= done).all() and (done <= end).all() and (end <= ticks).all()
+        assert (first[1:] == end[:-1]).all()
+        assert set(flags) <= {0, WELL, MISTAKE}
+        assert (flags == WELL).mean() > 0.5
+        assert command.max() < len(facts["commands"])
+        with safe_open(path, "numpy") as opened:
+            assert opened.metadata()["kind"] in ("task", "drill")
+
+
+def content(path: Path) -> dict[str, bytes]:
+    """Tensors and metadata; the file's own order of metadata is left to chance by its library."""
+    with safe_open(path, "numpy") as opened:
+        facts = repr(sorted(opened.metadata().items())).encode()
+    return {"metadata": facts, **{name: array.tobytes() for name, array in load_file(path).items()}}
+
+
+def test_the_same_seed_gives_the_same_episodes_and_goes_on_where_it_was(made: Path, tmp_path: Path) -> None:
+    generate(tmp_path, 1, seed=5, workers=1)
+    first = shards(tmp_path)[0]
+    assert content(first) == content(shards(made)[0])
+    stamp = first.stat().st_mtime_ns
+    (tmp_path / "shards" / "000001.part99").write_bytes(b"half")
+    counted = generate(tmp_path, 2, seed=5, workers=1)
+    assert counted["episodes"] == 1
+    assert first.stat().st_mtime_ns == stamp
+    assert [content(path) for path in shards(tmp_path)] == [content(path) for path in shards(made)[:2]]
+    assert not list((tmp_path / "shards").glob("*.part*"))
+
+
+def test_another_seed_or_broken_meta_is_refused(made: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="seed"):
+        generate(made, 4, seed=6)
+    (tmp_path / "meta.json").write_text("{")
+    with pytest.raises(DatasetError, match="JSON"):
+        generate(tmp_path, 1, seed=5)
+    with pytest.raises(InputError, match="episodes"):
+        generate(tmp_path, 0)
+
+
+def test_feasible_poses_keep_the_hands_apart_and_off_the_table() -> None:
+    placements = sample_placements(np.random.default_rng(0))
+    assert is_feasible(HOME, placements)
+    crossed = HOME.copy()
+    crossed[0], crossed[6] = 0.05, 0.08
+    low = HOME.copy()
+    low[2] = 0.0
+    assert not is_feasible(crossed, placements)
+    assert not is_feasible(low, placements)
+
+
+def test_layouts_keep_their_distance_and_need_a_hand_over() -> None:
+    for seed in range(50):
+        placements = sample_placements(np.random.default_rng(seed))
+        assert 3 <= len(placements) <= 5
+        assert len({p.kind for p in placements}) == len(placements)
+        assert any(p.x > 0.1 for p in placements) and any(p.x < 0.1 for p in placements)
+        for index, one in enumerate(placements):
+            for other in placements[index + 1 :]:
+                assert np.hypot(one.x - other.x, one.y - other.y) >= 0.08
