@@ -89,34 +89,36 @@ class _Moment:
 
 
 class _Outgoing:
-    """What other threads want sent: acks all of them in order, stream messages the newest of each kind."""
+    """What other threads want sent: acks all of them, stream messages the newest of each kind.
+
+    All leave in the order in which they were put: a state from before an episode must not follow the episode's ack.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._acks: list[Ack] = []
-        self._newest: OrderedDict[str, tuple[Streamed, list[NDArray]]] = OrderedDict()
+        self._waiting: dict[str, tuple[Ack | Streamed, list[NDArray]]] = {}
+        self._acks = 0
         self.dropped: dict[str, int] = {}
 
     def ack(self, message: Ack) -> None:
         with self._lock:
-            self._acks.append(message)
+            self._acks += 1
+            self._waiting[f"ack {self._acks}"] = (message, [])
 
     def put(self, key: str, message: Streamed, payloads: list[NDArray]) -> None:
         with self._lock:
-            if key in self._newest:
+            if self._waiting.pop(key, None) is not None:
                 self.dropped[key] = self.dropped.get(key, 0) + 1
-            self._newest[key] = (message, payloads)
+            self._waiting[key] = (message, payloads)
 
     def unsent(self, key: str) -> None:
         with self._lock:
             self.dropped[key] = self.dropped.get(key, 0) + 1
 
-    def take(self) -> tuple[list[Ack], list[tuple[str, Streamed, list[NDArray]]]]:
+    def take(self) -> dict[str, tuple[Ack | Streamed, list[NDArray]]]:
         with self._lock:
-            acks, self._acks = self._acks, []
-            newest = [(key, message, payloads) for key, (message, payloads) in self._newest.items()]
-            self._newest.clear()
-        return acks, newest
+            taken, self._waiting = self._waiting, {}
+        return taken
 
 
 class RobotNode:
@@ -201,13 +203,11 @@ class RobotNode:
             self._answered.popitem(last=False)
 
     def _flush(self) -> None:
-        acks, newest = self._out.take()
-        for ack in acks:
-            self._link.send(ack)
-        for key, message, payloads in newest:
+        for key, (message, payloads) in self._out.take().items():
             if isinstance(message, Frame):
                 message = msgspec.structs.replace(message, dropped=self._out.dropped.get(key, 0))
-            if not self._link.send(message, [payload.data for payload in payloads]):
+            went = self._link.send(message, [payload.data for payload in payloads])
+            if not went and not isinstance(message, Ack):  # the link keeps an ack until it can be sent
                 self._out.unsent(key)
 
     # -- control thread -------------------------------------------------------------------------------------------

@@ -30,6 +30,9 @@ MAX_AHEAD_TICKS = 50
 """A chunk for ticks further ahead than this answers another run of the robot."""
 
 
+_NO_ACTIONS = "no actions yet"
+
+
 class Refusal(StrEnum):
     """Why a chunk was refused."""
 
@@ -81,6 +84,7 @@ class SafetyCore:
         self._tick = 0
         self._sent: Array = np.clip(np.zeros(len(spec.action_names)), spec.lower, spec.upper)
         self._running: _Running | None = None
+        self._idle = _NO_ACTIONS
         self._renewed_ns = 0
         self._stop_id = ""
         self._latched: tuple[Mode, str] | None = None
@@ -100,6 +104,7 @@ class SafetyCore:
         """Forget the old episode's actions; the robot is at `targets`. A latched stop stays latched."""
         self._episode = episode
         self._running = None
+        self._idle = _NO_ACTIONS
         self._sent = np.array(targets, dtype=np.float64)
 
     def accept(self, header: ActionChunk, payload: bytes | memoryview, now_ns: int) -> Refusal | None:
@@ -124,10 +129,10 @@ class SafetyCore:
             mode, reason = self._latched
             return Decision(None, mode, reason)
         if self._running is None:
-            return Decision(None, "holding", "no actions yet")
+            return Decision(None, "holding", self._idle)
         if now_ns - self._renewed_ns > self._lease_ns:
-            self._running = None
-            return Decision(None, "holding", "lease expired: no fresh action")
+            self._running, self._idle = None, "lease expired: no fresh action"
+            return Decision(None, "holding", self._idle)
         target = self._running.target(self._tick)
         if target is None:
             return Decision(None, "holding", "the last chunk has no action for this tick")
@@ -156,7 +161,7 @@ class SafetyCore:
         """Clear stop or fault. False where the stop is younger than the resume (ULIDs carry the time)."""
         if resume_id < self._stop_id:
             return False
-        self._latched = None
+        self._latched, self._idle = None, _NO_ACTIONS
         return True
 
     @property

@@ -150,7 +150,7 @@ class _Command:
     since_ns: int
     probability: float
     event: CorrectionEvent | None = None
-    until_ns: int = 0
+    hold_s: float = 0.0
     active: Any = None
     start_tick: int = 0
     done: float = 0.0
@@ -240,7 +240,7 @@ class Controller:
             since_ns=command.since_ns,
             probability=command.probability,
             done_probability=command.done,
-            held_until_ns=command.until_ns,
+            held_until_ns=self._until_ns(),
             alternatives=self._alternatives,
         )
 
@@ -266,9 +266,7 @@ class Controller:
             self._end(event.id, "done")
             return
         self._end_correction("replaced")
-        now_ns = self._clock.now_ns()
-        until_ns = now_ns + round(event.hold_s * 1e9) if event.hold_s else 0
-        self._command = _Command(event.id, event.command, "person", now_ns, 1.0, event, until_ns)
+        self._command = _Command(event.id, event.command, "person", self._clock.now_ns(), 1.0, event, event.hold_s)
         self._out.append(self.status())
         self._act_now()
 
@@ -293,13 +291,19 @@ class Controller:
         self._rules = replace(self._rules, hold_s=hold_s)
         command = self._command
         if command is not None and command.source == "person":
-            command.until_ns = command.since_ns + round(hold_s * 1e9) if hold_s else 0
+            command.hold_s = hold_s
             self._out.append(self.status())
 
     def new_episode(self, episode: str) -> None:
-        """Observations of `episode` count from now on; a running correction ends with the old one."""
-        self._end_correction("expired")
-        self._command = None
+        """Observations of `episode` count from now on; a running correction ends with the old one.
+
+        One that came before there was an episode acts in this one, and its time begins now.
+        """
+        if self._episode:
+            self._end_correction("expired")
+            self._command = None
+        elif self._command is not None:
+            self._command.since_ns = self._clock.now_ns()
         self._episode = episode
         self._seen = None
         self._unremembered = False
@@ -326,7 +330,7 @@ class Controller:
 
     def see(self, seen: Seen) -> None:
         """Ends of commands and a chunk from the newest observation. The slow rest is left to `think`."""
-        if seen.observation.episode != self._episode:
+        if not self._episode or seen.observation.episode != self._episode:
             return
         self._seen = seen
         self._recent.append((self._clock.now_ns(), f"{seen.observation.episode}/{seen.observation.tick}"))
@@ -334,7 +338,7 @@ class Controller:
         self._unremembered = self._policy is not None
         if self._robot_latched():
             return
-        self._end_if_over()
+        self.expire()
         if self._command is None:
             self._choose()
         self._act(seen.observation.tick, seen.joints, seen.targets, count_done=True)
@@ -355,20 +359,24 @@ class Controller:
         return False
 
     def expire(self) -> None:
-        """End a correction whose time is over; to be called now and then where observations may have stopped."""
-        self._end_if_over()
-
-    # -- decisions ------------------------------------------------------------------------------------------------
-
-    def _end_if_over(self) -> None:
+        """End a command that is over; to be called now and then where observations may have stopped."""
         command = self._command
         if command is None:
             return
         if command.done_count >= self._rules.done_observations:
             if not self._end_correction("done"):
                 self._command = None
-        elif command.until_ns and self._clock.now_ns() >= command.until_ns:
+        elif 0 < self._until_ns() <= self._clock.now_ns():
             self._end_correction("expired")
+
+    # -- decisions ------------------------------------------------------------------------------------------------
+
+    def _until_ns(self) -> int:
+        """When the running command's time is over; 0 = never, or not before there is an episode to act in."""
+        command = self._command
+        if command is None or not command.hold_s or not self._episode:
+            return 0
+        return command.since_ns + round(command.hold_s * 1e9)
 
     def _remember(self) -> None:
         policy, seen = self._policy, self._seen
@@ -419,8 +427,7 @@ class Controller:
         if command is None or seen is None or self._policy is None:
             return
         pose, pose_target = self._embodiment.pose_of(joints), self._embodiment.pose_of(targets)
-        begins = command.active is None
-        if begins:
+        if command.active is None:
             command.active = self._policy.start(command.text, pose_target)
             command.start_tick = tick
         elapsed_s = (tick - command.start_tick) / self._rate_hz
@@ -429,9 +436,8 @@ class Controller:
         command.done = float(output.done)
         if count_done and elapsed_s >= self._rules.min_command_s:
             command.done_count = command.done_count + 1 if command.done > self._rules.done_threshold else 0
-        if begins and command.source == "person":
-            self._statuses[command.id] = _with_state(self._statuses[command.id], "acting")
-            self._out.append(self._statuses[command.id])
+        if command.source == "person" and self._statuses[command.id].state == "saved":
+            self._tell(command.id, "acting")
 
     def _send(self, command: _Command, tick: int, pose_chunk: Array, captured_ns: int) -> None:
         rows = np.ascontiguousarray(self._embodiment.joints_of(pose_chunk), dtype=np.float64)
@@ -456,7 +462,6 @@ class Controller:
         return True
 
     def _end(self, correction_id: str, state: CorrectionState) -> None:
-        self._statuses[correction_id] = _with_state(self._statuses[correction_id], state)
         outcome = OutcomeEvent(
             id=new_ulid(),
             session=self._session,
@@ -465,7 +470,12 @@ class Controller:
             correction=correction_id,
             state=state,
         )
-        self._out += [outcome, self._statuses[correction_id]]
+        self._out.append(outcome)
+        self._tell(correction_id, state)
+
+    def _tell(self, correction_id: str, state: CorrectionState) -> None:
+        self._statuses[correction_id] = msgspec.structs.replace(self._statuses[correction_id], state=state)
+        self._out.append(self._statuses[correction_id])
 
     def _robot_latched(self) -> bool:
         return self._state is not None and self._state[0].mode in ("stopped", "fault")
@@ -488,7 +498,3 @@ def _status(event: CorrectionEvent, state: CorrectionState) -> CorrectionStatus:
         session_ns=event.session_ns,
         episode=event.episode,
     )
-
-
-def _with_state(status: CorrectionStatus, state: CorrectionState) -> CorrectionStatus:
-    return msgspec.structs.replace(status, state=state)

@@ -2,7 +2,8 @@
 
 All inference happens here, so that the hub's thread never waits for it. Requests come before observations, and of
 states and observations only the newest waits. Corrections that arrive while the model is still loading wait for it
-(their sender keeps them until they are saved). Knows no sockets: results leave through `deliver` and the ledger.
+(their sender keeps them until they are saved), and so does a release, which is about the corrections before it. Knows
+no sockets: results leave through `deliver` and the ledger.
 """
 
 from __future__ import annotations
@@ -258,7 +259,7 @@ class Engine:
 
     def _take(self, asked: _Asked) -> None:
         request = asked.request
-        if isinstance(request, Correction) and self._loading:
+        if isinstance(request, Correction | Release) and self._loading:
             self._early.append(asked)
             return
         if request.id in self._handled:

@@ -1,7 +1,7 @@
 """What the backend knows of its robot: who it is, its last state, its episode, and what it has yet to acknowledge.
 
 Decides, without sockets: which of several robots is meant, when an episode is adopted or begun, what is resent. One
-robot acts at a time; another one takes over when the first has gone.
+robot acts at a time; another one waits, and takes over when the first has gone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from hitl.messages import EpisodeEvent, NewEpisode, Resume, RobotState
 
 STALE_NS = 1_000_000_000
 """Without a state for this long the robot counts as stale: fifty missed ticks at 50 Hz."""
+
+GONE_NS = 3_000_000_000
+"""After this long without a state a robot that waits takes over: longer than stale, which a slow reset may be."""
 
 Step = Literal["none", "adopt", "begin"]
 
@@ -48,25 +51,39 @@ class RobotDesk:
     first: bool = True
     """Whether this robot has yet to begin its first episode, for which it names seed and shift itself."""
     waiting: Resender[NewEpisode | Resume] = field(default_factory=lambda: Resender(first_s=0.5, longest_s=2.0))
+    unbegun: NewEpisode | None = None
+    """An episode that the robot before this one did not acknowledge: to be begun anew, under an id of its own."""
+    others: dict[bytes, RobotInfo] = field(default_factory=dict)
+    """Robots that said Hello while another one acted. They say it once, so their turn comes with a later state."""
 
     def hello(self, peer: bytes, described: str, now_ns: int) -> None:
         """A robot said Hello. It becomes the one that acts unless another one still does. Raises InputError."""
-        if self.peer and peer != self.peer and self.condition(now_ns) == "connected":
-            return
         try:
-            self.info = msgspec.json.decode(described, type=RobotInfo)
+            info = msgspec.json.decode(described, type=RobotInfo)
         except msgspec.MsgspecError as error:
             raise InputError(
                 f"the robot describes itself in a way that cannot be read ({error}).", field="robot"
             ) from None
+        if self.peer and peer != self.peer and self.condition(now_ns) == "connected":
+            self.others[peer] = info
+        else:
+            self._let_act(peer, info, now_ns)
+
+    def _let_act(self, peer: bytes, info: RobotInfo, now_ns: int) -> None:
         if peer != self.peer:
             self.first = True
-        self.peer = peer
-        self.state = None
+            if self.peer:  # what it left open may have begun, and two robots must not share an episode
+                opened = [message for message in self.unacknowledged() if isinstance(message, NewEpisode)]
+                self.unbegun = opened[0] if opened else self.unbegun
+                self._drop(NewEpisode)
+        self.others.pop(peer, None)
+        self.info, self.peer, self.state, self.heard_ns = info, peer, None, now_ns
         self.waiting.all_due(now_ns)
 
     def take_state(self, peer: bytes, state: RobotState, now_ns: int) -> Step:
         """Note a state of the acting robot; says whether its episode is to be adopted, or a new one begun."""
+        if peer in self.others and now_ns - self.heard_ns >= GONE_NS:
+            self._let_act(peer, self.others[peer], now_ns)
         if peer != self.peer:
             return "none"
         self.state, self.heard_ns = state, now_ns
@@ -92,6 +109,7 @@ class RobotDesk:
         """Send to the robot until it acknowledges; a later new episode replaces an earlier one."""
         if isinstance(message, NewEpisode):
             self._drop(NewEpisode)
+            self.unbegun = None
             self.episode, self.shift, self.episode_begun_ns = message.episode, message.shift, now_ns
         self.waiting.add(message.id, message, now_ns)
 

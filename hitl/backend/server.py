@@ -249,6 +249,9 @@ class Backend:
 
     def _begin_episode(self) -> None:
         """A robot without a known episode: begin one. Its first takes seed and shift from the robot."""
+        if self._desk.unbegun is not None:
+            self._forward(self._desk.unbegun)
+            return
         info = self._desk.info
         first, self._desk.first = self._desk.first and info is not None, False
         request = NewEpisode(

@@ -27,6 +27,7 @@ POSE_SIZE = 12
 EXECUTED_WELL = 1  # bit 0 of a segment's flags
 HAS_MISTAKE = 2  # bit 1: a deliberate slip; the low level must not copy it
 ABSENT = 0  # class of a kind that is not in the scene; class 1 + `object_where` otherwise
+HELD = (2, 3)  # classes of what the left and the right hand hold
 WHERE_CLASSES = 5  # absent, table, left hand, right hand, box
 _HELD_OUT_EVERY = 25  # one episode of so many is kept for validation
 
@@ -54,11 +55,7 @@ class Meta:
 
 @dataclass(frozen=True)
 class Segments:
-    """S command segments; ticks are positions in the tick arrays of `Recordings`. All `(S,)` int64 but where stated.
-
-    hindsight: `(S, 12)` float32, x y z of both arms where the arm that moved most was lowest, and at the done tick, m.
-    lowest: the tick of the former.
-    """
+    """S command segments; ticks are positions in the tick arrays of `Recordings`. All `(S,)` int64."""
 
     command: Tensor
     first: Tensor
@@ -66,8 +63,6 @@ class Segments:
     end: Tensor
     flags: Tensor
     episode: Tensor
-    hindsight: Tensor
-    lowest: Tensor
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,7 @@ class Recordings:
     """E episodes laid end to end: F frames, T ticks, S segments.
 
     images: camera -> uint8 `(F, h, w, 3)`; frame_tick, frame_episode: `(F,)` int64; pose, pose_target: `(T, 12)`.
-    where: `(F, kinds)` int64 classes 0..4; xy: `(F, kinds, 2)` m, meaningless where absent.
+    where: `(F, kinds)` int64 classes 0..4; xyz: `(F, kinds, 3)` m, meaningless where absent.
     pixels: camera -> `(F, kinds, 2)` column and row of each kind in its picture, NaN where absent or not known.
     clean: `(F,)` bool, false where a disturbance follows that nobody could foresee; held_out, is_task: `(E,)` bool.
     """
@@ -87,7 +82,7 @@ class Recordings:
     pose: Tensor
     pose_target: Tensor
     where: Tensor
-    xy: Tensor
+    xyz: Tensor
     pixels: dict[str, Tensor]
     segments: Segments
     clean: Tensor
@@ -257,29 +252,16 @@ def _checked(path: Path, meta: Meta, part: dict[str, Any]) -> dict[str, Any]:
     return part
 
 
-def _hindsight(pose_target: NDArray[np.float32], first: int, done: int) -> tuple[NDArray[np.float32], int]:
-    """x y z of both arms where the busier arm was lowest, and at the end: `(12,)`; and the tick of the former.
-
-    For a pick that is the grasp, for a place the release: the places that the pictures must tell.
-    """
-    path = pose_target[first : max(done, first + 1)]
-    travel = [float(np.abs(np.diff(path[:, arm : arm + 3], axis=0)).sum()) for arm in (0, 6)]
-    lowest = first + int(path[:, 2 + 6 * int(np.argmax(travel))].argmin())
-    last = min(done, len(pose_target) - 1)
-    places = [pose_target[tick, arm : arm + 3] for tick in (lowest, last) for arm in (0, 6)]
-    return np.concatenate(places).astype(np.float32), lowest
-
-
 def _scene(part: dict[str, Any], kinds: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Per frame and kind: class `(F, kinds)` and x y `(F, kinds, 2)`. Unknown kinds are left out."""
+    """Per frame and kind: class `(F, kinds)` and x y z `(F, kinds, 3)`. Unknown kinds are left out."""
     frames = part["frame_tick"].shape[0]
     where = np.full((frames, kinds), ABSENT, np.int64)
-    xy = np.zeros((frames, kinds, 2), np.float32)
+    xyz = np.zeros((frames, kinds, 3), np.float32)
     for number, kind in enumerate(part["object_kind"]):
         if 0 <= kind < kinds:
             where[:, kind] = part["object_where"][:, number].astype(np.int64) + 1
-            xy[:, kind] = part["object_xyz"][:, number, :2]
-    return where.clip(0, WHERE_CLASSES - 1), xy
+            xyz[:, kind] = part["object_xyz"][:, number]
+    return where.clip(0, WHERE_CLASSES - 1), xyz
 
 
 def _pixels(part: dict[str, Any], camera: str, kinds: int) -> NDArray[np.float32]:
@@ -291,29 +273,21 @@ def _pixels(part: dict[str, Any], camera: str, kinds: int) -> NDArray[np.float32
     return found
 
 
-def _segments(table: Tensor, hindsight: Tensor) -> Segments:
-    command, first, done, end, flags, episode, lowest = (column.contiguous() for column in table.unbind(1))
-    return Segments(command, first, done, end, flags, episode, hindsight, lowest)
-
-
 def _join(
     meta: Meta, images: dict[str, Tensor], parts: list[dict[str, Any]], paths: Sequence[Path], print_: str
 ) -> Recordings:
-    frame_tick, frame_episode, where, xy, rows, places = [], [], [], [], [], []
+    frame_tick, frame_episode, where, xyz, rows = [], [], [], [], []
     offset = 0
     for episode, part in enumerate(parts):
         frame_tick.append(part["frame_tick"].astype(np.int64) + offset)
         frame_episode.append(np.full(part["frame_tick"].shape[0], episode, np.int64))
         classes, spots = _scene(part, len(meta.kinds))
         where.append(classes)
-        xy.append(spots)
+        xyz.append(spots)
         for command, first, done, end, flags in part["segments"].astype(np.int64):
-            place, lowest = _hindsight(part["pose_target"], first, done)
-            rows.append((command, first + offset, done + offset, end + offset, flags, episode, lowest + offset))
-            places.append(place)
+            rows.append((command, first + offset, done + offset, end + offset, flags, episode))
         offset += part["pose"].shape[0]
-    table = torch.tensor(rows, dtype=torch.int64).reshape(-1, 7)
-    hindsight = torch.from_numpy(np.stack(places)) if places else torch.zeros(0, 12)
+    table = torch.tensor(rows, dtype=torch.int64).reshape(-1, 6)
     held = [int(hashlib.sha256(path.name.encode()).hexdigest(), 16) % _HELD_OUT_EVERY == 0 for path in paths]
 
     def joined(arrays: list[NDArray[Any]]) -> Tensor:
@@ -327,9 +301,9 @@ def _join(
         pose=joined([part["pose"].astype(np.float32) for part in parts]),
         pose_target=joined([part["pose_target"].astype(np.float32) for part in parts]),
         where=joined(where),
-        xy=joined(xy),
+        xyz=joined(xyz),
         pixels={name: joined([_pixels(part, name, len(meta.kinds)) for part in parts]) for name in meta.cameras},
-        segments=_segments(table, hindsight),
+        segments=Segments(*(column.contiguous() for column in table.unbind(1))),
         clean=joined([part["frame_clean"] for part in parts]).bool(),
         held_out=torch.tensor(held),
         is_task=torch.tensor([part["kind"] == "task" for part in parts]),

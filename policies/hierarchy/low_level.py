@@ -2,11 +2,15 @@
 
 Each camera passes a small norm-free CNN that does not know the command (computed once per observation). A command
 layer (FiLM, after Perez et al. 2018) then turns its map into heatmaps whose spatial soft-argmax (Levine et al. 2016)
-gives places in the picture; an MLP makes of these, the state and the code a path of knots, relative to the present
-targets in x, y, z, pitch and roll and absolute in the openings. Helper outputs make the heatmaps useful early in
-training: the scene, places in hindsight, and the first scene heatmaps themselves, one per kind of object, which learn
-where that object is in each picture. With the last, the scene's
-classes were learned as well after 1,400 steps as without it after 4,150.
+gives places in the picture, finer than a cell since each cell also says how far from its middle the thing lies (as
+CenterNet's offsets do, Zhou et al. 2019). The places tell where the goal is in the world; an MLP makes of the way from
+each hand to it, the places, the state and the code a path of knots, relative to the present targets in x, y, z, pitch
+and roll and absolute in the openings.
+
+Three helpers are trained beside the path, because a path alone is learned as well, at first, from where the hands are
+going as from the pictures: the scene, a heatmap per kind of object, and the goal, in the pictures and in the world.
+How far the hands lag behind their targets is not shown: it tells where they go, and a policy that reads its own
+motion does not look.
 Knows nothing of words, files, training loops or robots.
 """
 
@@ -27,6 +31,9 @@ _FINE_PERIOD_M = 0.12  # a millimetre of a motion must be visible to the network
 _FINE_PERIOD_RAD = 0.8  # and of openings
 _MOVES = tuple(i for i in range(POSE_SIZE) if i not in OPENINGS)
 _ANGLES = (3, 4, 9, 10)
+_GOAL_PER_M = 10.0  # the network speaks of goals in dm
+_WEIGHTS = {"path": 1.0, "done": 0.1, "where": 0.05, "xy": 0.1, "goal": 0.3, "heat": 0.05, "spot": 0.05}
+_WAY_SCALES_M = (0.2, 0.05, 0.012)
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,8 @@ class LowLevelConfig:
     code: int = 64
     channels: int = 32
     film_channels: int = 48
-    keypoints: int = 32
-    scene_keypoints: int = 16
+    keypoints: int = 16
+    scene_keypoints: int = 12
     hidden: int = 640
     knots: int = 8
 
@@ -73,25 +80,45 @@ class State:
 
 
 @dataclass(frozen=True)
+class Heat:
+    """Heatmaps of one camera, logits `(B, P, n)`, and the places they tell, column and row `(B, n, 2)`, pixels."""
+
+    logits: Tensor
+    pixels: Tensor
+
+    def first(self, count: int) -> Heat:
+        return Heat(self.logits[..., :count], self.pixels[:, :count])
+
+
+@dataclass(frozen=True)
+class Look:
+    """Places under a command, `(B, cameras * 3 * keypoints)`, and per camera the heatmap of its goal."""
+
+    places: Tensor
+    goal: dict[str, Heat]
+
+
+@dataclass(frozen=True)
 class Sight:
     """What is seen before a command is known: per camera a map `(B, P, C)`, scene places `(B, cameras * 3 * n)`, and
-    per camera the scene heatmaps `(B, P, n)`, logits."""
+    per camera the heatmaps of the kinds."""
 
     maps: dict[str, Tensor]
     places: Tensor
-    heat: dict[str, Tensor]
+    kinds: dict[str, Heat]
 
 
 @dataclass(frozen=True)
 class Prediction:
     """path: `(B, K, 12)` in network units (see `decode_path`); done: `(B,)` logits; scene: `(B, kinds, 7)`;
-    hindsight: `(B, 12)`, dm (see `Segments.hindsight`); heat: camera -> logits `(B, P, kinds)`."""
+    goal: `(B, 3)` x y z, m; kinds, goals: camera -> heatmaps of the kinds and of the goal."""
 
     path: Tensor
     done: Tensor
     scene: Tensor
-    hindsight: Tensor
-    heat: dict[str, Tensor]
+    goal: Tensor
+    kinds: dict[str, Heat]
+    goals: dict[str, Heat]
 
 
 def camera_group(name: str) -> str:
@@ -141,34 +168,34 @@ class CameraTrunk(nn.Module):
 
 
 class SoftArgmax(torch.autograd.Function):
-    """Heatmaps `(B, P, n)` float32 and cell places `(P, 2)` -> expected place and log-sum-exp height, `(B, n, 3)`.
+    """Heatmaps `(B, P, n)` float32 and spots `(B, P, 2)` -> expected spot and log-sum-exp height, `(B, n, 3)`.
 
-    Written out because it is a tenth of a training step: one exponential serves place, height and both gradients.
+    Written out because it is a tenth of a training step: one exponential serves place, height and all gradients.
     """
 
     @staticmethod
-    def forward(ctx: Any, heat: Tensor, cells: Tensor) -> Tensor:
+    def forward(ctx: Any, heat: Tensor, spots: Tensor) -> Tensor:
         with torch.autocast(heat.device.type, enabled=False):  # bf16 would blur places to a cell or more
             share = heat.clamp(-60, 60).exp_()
             total = share.sum(1)
             share.div_(total[:, None, :])
-            ctx.save_for_backward(share, cells)
-            return torch.cat((share.transpose(1, 2) @ cells, total.log()[..., None]), 2)
+            ctx.save_for_backward(share, spots)
+            return torch.cat((share.transpose(1, 2) @ spots, total.log()[..., None]), 2)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        share, cells = ctx.saved_tensors
-        inner = cells @ grad[..., :2].transpose(1, 2)
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        share, spots = ctx.saved_tensors
+        spot_grad = share @ grad[..., :2]
+        inner = spots @ grad[..., :2].transpose(1, 2)
         centre = (share * inner).sum(1) - grad[..., 2]
-        return inner.sub_(centre[:, None, :]).mul_(share), None
+        return inner.sub_(centre[:, None, :]).mul_(share), spot_grad
 
 
-def _cell_places(height: int, width: int) -> Tensor:
-    """Middle of each cell, -1 .. 1 across the longer side: `(P, 2)` as x, y."""
+def _cell_middles(height: int, width: int) -> Tensor:
+    """Middle of each cell of a picture's map: `(P, 2)` as column and row, pixels."""
     rows, columns = -(-height // PATCH), -(-width // PATCH)
     y, x = torch.meshgrid(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5, indexing="ij")
-    longer = max(rows, columns)
-    return torch.stack((2 * x - columns, 2 * y - rows), -1).flatten(0, 1) / longer
+    return PATCH * torch.stack((x, y), -1).flatten(0, 1)
 
 
 class LowLevelPolicy(nn.Module):
@@ -176,7 +203,6 @@ class LowLevelPolicy(nn.Module):
 
     target_mean: Tensor
     target_scale: Tensor
-    error_scale: Tensor
     move_scale: Tensor
     fine_phase: Tensor
     path_units: Tensor
@@ -187,27 +213,29 @@ class LowLevelPolicy(nn.Module):
         film, points = config.film_channels, config.keypoints
         groups = sorted({camera_group(name) for name in config.cameras})
         self.trunks = nn.ModuleDict({g: CameraTrunk(config.channels, film) for g in groups})
-        self.scene_heat = nn.ModuleDict({g: nn.Linear(film, config.scene_keypoints) for g in groups})
-        self.command_heat = nn.ModuleDict({g: nn.Linear(film, points) for g in groups})
+        # The last two of each are the way from a cell's middle to the thing in it, in cells.
+        self.scene_heat = nn.ModuleDict({g: nn.Linear(film, config.scene_keypoints + 2) for g in groups})
+        self.command_heat = nn.ModuleDict({g: nn.Linear(film, points + 2) for g in groups})
         self.code_in = nn.Linear(config.code, 128)
         self.film = nn.ModuleDict({name: nn.Linear(128, 2 * film) for name in config.cameras})
         places = 3 * len(config.cameras)
         self.scene_head = nn.Sequential(
             nn.Linear(places * config.scene_keypoints, 192), nn.ReLU(), nn.Linear(192, config.scene_size)
         )
-        inputs = places * (points + config.scene_keypoints) + 5 * POSE_SIZE + len(OPENINGS) + 1 + config.code
+        seen = places * (points + config.scene_keypoints)
+        self.goal_line = nn.Linear(seen, 3)
+        self.goal_bend = nn.Sequential(nn.Linear(seen + config.code, 96), nn.ReLU(), nn.Linear(96, 3))
+        inputs = seen + 3 + 6 * len(_WAY_SCALES_M) + 4 * POSE_SIZE + len(OPENINGS) + 1 + config.code
         self.layer_1 = nn.Linear(inputs, config.hidden)
         self.layer_2 = nn.Linear(config.hidden, config.hidden)
         self.layer_3 = nn.Linear(config.hidden, config.hidden)
         self.modulate = nn.Linear(128, 4 * config.hidden)
         self.path_head = nn.Linear(config.hidden, config.knots * POSE_SIZE)
         self.done_head = nn.Linear(config.hidden, 1)
-        self.hindsight_head = nn.Linear(config.hidden, 12)
         for name, size in config.cameras.items():
-            self.register_buffer(f"cells_{name}", _cell_places(*size), persistent=False)
+            self.register_buffer(f"cells_{name}", _cell_middles(*size), persistent=False)
         self.register_buffer("target_mean", torch.zeros(POSE_SIZE))
         self.register_buffer("target_scale", torch.ones(POSE_SIZE))
-        self.register_buffer("error_scale", torch.ones(POSE_SIZE))
         self.register_buffer("move_scale", torch.ones(POSE_SIZE))
         period = torch.full((POSE_SIZE,), _FINE_PERIOD_M)
         period[[*_ANGLES, *OPENINGS]] = _FINE_PERIOD_RAD
@@ -218,11 +246,10 @@ class LowLevelPolicy(nn.Module):
         self.register_buffer("path_units", units, persistent=False)
         nn.Module.to(self, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def fit_scales(self, pose: Tensor, pose_target: Tensor, start: Tensor) -> None:
+    def fit_scales(self, pose_target: Tensor, start: Tensor) -> None:
         """Set the state's scales from samples `(N, 12)` of the training data."""
         self.target_mean.copy_(pose_target.mean(0))
         self.target_scale.copy_(pose_target.std(0).clamp(min=0.02))
-        self.error_scale.copy_((pose - pose_target).std(0).clamp(min=0.003))
         self.move_scale.copy_((pose_target - start).std(0).clamp(min=0.02))
 
     def look(self, images: dict[str, Tensor], light: Tensor | None = None) -> Sight:
@@ -239,32 +266,46 @@ class LowLevelPolicy(nn.Module):
             else:
                 maps.update({name: self.trunks[group](images[name], light) for name in names})
         maps = {name: maps[name] for name in self.config.cameras}
-        heat = {name: self.scene_heat[camera_group(name)](functional.relu(m)) for name, m in maps.items()}
-        places = [self._places(name, logits) for name, logits in heat.items()]
-        return Sight(maps, torch.cat(places, 1), heat)
+        found = {
+            name: self._find(name, self.scene_heat[camera_group(name)](functional.relu(m))) for name, m in maps.items()
+        }
+        places = torch.cat([rows for _, rows in found.values()], 1)
+        return Sight(maps, places, {name: heat.first(self.config.kinds) for name, (heat, _) in found.items()})
 
-    def _places(self, name: str, heat: Tensor) -> Tensor:
-        found: Tensor = SoftArgmax.apply(heat.float(), getattr(self, f"cells_{name}"))
-        return torch.cat((found[..., :2], found[..., 2:] * 0.2 - 1), 2).flatten(1)
+    def _find(self, name: str, answer: Tensor) -> tuple[Heat, Tensor]:
+        """A map's `(B, P, n + 2)` heat and offsets -> heatmaps, and their places and heights as a row `(B, 3 n)`."""
+        answer = answer.float()
+        logits, offset = answer[..., :-2], answer[..., -2:]
+        height, width = self.config.cameras[name]
+        spots = getattr(self, f"cells_{name}") + PATCH * offset
+        found: Tensor = SoftArgmax.apply(logits, spots)
+        middle = found.new_tensor((width / 2, height / 2))
+        places = torch.cat(((found[..., :2] - middle) * (2 / max(height, width)), found[..., 2:] * 0.2 - 1), 2)
+        return Heat(logits, found[..., :2]), places.flatten(1)
 
     def scene(self, sight: Sight) -> Tensor:
         """`(B, kinds, 7)`: 5 class logits, then x and y in dm."""
         out: Tensor = self.scene_head(sight.places)
         return out.unflatten(1, (self.config.kinds, 7))
 
-    def attend(self, sight: Sight, code: Tensor) -> Tensor:
-        """Places under a command: `(B, cameras * 3 * keypoints)`. Sight may hold one row for many codes `(B, 64)`."""
+    def attend(self, sight: Sight, code: Tensor) -> Look:
+        """Where to look under a command. Sight may hold one row for many codes `(B, 64)`."""
         inner = functional.relu(self.code_in(code))
-        places = []
+        places, goals = [], {}
         for name, cells in sight.maps.items():
             gain, shift = self.film[name](inner).to(cells.dtype)[:, None, :].chunk(2, 2)
             chosen = functional.relu(torch.addcmul(shift, cells, 1 + gain))
-            places.append(self._places(name, self.command_heat[camera_group(name)](chosen)))
-        return torch.cat(places, 1)
+            heat, rows = self._find(name, self.command_heat[camera_group(name)](chosen))
+            goals[name] = heat.first(1)
+            places.append(rows)
+        return Look(torch.cat(places, 1), goals)
 
     def forward(self, sight: Sight, state: State, code: Tensor) -> Prediction:
         """code: `(B, 64)` unit vectors."""
-        features = (self.attend(sight, code), sight.places, self._state(state), code)
+        look = self.attend(sight, code)
+        seen = torch.cat((look.places, sight.places), 1)
+        goal = (self.goal_line(seen) + self.goal_bend(torch.cat((seen, code), 1))).float()
+        features = (seen, goal, self._ways(goal, state), self._state(state), code)
         inner = functional.relu(self.code_in(code))
         gain_1, shift_1, gain_2, shift_2 = self.modulate(inner).chunk(4, 1)
         x = functional.relu(torch.addcmul(shift_1, self.layer_1(torch.cat(features, 1)), 1 + gain_1))
@@ -274,17 +315,23 @@ class LowLevelPolicy(nn.Module):
             path=self.path_head(x).unflatten(1, (self.config.knots, POSE_SIZE)).float(),
             done=self.done_head(x).squeeze(1).float(),
             scene=self.scene(sight).float(),
-            hindsight=self.hindsight_head(x).float(),
-            heat={name: logits[..., : self.config.kinds].float() for name, logits in sight.heat.items()},
+            goal=goal / _GOAL_PER_M,
+            kinds=sight.kinds,
+            goals=look.goal,
         )
 
+    def _ways(self, goal: Tensor, state: State) -> Tensor:
+        """From each hand to the goal, coarse and fine: `(B, 6 * scales)`; goal: `(B, 3)` in network units."""
+        hands = torch.stack((state.pose_target[:, 0:3], state.pose_target[:, 6:9]), 1)
+        way = (goal[:, None] / _GOAL_PER_M - hands).flatten(1)
+        return torch.cat([(way / scale).tanh() for scale in _WAY_SCALES_M], 1)
+
     def _state(self, state: State) -> Tensor:
-        """`(B, 63)`: where, tracking error, openings, how far the command went (coarse, fine), for how long."""
+        """`(B, 51)`: where, openings as measured, how far the command went (coarse, fine), for how long."""
         moved = state.pose_target - state.start
         return torch.cat(
             (
                 (state.pose_target - self.target_mean) / self.target_scale,
-                ((state.pose - state.pose_target) / self.error_scale).clamp(-4, 4),
                 state.pose[:, list(OPENINGS)],
                 moved / self.move_scale,
                 (moved * self.fine_phase).sin(),
@@ -319,29 +366,31 @@ class Targets:
     done: Tensor
     where: Tensor
     xy: Tensor
-    hindsight: Tensor
-    hindsight_known: Tensor
+    goal: Tensor
     pixels: dict[str, Tensor]
+    goal_pixels: dict[str, Tensor]
 
 
-def heat_loss(heat: Tensor, pixels: Tensor, size: tuple[int, int], stride: int = PATCH) -> Tensor:
-    """Cross entropy of heatmaps `(B, P, kinds)` with places `(B, kinds, 2)` (column, row) in a picture of `size`.
+def heat_loss(heat: Heat, pixels: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Heatmaps against places `(B, n, 2)` (column, row) in a picture of `size`: cross entropy, and distance in cells.
 
-    A place is shared out to its four nearest cells, so that the expected place is exact between cells. Kinds that are
-    absent (NaN) or outside the picture do not count.
+    A place is shared out to its four nearest cells. Places that are not known (NaN) or outside the picture do not
+    count.
     """
     height, width = size
-    rows, columns = -(-height // stride), -(-width // stride)
+    rows, columns = -(-height // PATCH), -(-width // PATCH)
     column, row = pixels.unbind(-1)
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)  # false for NaN
-    u = torch.where(inside, column / stride - 0.5, 0.0).clamp(0, columns - 1)
-    v = torch.where(inside, row / stride - 0.5, 0.0).clamp(0, rows - 1)
+    u = torch.where(inside, column / PATCH - 0.5, 0.0).clamp(0, columns - 1)
+    v = torch.where(inside, row / PATCH - 0.5, 0.0).clamp(0, rows - 1)
     left, top = u.floor(), v.floor()
     right, bottom = (left + 1).clamp(max=columns - 1), (top + 1).clamp(max=rows - 1)
     cells = torch.stack([y * columns + x for y in (top, bottom) for x in (left, right)], 1).long()
     shares = torch.stack([a * b for a in (1 - (v - top), v - top) for b in (1 - (u - left), u - left)], 1)
-    wrong = -(heat.log_softmax(1).gather(1, cells) * shares).sum(1)
-    return (wrong * inside).sum() / inside.sum().clamp(min=1)
+    wrong = -(heat.logits.log_softmax(1).gather(1, cells) * shares).sum(1)
+    away = torch.where(inside[..., None], (heat.pixels - pixels) / PATCH, 0.0).abs().sum(-1)
+    count = inside.sum().clamp(min=1)
+    return (wrong * inside).sum() / count, away.sum() / count
 
 
 def low_level_loss(
@@ -355,14 +404,20 @@ def low_level_loss(
     classes, spots = prediction.scene[..., :5], prediction.scene[..., 5:]
     seen = (target.where > 0).float()[..., None]
     error = prediction.path - target.path
-    heats = [heat_loss(heat, target.pixels[name], cameras[name]) for name, heat in prediction.heat.items()]
+    known = target.goal.isfinite()
+    away = torch.where(known, prediction.goal - target.goal, 0.0).abs() * _GOAL_PER_M
+    heats = [
+        heat_loss(heat[name], places[name], cameras[name])
+        for heat, places in ((prediction.kinds, target.pixels), (prediction.goals, target.goal_pixels))
+        for name in cameras
+    ]
     parts = {
         "path": (error.abs() + 0.5 * error.square()).mean(),
         "done": functional.binary_cross_entropy_with_logits(prediction.done, target.done),
         "where": functional.cross_entropy(classes.flatten(0, 1), target.where.flatten()),
         "xy": ((spots - 10 * target.xy).abs() * seen).sum() / seen.sum().clamp(min=1) / 2,
-        "hindsight": ((prediction.hindsight - 10 * target.hindsight).abs() * target.hindsight_known).mean(),
-        "heat": torch.stack(heats).mean(),
+        "goal": away.sum() / known.sum().clamp(min=1),
+        "heat": torch.stack([wrong for wrong, _ in heats]).mean(),
+        "spot": torch.stack([distance for _, distance in heats]).mean(),
     }
-    weights = {"path": 1.0, "done": 0.1, "where": 0.05, "xy": 0.1, "hindsight": 0.1, "heat": 0.03}
-    return sum((weights[name] * part for name, part in parts.items()), torch.zeros(())), parts
+    return sum((_WEIGHTS[name] * part for name, part in parts.items()), torch.zeros(())), parts

@@ -21,9 +21,6 @@ from policies.hierarchy.sampling import Batch, Batches, low_level_samples
 _START_NOISE_M = 0.0005
 _ELAPSED_NOISE_S = 0.08
 _POSE_NOISE = 0.001
-_HIDE_MOTION_SHARE = 0.5
-_ASTRAY_SHARE = 0.6
-_ASTRAY_M = 0.025
 _TARGET_NOISE = (0.0015, 0.0015, 0.0015, 0.015, 0.015, 0.05) * 2  # m, rad, opening
 _CODE_NOISE = 0.12  # length of the noise added to a unit code
 _SHIFT_SHARE = 0.3
@@ -71,11 +68,11 @@ class LowLevelObjective:
     def fit_scales(self) -> None:
         """Set the scales of the state from 4,096 samples."""
         sample = without_pictures(self.batches, 4096)
-        self._model.fit_scales(sample.pose, sample.pose_target, sample.start)
+        self._model.fit_scales(sample.pose_target, sample.start)
 
     def draw(self, size: int) -> LowLevelBatch:
         batch = self.batches.draw(size)
-        shift_pictures(batch.images, batch.pixels, self._generator)
+        shift_pictures(batch.images, (batch.pixels, batch.goal_pixels), self._generator)
         light = 0.75 + 0.5 * torch.rand(size, 1, generator=self._generator)
         colour = 1 + 0.06 * torch.randn(size, 3, generator=self._generator)
         return LowLevelBatch(
@@ -117,61 +114,43 @@ class LowLevelObjective:
 
     def _targets(self, batch: Batch) -> Targets:
         path = self._model.encode_path(batch.path, batch.pose_target)
-        return Targets(path, batch.done, batch.where, batch.xy, batch.hindsight, batch.hindsight_known, batch.pixels)
-
-    def _astray(self, command: Tensor) -> Tensor:
-        """Centimetres by which hands are not where the demonstration had them, for goals in the scene: `(B, 12)`.
-
-        A demonstration's hands are always on the way to their goal, so the way alone tells the goal, and a policy that
-        learned this goes on to wherever it happens to be heading. Astray, only the pictures tell.
-        """
-        goal = self.batches.has_goal[command].float()
-        share = (torch.rand(len(command), generator=self._generator) < _ASTRAY_SHARE).float() * goal
-        astray = torch.zeros(len(command), 12)
-        places = torch.tensor([0, 1, 2, 6, 7, 8])
-        astray[:, places] = torch.randn(len(command), 6, generator=self._generator) * _ASTRAY_M
-        return astray * share[:, None]
+        return Targets(path, batch.done, batch.where, batch.xy, batch.goal, batch.pixels, batch.goal_pixels)
 
     def _disturbed(self, batch: Batch) -> Batch:
         """Small errors in the state. The path stays, so that the policy learns the way back to it.
 
-        In half of the samples the arms seem to be where they are told to be: how far they lag tells where they are
-        going, and a policy that reads its own motion does not look. Without the noise, its own small errors add up:
-        an opening that sags a little looks like one that is closing.
+        Without them, the policy's own small errors add up: an opening that sags a little looks like one that is
+        closing.
         """
 
         def noise(shape: torch.Size, size: float | Tensor) -> Tensor:
             return torch.randn(shape, generator=self._generator) * size
 
         error = noise(batch.pose_target.shape, torch.tensor(_TARGET_NOISE))
-        error += self._astray(batch.command)
         target = batch.pose_target + error
         target[:, list(OPENINGS)] = target[:, list(OPENINGS)].clamp(0, 1)
-        pose = batch.pose + error
-        hidden = torch.rand(len(pose), 1, generator=self._generator) < _HIDE_MOTION_SHARE
-        hidden = hidden.repeat(1, pose.shape[1])
-        hidden[:, list(OPENINGS)] = False
-        pose = torch.where(hidden, target, pose)
         return replace(
             batch,
-            pose=pose + noise(batch.pose.shape, _POSE_NOISE),
+            pose=batch.pose + error + noise(batch.pose.shape, _POSE_NOISE),
             pose_target=target,
             start=batch.start + noise(batch.start.shape, _START_NOISE_M),
             elapsed=(batch.elapsed + noise(batch.elapsed.shape, _ELAPSED_NOISE_S)).clamp(min=0),
         )
 
 
-def shift_pictures(images: dict[str, Tensor], pixels: dict[str, Tensor], generator: torch.Generator) -> None:
+def shift_pictures(images: dict[str, Tensor], places: Sequence[dict[str, Tensor]], generator: torch.Generator) -> None:
     """Move some pictures, and what lies in them, by up to two pixels, in place, a quarter of the batch at a time.
 
     Not the first camera's: there a pixel is half a centimetre of table and the place itself is what is learned.
     """
     for name in list(images)[1:]:
-        for rows, places in zip(images[name].chunk(4), pixels[name].chunk(4), strict=True):
+        quarters = zip(images[name].chunk(4), *(pixels[name].chunk(4) for pixels in places), strict=True)
+        for rows, *moved in quarters:
             if float(torch.rand((), generator=generator)) < _SHIFT_SHARE:
                 dy, dx = torch.randint(-_SHIFT_PIXELS, _SHIFT_PIXELS + 1, (2,), generator=generator).tolist()
                 rows.copy_(rows.roll((dy, dx), (1, 2)))
-                places += torch.tensor([float(dx), float(dy)])
+                for pixels in moved:
+                    pixels += torch.tensor([float(dx), float(dy)])
 
 
 def without_pictures(batches: Batches, size: int) -> Batch:

@@ -7,32 +7,33 @@ motions. Knows nothing of networks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from policies.errors import DatasetError
-from policies.hierarchy.dataset import EXECUTED_WELL, HAS_MISTAKE, Recordings
+from policies.hierarchy.dataset import ABSENT, EXECUTED_WELL, HAS_MISTAKE, HELD, Recordings
 
 FAMILY_SHARES = {
-    "pick": 0.28,
-    "motion": 0.28,
-    "handover": 0.12,
+    "pick": 0.29,
+    "motion": 0.22,
+    "handover": 0.13,
     "place": 0.12,
-    "gripper": 0.07,
+    "gripper": 0.09,
     "home": 0.06,
-    "reach": 0.05,
+    "reach": 0.07,
     "still": 0.02,
 }
 # Commands whose goal lies in the scene, not in how far the arm has gone or for how long.
 GOAL_FAMILIES = frozenset({"pick", "place", "handover", "home", "reach"})
 DONE_LEAD_TICKS = 2
 DECISION_TICKS = 3
-DECISION_WEIGHT = 20.0
+DECISION_WEIGHT = 6.0
 """Before a command moves anything, only the pictures tell which arm goes where; a moment later the arms themselves do.
 Such frames are one in thirty: without the weight the policy learned to follow its own hands, and stayed at home."""
-_FORGET_SHARE = 0.9
+_CARRYING_FAMILIES = frozenset({"place", "handover"})
 _FORGOTTEN_S = 4.0
 
 
@@ -51,8 +52,8 @@ class Batch:
 
     images: camera -> uint8 `(B, h, w, 3)`; command: `(B,)`; pose, pose_target, start: `(B, 12)`; elapsed: `(B,)` s;
     path: `(B, K, 12)` absolute targets at the knots; done: `(B,)` 0 or 1; where: `(B, kinds)`; xy: `(B, kinds, 2)`;
-    pixels: camera -> `(B, kinds, 2)`;
-    hindsight: `(B, 12)` and hindsight_known `(B, 12)` 0 or 1 (a lowest point that is passed is not asked for).
+    pixels: camera -> `(B, kinds, 2)`; goal: `(B, 3)` m and goal_pixels: camera -> `(B, 1, 2)`, where the object is
+    that the command is about, NaN where it is about none.
     """
 
     images: dict[str, Tensor]
@@ -66,8 +67,8 @@ class Batch:
     where: Tensor
     xy: Tensor
     pixels: dict[str, Tensor]
-    hindsight: Tensor
-    hindsight_known: Tensor
+    goal: Tensor
+    goal_pixels: dict[str, Tensor]
 
 
 def pairs_in_segments(data: Recordings, wanted: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,6 +130,10 @@ def _favour(weight: Tensor, factor: Tensor, data: Recordings, segment: Tensor) -
     return weight * factor * (before / after.clamp(min=1e-12))[command]
 
 
+def _named_kind(text: str, kinds: Sequence[str]) -> int:
+    return next((number for number, kind in enumerate(kinds) if kind in text), -1)
+
+
 class Batches:
     """Draws batches; a seeded generator makes a run repeatable."""
 
@@ -144,6 +149,8 @@ class Batches:
         goal = [words.family in GOAL_FAMILIES for words in data.meta.commands]
         self.has_goal = torch.tensor(goal)
         """Per command, whether its goal lies in the scene; `(C,)` bool."""
+        self._carries = torch.tensor([words.family in _CARRYING_FAMILIES for words in data.meta.commands])
+        self._named = torch.tensor([_named_kind(words.text, data.meta.kinds) for words in data.meta.commands])
 
     def draw(self, size: int) -> Batch:
         """`size` samples drawn by weight, with replacement."""
@@ -159,8 +166,8 @@ class Batches:
         start, elapsed = self._beginning(segments.first[segment], tick, command)
         steps = data.meta.frame_every * torch.arange(1, self.knots + 1)
         path_ticks = torch.minimum(tick[:, None] + steps, end[:, None] - 1).clamp(min=0)
-        known = torch.ones(len(chosen), 12)
-        known[:, :6] = (tick <= segments.lowest[segment]).float()[:, None]
+        kind = self._goal_kind(command, frame)
+        rows, none = kind.clamp(min=0), kind < 0
         return Batch(
             images={name: store.index_select(0, frame) for name, store in data.images.items()},
             command=command,
@@ -171,14 +178,27 @@ class Batches:
             path=data.pose_target[path_ticks],
             done=(tick >= segments.done[segment] - DONE_LEAD_TICKS).float(),
             where=data.where[frame],
-            xy=data.xy[frame],
+            xy=data.xyz[frame, :, :2],
             pixels={name: store[frame] for name, store in data.pixels.items()},
-            hindsight=segments.hindsight[segment],
-            hindsight_known=known,
+            goal=data.xyz[frame, rows].masked_fill(none[:, None], torch.nan),
+            goal_pixels={
+                name: store[frame, rows].masked_fill(none[:, None], torch.nan)[:, None]
+                for name, store in data.pixels.items()
+            },
         )
 
+    def _goal_kind(self, command: Tensor, frame: Tensor) -> Tensor:
+        """The kind that a command names, or that it carries; -1 where it is about none. `(B,)`."""
+        where = self.data.where[frame]
+        held = (where == HELD[0]) | (where == HELD[1])
+        carried = torch.where(held.any(1), held.float().argmax(1), -1)
+        named = self._named[command]
+        present = where.gather(1, named.clamp(min=0)[:, None])[:, 0] != ABSENT
+        named = torch.where(present, named, -1)
+        return torch.where(self._carries[command], carried, named)
+
     def _beginning(self, first: Tensor, tick: Tensor, command: Tensor) -> tuple[Tensor, Tensor]:
-        """Where `(B, 12)` and how long ago `(B,)` each command began; for goals in the scene mostly made up.
+        """Where `(B, 12)` and how long ago `(B,)` each command began; for goals in the scene made up.
 
         An expert's pace tells when it will arrive, and a policy that leans on that closes its hand too early when it
         is late itself, or when a person's command finds it anywhere. So goals must be read from the pictures.
@@ -186,8 +206,7 @@ class Batches:
         start, elapsed = self.data.pose_target[first], (tick - first) / self.data.meta.rate_hz
         if not self.augment:
             return start, elapsed
-        forget = torch.rand(len(first), generator=self.generator) < _FORGET_SHARE
-        forget &= self.has_goal[command]
+        forget = self.has_goal[command]
         others = torch.randperm(len(first), generator=self.generator)
         made_up = torch.rand(len(first), generator=self.generator) * _FORGOTTEN_S
         return torch.where(forget[:, None], start[others], start), torch.where(forget, made_up, elapsed)

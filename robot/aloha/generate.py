@@ -44,6 +44,10 @@ CLEAN_TICKS = 40
 WELL, MISTAKE = 1, 2
 TASK_SHARE = 0.4
 FETCH_SHARE = 0.25
+PUSH_SHARE = 0.45
+PUSH_TICKS = 7
+PUSH_M = 0.008
+"""Greatest way that a push moves a hand in a tick [m]; seven ticks of it are most of what an arm can do."""
 _INDEX = {command.text: index for index, command in enumerate(COMMANDS)}
 _DRILL_WEIGHTS = {
     "pick": 2.4, "box": 3.0, "down": 1.5, "handover": 3.0, "home": 0.5, "move": 4.2, "grip": 1.1, "turn": 0.5,
@@ -94,14 +98,15 @@ class _Demonstrator:
         """One segment. `offset`: a deliberate miss [m]; `drop`: lose the object underway; `push`: disturb the hand."""
         first = len(self.tape.pose)
         expert = Expert(self.cell, command, offset)
-        begin = int(self.rng.integers(10, 45)) if push or drop else -1
+        begin = int(self.rng.integers(10, 45)) if drop else -1
+        pushes = _push_ticks(self.rng) if push else {}
         done = False
         for count in range(int(_SKILL_LIMIT_S * 50)):
             target, done = expert.step()
             if done or offset is not None and self._missed(expert.arm, count):
                 break
-            if begin <= count < begin + 7 and push:
-                target = self._pushed(target, expert.arm, count == begin)
+            if count in pushes:
+                target = self._pushed(target, expert.arm, pushes[count])
             if drop and count >= begin:
                 target[6 * expert.arm + 5] = 1.0
                 if self.cell.held_in(expert.arm) is None and self.cell.pose()[6 * expert.arm + 5] > 0.8:
@@ -124,12 +129,19 @@ class _Demonstrator:
     def _pushed(self, target: NDArray, arm: int, first: bool) -> NDArray:
         if first:
             self._push = self.rng.normal(0.0, 1.0, 3)
-            self._push *= self.rng.uniform(0.002, 0.006) / np.linalg.norm(self._push)
+            self._push *= self.rng.uniform(0.001, PUSH_M) / np.linalg.norm(self._push)
             self.tape.disturbed.append(len(self.tape.pose))
         pushed = target.copy()
         pushed[6 * arm : 6 * arm + 3] += self._push
         pushed[6 * arm + 2] = max(pushed[6 * arm + 2], 0.02)
         return pushed
+
+
+def _push_ticks(rng: np.random.Generator) -> dict[int, bool]:
+    """The ticks of a segment in which one or two pushes act; True at the first of each. At any stage of a skill, so
+    that the way back is known from wherever a policy's own errors lead."""
+    starts = np.sort(rng.integers(2, 90, 1 + int(rng.random() < 0.4)))
+    return {int(start) + tick: tick == 0 for start in starts for tick in range(PUSH_TICKS)}
 
 
 def _where(cell: AlohaCell, kind: int) -> int:
@@ -165,7 +177,7 @@ def _task_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
         elif command.skill in ("box", "handover") and luck < 0.08:
             demonstrator.perform(command, 0, drop=True)
         else:
-            demonstrator.perform(command, settle, push=bool(rng.random() < 0.3))
+            demonstrator.perform(command, settle, push=bool(rng.random() < PUSH_SHARE))
     demonstrator.perform(by_text(GO_HOME), int(rng.integers(20, 50)))
     return demonstrator.tape
 
@@ -180,7 +192,8 @@ def _drill_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
     demonstrator = _Demonstrator(cell, rng)
     for _ in range(12):
         command = _random_command(cell, rng)
-        demonstrator.perform(command, int(rng.integers(8, 18)), push=bool(_can_push(command) and rng.random() < 0.3))
+        push = bool(_can_push(command) and rng.random() < PUSH_SHARE)
+        demonstrator.perform(command, int(rng.integers(8, 18)), push=push)
         if len(demonstrator.tape.pose) > 1300:
             break
     return demonstrator.tape
@@ -197,7 +210,8 @@ def _fetch_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
     picks = [c for c in choices if c.skill == "pick"]
     first = picks if rng.random() < 0.75 else choices
     if first:
-        demonstrator.perform(first[int(rng.integers(len(first)))], int(rng.integers(4, 12)))
+        push = bool(rng.random() < PUSH_SHARE)
+        demonstrator.perform(first[int(rng.integers(len(first)))], int(rng.integers(4, 12)), push=push)
     if rng.random() < 0.3:
         demonstrator.perform(_random_command(cell, rng), int(rng.integers(4, 12)))
     return demonstrator.tape

@@ -15,7 +15,7 @@ def test_every_view_is_drawn(qapp, tmp_path, view):
     assert screenshot.main(view, out, "light", (1280, 800)) == 0
     image = QImage(str(out))
     assert (image.width(), image.height()) == (1280, 800)
-    stop = image.pixelColor(1135, 30)
+    stop = image.pixelColor(1108, 26)
     assert stop.red() > 150 > stop.green() + 50, "STOP is red, at the same place in every view"
 
 

@@ -43,13 +43,6 @@ def test_episodes_are_laid_end_to_end(small_data: Path) -> None:
     assert data.is_task.tolist() == [True, False, True, False]
 
 
-def test_hindsight_knows_where_the_hand_ended(small_data: Path) -> None:
-    data = load_recordings(small_data)
-    segments = data.segments
-    last = data.pose_target[segments.done.clamp(max=len(data.pose_target) - 1)]
-    assert torch.allclose(segments.hindsight[:, 6:9], last[:, 0:3])
-
-
 def test_progress_counts_shards(small_data: Path) -> None:
     seen: list[tuple[int, int]] = []
     load_recordings(small_data, lambda done, total: seen.append((done, total)))

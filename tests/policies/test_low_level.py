@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.autograd import gradcheck
 
 from policies.hierarchy.low_level import (
+    Heat,
     LowLevelConfig,
     LowLevelPolicy,
     Prediction,
@@ -19,6 +22,9 @@ from policies.hierarchy.low_level import (
 )
 
 CONFIG = LowLevelConfig({"overhead": (24, 32), "left_wrist": (16, 16), "right_wrist": (16, 16)}, kinds=3, hidden=64)
+
+
+CAMERAS_SEEN = tuple(CONFIG.cameras)
 
 
 def policy() -> LowLevelPolicy:
@@ -50,7 +56,13 @@ def test_shapes() -> None:
     assert prediction.path.shape == (5, 8, 12)
     assert prediction.done.shape == (5,)
     assert prediction.scene.shape == (5, 3, 7)
-    assert prediction.hindsight.shape == (5, 12)
+    assert prediction.goal.shape == (5, 3)
+    assert {name: heat.pixels.shape for name, heat in prediction.kinds.items()} == dict.fromkeys(
+        CAMERAS_SEEN, (5, 3, 2)
+    )
+    assert {name: heat.pixels.shape for name, heat in prediction.goals.items()} == dict.fromkeys(
+        CAMERAS_SEEN, (5, 1, 2)
+    )
 
 
 def test_a_batch_answers_like_its_rows() -> None:
@@ -79,7 +91,9 @@ def test_one_sight_can_be_asked_under_many_codes() -> None:
     sight, many = model.look(pictures(1)), codes(4)
     together = model.attend(sight, many)
     for row in range(4):
-        assert torch.allclose(together[row], model.attend(sight, many[row : row + 1])[0], atol=1e-5)
+        alone = model.attend(sight, many[row : row + 1])
+        assert torch.allclose(together.places[row], alone.places[0], atol=1e-5)
+        assert torch.allclose(together.goal["overhead"].pixels[row], alone.goal["overhead"].pixels[0], atol=1e-3)
 
 
 def test_patches_hold_their_pixels() -> None:
@@ -92,16 +106,26 @@ def test_patches_hold_their_pixels() -> None:
 
 
 def test_soft_argmax_finds_the_peak() -> None:
-    cells = torch.tensor([[-1.0, 0.0], [0.0, 0.5], [1.0, -0.5]])
-    heat = torch.tensor([[[0.0], [25.0], [0.0]]])
-    found = SoftArgmax.apply(heat, cells)
-    assert torch.allclose(found[0, 0], torch.tensor([0.0, 0.5, 25.0]), atol=1e-4)
+    spots = torch.tensor([[[-1.0, 0.0], [0.0, 0.5], [1.0, -0.5]], [[5.0, 5.0], [6.0, 6.0], [7.0, 7.0]]])
+    heat = torch.tensor([[[0.0], [25.0], [0.0]], [[0.0], [0.0], [30.0]]])
+    found = SoftArgmax.apply(heat, spots)
+    assert torch.allclose(found[:, 0], torch.tensor([[0.0, 0.5, 25.0], [7.0, 7.0, 30.0]]), atol=1e-4)
 
 
 def test_soft_argmax_gradient() -> None:
     heat = torch.randn(2, 7, 3, dtype=torch.double, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    cells = torch.randn(7, 2, dtype=torch.double, generator=torch.Generator().manual_seed(1))
-    assert gradcheck(lambda h: SoftArgmax.apply(h, cells), heat)
+    spots = torch.randn(2, 7, 2, dtype=torch.double, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    assert gradcheck(SoftArgmax.apply, (heat, spots))
+
+
+def test_a_place_is_found_between_the_middles_of_cells() -> None:
+    model = policy()
+    answer = torch.zeros(1, 48, 3)
+    answer[0, 8 + 3, 0] = 30.0  # row 1, column 3 of 6 x 8 cells
+    answer[0, 8 + 3, 1:] = torch.tensor([0.25, -0.5])  # cells from its middle
+    heat, row = model._find("overhead", answer)
+    assert torch.allclose(heat.pixels, torch.tensor([[[14.0 + 1.0, 6.0 - 2.0]]]), atol=1e-3)
+    assert row.shape == (1, 3)
 
 
 def test_decoding_undoes_encoding() -> None:
@@ -141,11 +165,15 @@ CAMERAS = {"overhead": (96, 128)}
 def test_heatmaps_learn_places_between_cells_and_ignore_what_is_out_of_sight() -> None:
     pixels = torch.tensor([[[50.0, 31.0], [torch.nan, torch.nan], [-3.0, 10.0]]])
     heat = torch.zeros(1, 24 * 32, 3, requires_grad=True)
-    optimizer = torch.optim.Adam([heat], lr=0.5)
+    found = torch.zeros(1, 3, 2, requires_grad=True)
+    optimizer = torch.optim.Adam([heat, found], lr=0.5)
     for _ in range(200):
         optimizer.zero_grad()
-        heat_loss(heat, pixels, (96, 128), 4).backward()
+        wrong, away = heat_loss(Heat(heat, found), pixels, (96, 128))
+        (wrong + away).backward()
         optimizer.step()
+    assert torch.allclose(found.detach()[0, 0], pixels[0, 0], atol=1.0)
+    assert not found.detach()[0, 1:].any()
     share = heat.detach()[0, :, 0].softmax(0).view(24, 32)
     column = float((share.sum(0) * (4 * torch.arange(32) + 2)).sum())
     row = float((share.sum(1) * (4 * torch.arange(24) + 2)).sum())
@@ -153,32 +181,54 @@ def test_heatmaps_learn_places_between_cells_and_ignore_what_is_out_of_sight() -
     assert not heat.detach()[0, :, 1:].any()
 
 
-def test_loss_ignores_what_is_not_known() -> None:
-    heat = {"overhead": torch.zeros(2, 24 * 32, 3)}
-    prediction = Prediction(torch.zeros(2, 8, 12), torch.zeros(2), torch.zeros(2, 3, 7), torch.zeros(2, 12), heat)
-    nothing = torch.zeros(2, 12)
-
-    def loss(xy: float, hindsight: float) -> float:
-        target = Targets(
-            path=torch.zeros(2, 8, 12),
-            done=torch.zeros(2),
-            where=torch.zeros(2, 3, dtype=torch.long),
-            xy=torch.full((2, 3, 2), xy),
-            hindsight=torch.full((2, 12), hindsight),
-            hindsight_known=nothing,
-            pixels={"overhead": torch.full((2, 3, 2), torch.nan)},
-        )
-        return low_level_loss(prediction, target, CAMERAS)[0].item()
-
-    assert loss(0.0, 0.0) == loss(5.0, 5.0)
-    assert low_level_loss(prediction, _perfect(prediction), CAMERAS)[1]["path"] == 0
+def _prediction() -> Prediction:
+    heat = {"overhead": Heat(torch.zeros(2, 24 * 32, 3), torch.full((2, 3, 2), 40.0))}
+    goal = {"overhead": Heat(torch.zeros(2, 24 * 32, 1), torch.full((2, 1, 2), 40.0))}
+    path, scene = torch.zeros(2, 8, 12), torch.zeros(2, 3, 7)
+    return Prediction(path, torch.zeros(2), scene, torch.zeros(2, 3), heat, goal)
 
 
-def _perfect(prediction: Prediction) -> Targets:
+def _targets(prediction: Prediction, **other: torch.Tensor | dict[str, torch.Tensor]) -> Targets:
+    """All as predicted, all known, but for `other`."""
+    heat, goal = ({n: h.pixels for n, h in heats.items()} for heats in (prediction.kinds, prediction.goals))
     kinds = torch.ones(2, 3, dtype=torch.long)
-    places = {"overhead": torch.full((2, 3, 2), 40.0)}
-    xy = torch.zeros(2, 3, 2)
-    return Targets(prediction.path, torch.ones(2), kinds, xy, prediction.hindsight, torch.ones(2, 12), places)
+    perfect = Targets(prediction.path, torch.ones(2), kinds, torch.zeros(2, 3, 2), prediction.goal, heat, goal)
+    return replace(perfect, **other)
+
+
+def _parts(**other: torch.Tensor | dict[str, torch.Tensor]) -> dict[str, float]:
+    prediction = _prediction()
+    parts = low_level_loss(prediction, _targets(prediction, **other), CAMERAS)[1]
+    return {name: part.item() for name, part in parts.items()}
+
+
+def test_what_was_predicted_costs_nothing() -> None:
+    parts = _parts()
+    assert [parts[name] for name in ("path", "xy", "goal", "spot")] == [0.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        ("path", {"path": torch.ones(2, 8, 12)}),
+        ("xy", {"xy": torch.ones(2, 3, 2)}),
+        ("goal", {"goal": torch.ones(2, 3)}),
+        ("spot", {"pixels": {"overhead": torch.full((2, 3, 2), 30.0)}}),
+        ("spot", {"goal_pixels": {"overhead": torch.full((2, 1, 2), 30.0)}}),
+    ],
+)
+def test_what_is_known_counts(part: str, other: dict[str, torch.Tensor]) -> None:
+    assert _parts(**other)[part] > 0.1
+
+
+def test_loss_ignores_what_is_not_known() -> None:
+    absent = {"where": torch.zeros(2, 3, dtype=torch.long), "goal": torch.full((2, 3), torch.nan)}
+    nowhere = {
+        "pixels": {"overhead": torch.full((2, 3, 2), torch.nan)},
+        "goal_pixels": {"overhead": torch.full((2, 1, 2), torch.nan)},
+    }
+    parts = _parts(**absent, **nowhere, xy=torch.full((2, 3, 2), 5.0))
+    assert [parts[name] for name in ("xy", "goal", "heat", "spot")] == [0.0] * 4
 
 
 def test_config_survives_json() -> None:

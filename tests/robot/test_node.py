@@ -18,7 +18,7 @@ from hitl.config import Settings
 from hitl.errors import InputError, RobotError
 from hitl.messages import Ack, ActionChunk, Frame, NewEpisode, Observation, Resume, RobotState, Stop, StopAck
 from robot.driver import CameraSpec
-from robot.node import Pacer, RobotNode, run_robot, spec_json
+from robot.node import Pacer, RobotNode, _Outgoing, run_robot, spec_json
 from robot.synthetic import SyntheticDriver
 
 CAMERAS = (CameraSpec("front", 24, 32, 12, 16),)
@@ -62,6 +62,24 @@ class FakeLink:
 
     def newest(self, kind: type) -> Any:
         return next((message for message, _ in reversed(self.sent) if isinstance(message, kind)), None)
+
+
+def test_all_leaves_in_the_order_in_which_it_was_put() -> None:
+    """A state from before an episode behind the episode's ack would look like a robot that lost its episode."""
+    out = _Outgoing()
+
+    def state(tick: int) -> RobotState:
+        return RobotState(tick=tick, stamp_ns=0, episode="", mode="holding")
+
+    out.put("state", state(1), [])
+    out.put("state", state(2), [])
+    out.ack(Ack(id="1"))
+    out.put("frame front", Frame(camera="front", tick=2, stamp_ns=0, height=1, width=1), [])
+    out.put("state", state(3), [])
+    out.ack(Ack(id="2"))
+    sent = [message for message, _ in out.take().values()]
+    assert [type(message) for message in sent] == [Ack, Frame, RobotState, Ack]
+    assert out.dropped == {"state": 2} and not out.take()
 
 
 class Running:

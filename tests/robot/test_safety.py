@@ -70,6 +70,15 @@ def test_the_lease_ends_a_chunk_that_has_rows_left() -> None:
     assert late.targets is None and late.mode == "holding" and "lease" in late.reason
 
 
+def test_why_it_holds_is_said_until_something_else_is_true() -> None:
+    safety = core()
+    assert safety.decide(0).reason == "no actions yet"
+    safety.accept(*chunk(still()), 0)
+    assert all("lease" in safety.decide(10**9 + tick).reason for tick in range(3))
+    safety.begin_episode("e2", np.array([0.0, 1.0]))
+    assert safety.decide(2 * 10**9).reason == "no actions yet"
+
+
 def test_the_robot_stays_still_after_the_lease_until_a_fresh_chunk_comes() -> None:
     safety = core()
     safety.accept(*chunk(still()), 0)

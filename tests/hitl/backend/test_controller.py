@@ -28,7 +28,7 @@ PICTURES = {"front": np.zeros((4, 4, 3), np.uint8)}
 class World:
     """A controller with a clock that the test moves, 10 observations a second at 50 ticks a second."""
 
-    def __init__(self, policy: ScriptedPolicy | None = None, **rules: Any) -> None:
+    def __init__(self, policy: ScriptedPolicy | None = None, *, started: bool = True, **rules: Any) -> None:
         self.clock = ManualClock(10**12)
         self.policy = policy or ScriptedPolicy()
         self.controller = Controller(
@@ -36,7 +36,8 @@ class World:
         )
         self.tick = 0
         self.out: list[Any] = []
-        self.controller.new_episode("e")
+        if started:
+            self.controller.new_episode("e")
         self.take()
 
     def take(self) -> list[Any]:
@@ -183,6 +184,20 @@ def test_without_an_observation_it_waits_for_the_first_one() -> None:
     assert chunks(world.take()) == [] and world.states(event.id) == ["saved"]
     (chunk,) = chunks(world.observe())
     assert chunk.header.command_id == event.id and world.states(event.id) == ["saved", "acting"]
+
+
+def test_before_the_first_episode_it_waits_and_its_time_does_not_run() -> None:
+    world = World(started=False)
+    event = world.correct(hold_s=2.0)
+    world.clock.advance(60.0)
+    world.controller.expire()
+    assert world.controller.status().held_until_ns == 0
+    world.controller.new_episode("e")
+    assert world.controller.status().held_until_ns == world.clock.now_ns() + 2 * 10**9
+    (chunk,) = chunks(world.observe())
+    assert chunk.header.command_id == event.id and world.states(event.id) == ["saved", "acting"]
+    world.observe(20)
+    assert world.outcomes() == [(event.id, "expired")]
 
 
 def test_it_holds_until_it_is_done_and_then_the_high_level_goes_on() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from hitl.backend.robots import STALE_NS, RobotDesk
+from hitl.backend.robots import GONE_NS, STALE_NS, RobotDesk
 from hitl.clock import new_ulid
 from hitl.config import Settings
 from hitl.errors import InputError
@@ -78,6 +78,41 @@ def test_a_second_robot_does_not_take_over_from_one_that_acts() -> None:
     assert made.peer == b"r1"
     assert made.take_state(b"r2", state("x"), STALE_NS - 1) == "none"
     assert made.state is not None and made.state.episode == "e"
+
+
+def test_a_robot_that_waits_takes_over_with_a_state_once_the_first_has_gone() -> None:
+    """A robot that restarts at once says Hello, only once, while the one before it still counts as there."""
+    made = desk()
+    made.take_state(b"r1", state("e1"), 0)
+    made.adopt("e1", 0)
+    made.hello(b"r2", DESCRIBED, STALE_NS - 1)
+    assert made.take_state(b"r2", state(""), GONE_NS - 1) == "none"
+    assert made.take_state(b"r2", state(""), GONE_NS) == "begin"
+    assert made.peer == b"r2" and made.first and not made.others
+    assert made.take_state(b"r1", state("e1"), GONE_NS + 1) == "none", "the first one is too late"
+
+
+def test_a_robot_that_waits_never_takes_over_from_one_that_is_there() -> None:
+    made = desk()
+    made.hello(b"r2", DESCRIBED, 0)
+    made.hello(b"r1", DESCRIBED, 0)
+    made.take_state(b"r1", state("e1"), 0)
+    made.hello(b"r2", DESCRIBED, 1)
+    for seconds in range(1, 20):
+        made.take_state(b"r1", state("e1"), seconds * 10**9 - 1)
+        made.take_state(b"r2", state(""), seconds * 10**9)
+    assert made.peer == b"r1"
+
+
+def test_an_episode_that_the_first_robot_did_not_begin_is_kept_for_the_next() -> None:
+    made = desk()
+    asked = msgspec.structs.replace(new_episode("e1"), seed=9)
+    made.forward(asked, 0)
+    made.hello(b"r2", DESCRIBED, STALE_NS)
+    assert made.take_state(b"r2", state(""), STALE_NS) == "begin" and made.unbegun == asked
+    assert made.unacknowledged() == [], "the id of the first robot's episode is not used again"
+    made.forward(msgspec.structs.replace(asked, episode="e2"), STALE_NS)
+    assert made.unbegun is None and made.take_state(b"r2", state("e2"), STALE_NS + 1) == "none"
 
 
 def test_requests_are_repeated_until_the_robot_answers() -> None:

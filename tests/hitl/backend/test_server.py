@@ -190,6 +190,28 @@ def test_before_robot_and_model_are_there_it_says_what_it_waits_for(tmp_path: Pa
         stage.close()
 
 
+def test_what_was_released_before_the_model_was_there_does_not_act(tmp_path: Path) -> None:
+    gate = threading.Event()
+
+    def slow(settings: Settings) -> Model:
+        gate.wait(PATIENCE_S)
+        return load_scripted(settings)
+
+    stage = Stage(tmp_path, slow)
+    try:
+        early = Correction(id=new_ulid(), author="ann", stamp_ns=0, text="go higher")
+        stage.window.link.submit(early)
+        stage.window.link.submit(Release(id=new_ulid(), author="ann", stamp_ns=0))
+        stage.until(lambda: stage.status() and "model" in stage.status().waiting_for)
+        gate.set()
+        stage.until(lambda: "released" in stage.states(early.id))
+        stage.until(lambda: stage.window.link.unsaved == 0)
+        assert [event.kind for event in stage.events(RequestEvent)] == ["release"]
+    finally:
+        gate.set()
+        stage.close()
+
+
 def test_the_robots_first_episode_has_the_seed_and_shift_that_it_names(stage: Stage) -> None:
     stage.ready()
     (request,) = [m for m in stage.answered]
