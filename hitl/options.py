@@ -88,8 +88,8 @@ def _add_experiments(commands: _Commands, common: argparse.ArgumentParser) -> No
     backend = _backend_options()
     evaluate = commands.add_parser("evaluate", help="measure the policies in the simulator", description="Measure.")
     evaluations = evaluate.add_subparsers(title="what", metavar="WHAT", required=True)
-    skills = _add(evaluations, "skills", "does the robot do what a command says?", common, backend)
-    packing = _add(evaluations, "packing", "is the box packed, with and without help?", common, backend)
+    skills = _add(evaluations, "skills", "whether the robot does what a command says", common, backend)
+    packing = _add(evaluations, "packing", "whether the box is packed, with and without help", common, backend)
     packing.add_argument("--mode", choices=("base", "corrected"), help="without or with corrections (default: both)")
     packing.add_argument(
         "--shift", dest="only_shift", metavar="NAME", help="only this shift (default: nominal and all shifts)"
