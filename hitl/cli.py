@@ -6,6 +6,7 @@ came from. It knows nothing of what the parts do.
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -310,7 +311,7 @@ def _need(module: str, extra: str, part: str) -> None:
 def _show_training(now: Progress) -> None:
     """One line that is written over."""
     line = f"{now.phase}: {now.fraction:4.0%}"
-    if now.samples_per_s:
+    if math.isfinite(now.loss):  # phases that only count have none
         line += f", loss {now.loss:.4f}, {now.samples_per_s:.0f} samples/s, {now.remaining_s / 60:.1f} min left"
     print(f"\r{line:<78}", end="", flush=True)
 

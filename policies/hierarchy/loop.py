@@ -206,9 +206,7 @@ def _loop(run: _Run, objective: Objective, pool: ThreadPoolExecutor, workers: in
         jobs = [pool.submit(_gradient, objective, piece, parameters, len(pieces)) for piece in pieces]
         results = [job.result() for job in jobs]
         for index, parameter in enumerate(parameters):
-            parameter.grad = (
-                torch.stack([r[2][index] for r in results]).sum(0) if workers > 1 else results[0][2][index]
-            )
+            parameter.grad = _sum_like(parameter, [gradients[index] for _, _, gradients in results])
         nn.utils.clip_grad_norm_(parameters, GRADIENT_LIMIT)
         run.optimizer.step()
         run.step += 1
@@ -222,6 +220,18 @@ def _loop(run: _Run, objective: Objective, pool: ThreadPoolExecutor, workers: in
             total, parts, counted = 0.0, {}, 0
         batch = following.result()
     run.model.eval()
+
+
+def _sum_like(parameter: Tensor, gradients: Sequence[Tensor]) -> Tensor:
+    """Their sum, laid out in memory as the parameter is.
+
+    The fused optimizer walks both in memory order. The gradient of a convolution over channels-last pictures comes in
+    another order than its weights, and every weight would be moved by the gradient of another one.
+    """
+    total = torch.zeros_like(parameter)
+    for gradient in gradients:
+        total.add_(gradient)
+    return total
 
 
 def _gradient(

@@ -32,7 +32,7 @@ _FINE_PERIOD_RAD = 0.8  # and of openings
 _MOVES = tuple(i for i in range(POSE_SIZE) if i not in OPENINGS)
 _ANGLES = (3, 4, 9, 10)
 _GOAL_PER_M = 10.0  # the network speaks of goals in dm
-_WEIGHTS = {"path": 1.0, "done": 0.1, "where": 0.05, "xy": 0.1, "goal": 0.3, "heat": 0.05, "spot": 0.05}
+_WEIGHTS = {"path": 1.0, "done": 0.1, "where": 0.1, "xy": 0.3, "goal": 0.5, "heat": 0.3, "spot": 0.3}
 _WAY_SCALES_M = (0.2, 0.05, 0.012)
 
 
@@ -244,7 +244,6 @@ class LowLevelPolicy(nn.Module):
         units[list(_ANGLES)] = 10.0
         units[list(OPENINGS)] = 1.0
         self.register_buffer("path_units", units, persistent=False)
-        nn.Module.to(self, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def fit_scales(self, pose_target: Tensor, start: Tensor) -> None:
         """Set the state's scales from samples `(N, 12)` of the training data."""

@@ -48,7 +48,7 @@ def phase(folder: Path, steps: int = 400, **changes: Any) -> Phase:
     return Phase("line", folder, steps, **values)
 
 
-def run(which: Phase, model: torch.nn.Linear, objective: Line, **changes: Any) -> dict[str, Any]:
+def run(which: Phase, model: torch.nn.Module, objective: Any, **changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = {"device": CPU, "threads": 1, "resume": True, "progress": None, **changes}
     return run_phase(which, model, objective, **values)
 
@@ -72,6 +72,39 @@ def test_workers_share_one_gradient(tmp_path: Path) -> None:
         run(phase(tmp_path / str(workers), steps=20, batch=36), model, Line(model), threads=workers)
         weights.append(torch.cat((model.weight.flatten(), model.bias)))
     assert torch.allclose(weights[0], weights[1], atol=1e-5)
+
+
+class Pictures:
+    """Match a convolution's answer to pictures that lie in memory with their channels last."""
+
+    def __init__(self, model: torch.nn.Conv2d) -> None:
+        self.model = model
+        self.pictures = torch.randn(8, 6, 6, 3, generator=torch.Generator().manual_seed(1)).permute(0, 3, 1, 2)
+
+    def draw(self, size: int) -> Tensor:
+        return self.pictures
+
+    def slices(self, batch: Tensor, count: int) -> Sequence[Tensor]:
+        return batch.chunk(count)
+
+    def loss(self, part: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        return (self.model(part) - part[:, :, 1:-1, 1:-1]).square().mean(), {}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_each_weight_moves_by_its_own_gradient(tmp_path: Path, workers: int, layout: torch.memory_format) -> None:
+    """Whatever the order in memory of weights, pictures and gradients."""
+    torch.manual_seed(0)
+    model, plain = (torch.nn.Conv2d(3, 3, 3) for _ in range(2))
+    plain.load_state_dict(model.state_dict())
+    model.to(memory_format=layout)
+    run(phase(tmp_path, steps=1, learning_rate=1.0, weight_decay=0.0), model, Pictures(model), threads=workers)
+    objective = Pictures(plain)
+    (gradient,) = torch.autograd.grad(objective.loss(objective.draw(8))[0], [plain.weight])
+    moved = model.weight.detach() - plain.weight.detach()
+    sure = gradient.abs() > 1e-4  # Adam's first step is the sign of the gradient
+    assert sure.sum() > 40 and (moved.sign() == -gradient.sign())[sure].all()
 
 
 def test_minutes_end_a_phase(tmp_path: Path) -> None:
