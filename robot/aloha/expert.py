@@ -267,7 +267,14 @@ class Expert:
         return self._change(target, np.array([*np.multiply(self._command.direction, self._command.size), 0, 0, 0]))
 
     def _grip(self, target: Array) -> tuple[list[Goal], bool]:
-        return self._change(target, np.array([0, 0, 0, 0, 0, self._command.size]))
+        goals = self._hold(target)
+        left = 0.0
+        for arm in (0, 1) if self._command.arm == "both" else (self.arm,):
+            now = target[6 * arm + _OPEN]
+            wanted = float(np.clip(self._start[6 * arm + _OPEN] + self._command.size, 0.0, 1.0))
+            goals[arm].pose[_OPEN] = wanted
+            left = max(left, abs(wanted - now))
+        return goals, left < 0.02
 
     def _turn(self, target: Array) -> tuple[list[Goal], bool]:
         return self._change(target, np.array([0, 0, 0, 0, self._command.size, 0]))

@@ -1,9 +1,10 @@
 """Demonstrations of the scripted expert, narrated with commands, as a folder of shards (format "hitl-segments-1").
 
 Two kinds of episode: "task" packs the whole box in canonical order, with misses, drops and pushes and the recoveries
-from them; "drill" begins anywhere and performs random commands of the whole grammar, or begins at home and fetches one
-thing, which is how sessions begin and what packing alone shows once an episode. One shard an episode, written
-atomically, from a seed of its own: generation runs on all cores, can be stopped at any time, and goes on where it was.
+from them; "drill" practises what packing alone shows rarely: random commands of the whole grammar from anywhere, the
+small motions of a person's corrections, passing a thing to and fro, and fetching one thing from home, as sessions
+begin. One shard an episode, written atomically, from a seed of its own: generation runs on all cores, can be stopped
+at any time, and goes on where it was.
 
 meta.json: seed, rate_hz, frame_every (ticks), cameras {name: [h, w]}, kinds,
   commands [{text, family, train, held_out}].
@@ -21,9 +22,10 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +40,12 @@ from robot.aloha.grammar import COMMANDS, Command, by_text
 from robot.aloha.planner import GO_HOME, next_command
 from robot.aloha.shifts import Shift
 
+T = TypeVar("T")
+
 FORMAT = "hitl-segments-1"
 FRAME_EVERY = 5
 CLEAN_TICKS = 40
 WELL, MISTAKE = 1, 2
-TASK_SHARE = 0.4
-FETCH_SHARE = 0.25
 PUSH_SHARE = 0.45
 PUSH_TICKS = 7
 PUSH_M = 0.008
@@ -53,6 +55,9 @@ _DRILL_WEIGHTS = {
     "pick": 2.4, "box": 3.0, "down": 1.5, "handover": 3.0, "home": 0.5, "move": 4.2, "grip": 1.1, "turn": 0.5,
     "tilt": 0.5, "above": 0.7, "still": 0.15,
 }  # fmt: skip
+_MOTION_WEIGHTS = {"move": 3.5, "grip": 3.5, "above": 1.2, "turn": 0.5, "tilt": 0.5, "home": 0.3}
+_AUTO_ARM_WEIGHT = 2.5
+"""More for words that name no arm: which one is meant is the hardest thing about a motion."""
 _SKILL_LIMIT_S = 9.0
 
 
@@ -199,6 +204,33 @@ def _drill_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
     return demonstrator.tape
 
 
+def _motion_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
+    """Begin anywhere; a row of small motions, as a person guides a hand."""
+    placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=None)
+    cell.begin(placements, _nominal_variation(rng), random_pose(rng, placements))
+    for _ in range(5):
+        cell.hold()
+    demonstrator = _Demonstrator(cell, rng)
+    for _ in range(14):
+        demonstrator.perform(_random_command(cell, rng, _MOTION_WEIGHTS), int(rng.integers(8, 14)))
+    return demonstrator.tape
+
+
+def _pass_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
+    """Fetch a thing and pass it from hand to hand a few times; then away with it."""
+    placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=int(rng.integers(0, 2)))
+    cell.begin(placements, _nominal_variation(rng), random_pose(rng, placements) if rng.random() < 0.5 else None)
+    for _ in range(5):
+        cell.hold()
+    demonstrator = _Demonstrator(cell, rng)
+    for skill in ("pick", "handover", "handover", "handover", "box" if rng.random() < 0.5 else "down"):
+        choices = [c for c in COMMANDS if c.skill == skill and makes_sense(cell, c)]
+        if choices:
+            push = bool(skill == "pick" and rng.random() < PUSH_SHARE)
+            demonstrator.perform(choices[int(rng.integers(len(choices)))], int(rng.integers(8, 18)), push=push)
+    return demonstrator.tape
+
+
 def _fetch_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
     """From home (mostly), one or two commands about objects: the moment in which an arm is chosen."""
     placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=min(int(rng.integers(0, 3)), 2))
@@ -253,16 +285,23 @@ def is_feasible(pose: NDArray[np.float64], placements: list[layout.Placement], c
     return True
 
 
-def _random_command(cell: AlohaCell, rng: np.random.Generator) -> Command:
-    commands = [command for command in COMMANDS if makes_sense(cell, command)]
+def _random_command(
+    cell: AlohaCell, rng: np.random.Generator, skill_weights: dict[str, float] = _DRILL_WEIGHTS
+) -> Command:
     by_skill: dict[str, list[Command]] = {}
-    for command in commands:
-        by_skill.setdefault(command.skill, []).append(command)
-    skills = sorted(by_skill)
-    weights = np.array([_DRILL_WEIGHTS[skill] for skill in skills])
-    skill = skills[int(rng.choice(len(skills), p=weights / weights.sum()))]
+    for command in COMMANDS:
+        if command.skill in skill_weights and makes_sense(cell, command):
+            by_skill.setdefault(command.skill, []).append(command)
+    skill = _drawn(rng, sorted(by_skill), [skill_weights[skill] for skill in sorted(by_skill)])
     choices = by_skill[skill]
-    return choices[int(rng.integers(len(choices)))]
+    if skill == "grip":  # hands are mostly open, so that opening makes sense more rarely than closing
+        opens = bool(rng.random() < 0.5)
+        choices = [command for command in choices if (command.size > 0) == opens] or choices
+    return _drawn(rng, choices, [_AUTO_ARM_WEIGHT if command.arm == "auto" else 1.0 for command in choices])
+
+
+def _drawn(rng: np.random.Generator, choices: Sequence[T], weights: Sequence[float]) -> T:
+    return choices[int(rng.choice(len(choices), p=np.array(weights) / sum(weights)))]
 
 
 def makes_sense(cell: AlohaCell, command: Command) -> bool:
@@ -294,10 +333,7 @@ def _change_fits(cell: AlohaCell, command: Command, held: tuple[int | None, int 
     pose = cell.pose_target()
     part = pose[6 * arm : 6 * arm + 6]
     if command.skill == "grip":
-        if held[arm] is not None and part[2] > 0.05:
-            return command.size < 0  # nobody asks to drop it from high up
-        wanted = part[5] + np.sign(command.size) * min(abs(command.size), 0.2)
-        return bool(-0.01 <= wanted <= 1.01)
+        return _grip_fits(command, pose, held, (0, 1) if command.arm == "both" else (arm,))
     if command.direction is not None:
         part[:3] += np.multiply(command.direction, command.size)
     elif command.skill == "turn":
@@ -308,6 +344,16 @@ def _change_fits(cell: AlohaCell, command: Command, held: tuple[int | None, int 
         return False
     others = [p for p in cell.placements if p.kind not in held and not cell.in_box(p.kind)]
     return is_feasible(pose, others, 0.05)
+
+
+def _grip_fits(
+    command: Command, pose: NDArray[np.float64], held: tuple[int | None, int | None], arms: Sequence[int]
+) -> bool:
+    """Whether a hand has some way to open or close; nobody asks to drop a thing from high up."""
+    if command.size > 0 and any(held[arm] is not None and pose[6 * arm + 2] > 0.05 for arm in arms):
+        return False
+    least = np.sign(command.size) * min(abs(command.size), 0.2)
+    return any(held[arm] is not None or -0.01 <= pose[6 * arm + 5] + least <= 1.01 for arm in arms)
 
 
 def _save(tape: _Tape, cell: AlohaCell, path: Path, episode: int, kind: str) -> int:
@@ -333,6 +379,14 @@ def _save(tape: _Tape, cell: AlohaCell, path: Path, episode: int, kind: str) -> 
     return len(ticks)
 
 
+_EPISODES: tuple[tuple[Callable[[AlohaCell, np.random.Generator], _Tape], float], ...] = (
+    (_task_episode, 0.28),
+    (_drill_episode, 0.28),
+    (_motion_episode, 0.22),
+    (_pass_episode, 0.10),
+    (_fetch_episode, 0.12),
+)
+"""What an episode may be, and how often it is."""
 _cell: AlohaCell | None = None
 
 
@@ -342,10 +396,8 @@ def _episode(job: tuple[Path, int, int]) -> tuple[int, int, int]:
     out, seed, episode = job
     _cell = _cell or AlohaCell(0)
     rng = np.random.default_rng([seed, episode])
-    luck = rng.random()
-    kind = "task" if luck < TASK_SHARE else "drill"
-    fetch = TASK_SHARE <= luck < TASK_SHARE + FETCH_SHARE
-    perform = _task_episode if kind == "task" else _fetch_episode if fetch else _drill_episode
+    perform = _drawn(rng, [perform for perform, _ in _EPISODES], [share for _, share in _EPISODES])
+    kind = "task" if perform is _task_episode else "drill"
     tape = perform(_cell, rng)
     frames = _save(tape, _cell, out / "shards" / f"{episode:06d}.safetensors", episode, kind)
     return episode, frames, len(tape.segments)

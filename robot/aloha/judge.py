@@ -24,7 +24,7 @@ class Judge:
         self._command = command
         self.arm = Expert(cell, command).arm
         self._pose = cell.true_pose()
-        self._opening_target = float(cell.pose_target()[6 * self.arm + 5])
+        self._targets = cell.pose_target()
         self._held = (cell.held_in(0), cell.held_in(1))
 
     def done(self) -> bool:
@@ -74,16 +74,19 @@ class Judge:
 
     def _grip(self) -> bool:
         """Opened or closed (or closed on something), or changed by about the amount asked for."""
-        opening = float(self._cell.true_pose()[6 * self.arm + 5])
-        size = self._command.size
+        return all(self._gripped(arm) for arm in ((0, 1) if self._command.arm == "both" else (self.arm,)))
+
+    def _gripped(self, arm: int) -> bool:
+        opening, size = float(self._cell.true_pose()[6 * arm + 5]), self._command.size
         if size >= 1.0:
             return opening > 0.85
-        if size <= -1.0:
-            return opening < 0.12 or self._cell.held_in(self.arm) is not None
-        if size < 0 and self._cell.held_in(self.arm) is not None:
+        if size < 0 and self._cell.held_in(arm) is not None:
             return True
-        wanted = np.clip(self._opening_target + size, 0, 1) - self._opening_target
-        return bool(abs(opening - self._pose[6 * self.arm + 5] - wanted) < max(0.12, 0.5 * abs(wanted)))
+        if size <= -1.0:
+            return opening < 0.12
+        before = float(self._targets[6 * arm + 5])
+        wanted = float(np.clip(before + size, 0.0, 1.0)) - before
+        return bool(abs(opening - self._pose[6 * arm + 5] - wanted) < max(0.12, 0.5 * abs(wanted)))
 
     def _turn(self) -> bool:
         return bool(0.5 < self._change()[4] / self._command.size < 1.5) and self._other_moved() < OTHER_ARM_M

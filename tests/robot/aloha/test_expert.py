@@ -128,3 +128,23 @@ def test_the_oracle_guides_to_an_object_that_nobody_trained_on_in_words_of_the_g
             for _ in range(25):
                 cell.hold()
     assert cell.held_in(0) == 6
+
+
+@pytest.mark.parametrize(("text", "opening"), [("open both grippers", 1.0), ("close both grippers", 0.0)])
+def test_both_grippers_are_two(cell: AlohaCell, text: str, opening: float) -> None:
+    placements = layout.sample_placements(np.random.default_rng(3))
+    pose = layout.HOME.copy()
+    pose[[5, 11]] = 0.6, 0.5
+    cell.begin(placements, pose=pose)
+    expert, judge = Expert(cell, by_text(text)), Judge(cell, by_text(text))
+    assert not judge.done()
+    done = False
+    for _ in range(100):
+        target, done = expert.step()
+        if done:
+            break
+        cell.act(joints_of(target))
+    for _ in range(15):
+        cell.hold()
+    assert done and judge.done()
+    assert np.abs(cell.pose()[[5, 11]] - opening).max() < 0.1
