@@ -2,9 +2,9 @@
 
 Two kinds of episode: "task" packs the whole box in canonical order, with misses, drops and pushes and the recoveries
 from them; "drill" practises what packing alone shows rarely: random commands of the whole grammar from anywhere, the
-small motions of a person's corrections, passing a thing to and fro, and fetching one thing from home, as sessions
-begin. One shard an episode, written atomically, from a seed of its own: generation runs on all cores, can be stopped
-at any time, and goes on where it was.
+small motions of a person's corrections, picking guided by them, passing a thing to and fro, and fetching one thing
+from home, as sessions begin. One shard an episode, written atomically, from a seed of its own: generation runs on all
+cores, can be stopped at any time, and goes on where it was.
 
 meta.json: seed, rate_hz, frame_every (ticks), cameras {name: [h, w]}, kinds,
   commands [{text, family, train, held_out}].
@@ -37,7 +37,8 @@ from robot.aloha import layout, scene
 from robot.aloha.cell import AlohaCell
 from robot.aloha.expert import Expert
 from robot.aloha.grammar import COMMANDS, Command, by_text
-from robot.aloha.planner import GO_HOME, next_command
+from robot.aloha.oracle import Oracle
+from robot.aloha.planner import GO_HOME, PUT_IN_BOX, next_command
 from robot.aloha.shifts import Shift
 
 T = TypeVar("T")
@@ -216,6 +217,30 @@ def _motion_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
     return demonstrator.tape
 
 
+def _guided_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
+    """A thing is picked, and put in the box, by small motions alone, as a person guides a policy that cannot do it."""
+    placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=None)
+    cell.begin(placements, _nominal_variation(rng), random_pose(rng, placements))
+    for _ in range(5):
+        cell.hold()
+    demonstrator, oracle = _Demonstrator(cell, rng), Oracle(cell)
+    picks = [c for c in COMMANDS if c.skill == "pick" and makes_sense(cell, c)]
+    if not picks:
+        return _motion_episode(cell, rng)
+    pick = picks[int(rng.integers(len(picks)))]
+    kind = layout.ALL_KINDS.index(pick.kind)
+    if rng.random() < 0.4:  # after a miss, as it often happens
+        offset = rng.normal(0.0, 1.0, 2)
+        offset *= rng.uniform(0.015, 0.04) / np.linalg.norm(offset)
+        demonstrator.perform(pick, 0, offset=offset)
+    for _ in range(20):
+        if cell.held_by(kind) == 1 or not (cell.on_table(kind) or cell.held_by(kind) == 0):
+            break  # guiding ends with the right hand's grasp, or in the box
+        wanted = pick.text if cell.held_by(kind) is None else PUT_IN_BOX
+        demonstrator.perform(by_text(oracle.guidance(wanted)), int(rng.integers(8, 14)))
+    return demonstrator.tape
+
+
 def _pass_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
     """Fetch a thing and pass it from hand to hand a few times; then away with it."""
     placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=int(rng.integers(0, 2)))
@@ -380,11 +405,12 @@ def _save(tape: _Tape, cell: AlohaCell, path: Path, episode: int, kind: str) -> 
 
 
 _EPISODES: tuple[tuple[Callable[[AlohaCell, np.random.Generator], _Tape], float], ...] = (
-    (_task_episode, 0.28),
-    (_drill_episode, 0.28),
-    (_motion_episode, 0.22),
-    (_pass_episode, 0.10),
-    (_fetch_episode, 0.12),
+    (_task_episode, 0.26),
+    (_drill_episode, 0.24),
+    (_motion_episode, 0.16),
+    (_guided_episode, 0.14),
+    (_pass_episode, 0.09),
+    (_fetch_episode, 0.11),
 )
 """What an episode may be, and how often it is."""
 _cell: AlohaCell | None = None

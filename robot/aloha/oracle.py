@@ -59,7 +59,7 @@ class Oracle:
         if self._guiding:
             # People who guide by hand say the next word when the hand comes to rest, not when the machine is sure.
             ready = not running.is_correction or (running.seconds > 0.4 and self._at_rest())
-            return self._speak(self._guidance(wanted), now_s) if ready else None
+            return self._speak(self.guidance(wanted), now_s) if ready else None
         if running.text == wanted:
             self._disagreed_s = None
             return None
@@ -90,12 +90,13 @@ class Oracle:
             return moved or now_s - self._wanted_since_s > PICK_PATIENCE_S
         return False
 
-    def _guidance(self, wanted: str) -> str | None:
+    def guidance(self, wanted: str) -> str:
+        """The small motion that leads to "pick up the …" or "put it in the box" from where the hand is now."""
         if wanted == PUT_IN_BOX:
             return self._guide_to_box()
         return self._guide_to_object(layout.ALL_KINDS.index(wanted.removeprefix("pick up the ")))
 
-    def _guide_to_object(self, kind: int) -> str | None:
+    def _guide_to_object(self, kind: int) -> str:
         """Upright, open, over the object, down, close, up."""
         cell = self._cell
         position = cell.position(kind)
@@ -119,7 +120,7 @@ class Oracle:
             return _move(side, "down", above)
         return f"close the {side} gripper"
 
-    def _guide_to_box(self) -> str | None:
+    def _guide_to_box(self) -> str:
         cell = self._cell
         hand = cell.true_pose()[:6]
         error = cell.box_xy - hand[:2]
