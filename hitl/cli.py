@@ -6,12 +6,14 @@ came from. It knows nothing of what the parts do.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hitl.options import build_parser
@@ -158,11 +160,21 @@ def _train(arguments: Namespace) -> int:
         threads=arguments.threads,
         resume=not arguments.restart,
         progress=_show_training,
-        command=shlex.join(["hitl", *sys.argv[1:]]),
+        command="\n".join((*_data_command(arguments.dataset), shlex.join(["hitl", *sys.argv[1:]]))),
         start_from=arguments.start_from,
     )
     print(f"\nwrote {arguments.out}; try it: hitl demo --model {shlex.quote(str(arguments.out))}")
     return EXIT_OK
+
+
+def _data_command(folder: Path) -> list[str]:
+    """The command that makes the data of `folder`, for the model card; none where they do not say their seed."""
+    try:
+        seed = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["seed"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # whatever is wrong with the folder, training says it
+    episodes = sum(1 for _ in (folder / "shards").glob("*.safetensors"))
+    return [f"hitl generate --out {shlex.quote(str(folder))} --episodes {episodes} --seed {seed}"]
 
 
 def _evaluate_skills(arguments: Namespace) -> int:

@@ -83,6 +83,25 @@ def test_every_command_explains_itself(command: list[str], capsys: pytest.Captur
     assert capsys.readouterr().out.startswith(" ".join(["usage: hitl", *command]))
 
 
+def test_training_is_told_both_commands_for_the_model_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, told = tmp_path / "my data", {}
+    (data / "shards").mkdir(parents=True)
+    (data / "meta.json").write_text('{"seed": 7}')
+    for number in range(3):
+        (data / "shards" / f"{number}.safetensors").touch()
+    monkeypatch.setattr("policies.hierarchy.train.train", lambda *_, **options: told.update(options))
+    arguments = ["train", "--dataset", str(data), "--out", str(tmp_path / "m")]
+    monkeypatch.setattr(sys, "argv", ["hitl", *arguments])
+    assert exit_of(*arguments) == 0
+    first, second = told["command"].splitlines()
+    assert first == f"hitl generate --out '{data}' --episodes 3 --seed 7"
+    assert second.startswith("hitl train --dataset")
+    (data / "meta.json").write_text("{}")
+    assert exit_of(*arguments) == 0 and told["command"] == second
+
+
 def test_every_command_can_be_chosen() -> None:
     groups = {"evaluate", "bench"}
     assert {" ".join(command) for command in COMMANDS} - groups == set(cli._COMMANDS)

@@ -176,12 +176,24 @@ def model_card(description: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _bullets(values: dict[str, Any]) -> list[str]:
-    shown = []
+def _bullets(values: dict[str, Any], indent: str = "") -> list[str]:
+    """Names and values as a list, what is nested below it; numbers to four digits."""
+    shown: list[str] = []
     for name, value in values.items():
-        text = json.dumps(value) if isinstance(value, (dict, list)) else f"{value}"
-        shown.append(f"- {name.replace('_', ' ')}: {text}")
+        head = f"{indent}- {name.replace('_', ' ')}:"
+        if isinstance(value, dict):
+            shown += [head, *_bullets(value, indent + "  ")]
+        elif isinstance(value, list) and any(isinstance(row, list) for row in value):
+            shown += [head, *(f"{indent}  - {' | '.join(map(_plain, row))}" for row in value)]
+        elif isinstance(value, list):
+            shown.append(f"{head} {', '.join(map(_plain, value))}")
+        else:
+            shown.append(f"{head} {_plain(value)}")
     return shown
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)
