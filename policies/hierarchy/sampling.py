@@ -17,13 +17,13 @@ from policies.errors import DatasetError
 from policies.hierarchy.dataset import ABSENT, EXECUTED_WELL, HAS_MISTAKE, HELD, Recordings
 
 FAMILY_SHARES = {
-    "pick": 0.29,
+    "pick": 0.27,
     "motion": 0.22,
     "handover": 0.13,
-    "place": 0.12,
-    "gripper": 0.09,
+    "place": 0.11,
+    "gripper": 0.11,
     "home": 0.06,
-    "reach": 0.07,
+    "reach": 0.08,
     "still": 0.02,
 }
 # Commands whose goal lies in the scene, not in how far the arm has gone or for how long.
