@@ -124,7 +124,8 @@ class _Demonstrator:
             self.tick(target)
         mistake = MISTAKE if offset is not None or drop else 0
         well = WELL if done and not mistake else 0
-        self.tape.segments.append([_INDEX[command.text], first, done_tick, len(self.tape.pose), well | mistake])
+        if len(self.tape.pose) > first:  # a miss by a hand that is closed already is over before it began
+            self.tape.segments.append([_INDEX[command.text], first, done_tick, len(self.tape.pose), well | mistake])
         return done
 
     def _missed(self, arm: int, count: int) -> bool:
@@ -257,7 +258,7 @@ def _pass_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
 
 
 def _fetch_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
-    """From home (mostly), one or two commands about objects: the moment in which an arm is chosen."""
+    """From home (mostly), one or two commands about objects: when an arm is chosen."""
     placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=min(int(rng.integers(0, 3)), 2))
     cell.begin(placements, _nominal_variation(rng), None if rng.random() < 0.75 else random_pose(rng, placements))
     for _ in range(5):

@@ -16,7 +16,7 @@ from robot.aloha import layout
 from robot.aloha.cell import AlohaCell
 from robot.aloha.planner import PUT_IN_BOX, next_command
 
-PATIENCE_S = 0.8
+PATIENCE_S = 1.5
 """A wrong command must run this long before the oracle speaks: seeing, deciding and typing take a person as long."""
 PICK_PATIENCE_S = 5.5
 """A skill that goes on this long without result is guided by hand."""

@@ -107,7 +107,7 @@ def test_the_oracle_is_silent_while_the_right_command_runs_and_speaks_after_a_wh
         assert oracle.say(right) is None
         cell.hold()
     said = []
-    for _ in range(60):
+    for _ in range(100):  # 2 s: longer than its patience, shorter than twice that
         words = oracle.say(wrong)
         if words:
             said.append(words)

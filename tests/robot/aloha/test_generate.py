@@ -11,8 +11,11 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from hitl.errors import DatasetError, InputError
+from robot.aloha import generate as generator
+from robot.aloha.cell import AlohaCell
 from robot.aloha.generate import MISTAKE, WELL, generate, is_feasible, meta
-from robot.aloha.layout import HOME, sample_placements
+from robot.aloha.grammar import COMMANDS, by_text
+from robot.aloha.layout import HOME, Placement, sample_placements
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,7 @@ def test_shards_hold_what_the_format_says(made: Path) -> None:
         assert shard["pose"].shape == shard["pose_target"].shape == (ticks, 12)
         assert np.array_equal(shard["frame_tick"], np.arange(0, ticks, facts["frame_every"]))
         command, first, done, end, flags = shard["segments"].T
-        assert (first <= done).all() and (done <= end).all() and (end <= ticks).all()
+        assert (first <= done).all() and (done <= end).all() and (end <= ticks).all() and (first < end).all()
         assert (first[1:] == end[:-1]).all()
         assert set(flags) <= {0, WELL, MISTAKE}
         assert (flags == WELL).mean() > 0.5
@@ -98,3 +101,32 @@ def test_layouts_keep_their_distance_and_need_a_hand_over() -> None:
         for index, one in enumerate(placements):
             for other in placements[index + 1 :]:
                 assert np.hypot(one.x - other.x, one.y - other.y) >= 0.08
+
+
+def test_a_miss_that_is_over_before_it_began_is_no_segment(cell: AlohaCell) -> None:
+    closed = HOME.copy()
+    closed[[5, 11]] = 0.0
+    cell.begin([Placement(0, 0.0, 0.5, 0.0)], pose=closed)
+    demonstrator = generator._Demonstrator(cell, np.random.default_rng(0))
+    demonstrator.perform(by_text("pick up the red block"), 0, offset=np.array([0.02, 0.0]))
+    assert demonstrator.tape.segments == []
+
+
+def test_guiding_picks_by_small_motions_alone(cell: AlohaCell) -> None:
+    """Of six things at most one is lost on the way; a few steps each, and only what people say when they guide."""
+    came_off, said = 0, set()
+    for seed in range(6):
+        tape = generator._guided_episode(cell, np.random.default_rng([1, seed]))
+        rows = [(COMMANDS[row[0]], row[4]) for row in tape.segments]
+        said |= {command.skill for command, flags in rows if flags == WELL}
+        came_off += any(cell.held_in(arm) is not None for arm in (0, 1)) or any(cell.in_box(k) for k in cell.kinds)
+        assert 1 <= len(rows) <= 21
+    assert came_off >= 5 and {"move", "grip"} <= said <= {"move", "grip", "tilt"}
+
+
+def test_passing_goes_both_ways(cell: AlohaCell) -> None:
+    texts = set()
+    for seed in range(3):
+        tape = generator._pass_episode(cell, np.random.default_rng([2, seed]))
+        texts |= {COMMANDS[row[0]].text for row in tape.segments if row[4] == WELL}
+    assert {"hand it to the left arm", "hand it to the right arm"} <= texts
