@@ -189,14 +189,25 @@ def _task_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
     return demonstrator.tape
 
 
+def _begun(
+    cell: AlohaCell,
+    rng: np.random.Generator,
+    placements: list[layout.Placement],
+    variation: Shift,
+    pose: NDArray[np.float64] | None,
+) -> _Demonstrator:
+    """A drill's beginning: everything at rest, and nothing recorded yet."""
+    cell.begin(placements, variation, pose)
+    for _ in range(5):
+        cell.hold()
+    return _Demonstrator(cell, rng)
+
+
 def _drill_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
     """Begin anywhere; perform about a dozen random commands that make sense at their moment."""
     placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=None)
     pose = random_pose(rng, placements) if rng.random() < 0.8 else None
-    cell.begin(placements, _nominal_variation(rng), pose)
-    for _ in range(5):
-        cell.hold()
-    demonstrator = _Demonstrator(cell, rng)
+    demonstrator = _begun(cell, rng, placements, _nominal_variation(rng), pose)
     for _ in range(12):
         command = _random_command(cell, rng)
         push = bool(_can_push(command) and rng.random() < PUSH_SHARE)
@@ -209,10 +220,7 @@ def _drill_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
 def _motion_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
     """Begin anywhere; a row of small motions, as a person guides a hand."""
     placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=None)
-    cell.begin(placements, _nominal_variation(rng), random_pose(rng, placements))
-    for _ in range(5):
-        cell.hold()
-    demonstrator = _Demonstrator(cell, rng)
+    demonstrator = _begun(cell, rng, placements, _nominal_variation(rng), random_pose(rng, placements))
     for _ in range(14):
         demonstrator.perform(_random_command(cell, rng, _MOTION_WEIGHTS), int(rng.integers(8, 14)))
     return demonstrator.tape
@@ -221,10 +229,8 @@ def _motion_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
 def _guided_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
     """A thing is picked, and put in the box, by small motions alone, as a person guides a policy that cannot do it."""
     placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=None)
-    cell.begin(placements, _nominal_variation(rng), random_pose(rng, placements))
-    for _ in range(5):
-        cell.hold()
-    demonstrator, oracle = _Demonstrator(cell, rng), Oracle(cell)
+    demonstrator = _begun(cell, rng, placements, _nominal_variation(rng), random_pose(rng, placements))
+    oracle = Oracle(cell)
     picks = [c for c in COMMANDS if c.skill == "pick" and makes_sense(cell, c)]
     if not picks:
         return _motion_episode(cell, rng)
@@ -245,10 +251,9 @@ def _guided_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
 def _pass_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
     """Fetch a thing and pass it from hand to hand a few times; then away with it."""
     placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=int(rng.integers(0, 2)))
-    cell.begin(placements, _nominal_variation(rng), random_pose(rng, placements) if rng.random() < 0.5 else None)
-    for _ in range(5):
-        cell.hold()
-    demonstrator = _Demonstrator(cell, rng)
+    variation = _nominal_variation(rng)
+    pose = random_pose(rng, placements) if rng.random() < 0.5 else None
+    demonstrator = _begun(cell, rng, placements, variation, pose)
     for skill in ("pick", "handover", "handover", "handover", "box" if rng.random() < 0.5 else "down"):
         choices = [c for c in COMMANDS if c.skill == skill and makes_sense(cell, c)]
         if choices:
@@ -260,10 +265,9 @@ def _pass_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
 def _fetch_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
     """From home (mostly), one or two commands about objects: when an arm is chosen."""
     placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=min(int(rng.integers(0, 3)), 2))
-    cell.begin(placements, _nominal_variation(rng), None if rng.random() < 0.75 else random_pose(rng, placements))
-    for _ in range(5):
-        cell.hold()
-    demonstrator = _Demonstrator(cell, rng)
+    variation = _nominal_variation(rng)
+    pose = None if rng.random() < 0.75 else random_pose(rng, placements)
+    demonstrator = _begun(cell, rng, placements, variation, pose)
     choices = [c for c in COMMANDS if c.skill in ("pick", "above") and makes_sense(cell, c)]
     picks = [c for c in choices if c.skill == "pick"]
     first = picks if rng.random() < 0.75 else choices

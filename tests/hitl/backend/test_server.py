@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,23 @@ class Stage:
         self.robot.link.send(frame, [bytes(48)])
 
 
+@contextmanager
+def loading_stage(folder: Path) -> Iterator[tuple[Stage, threading.Event]]:
+    """A stage whose model is there only once the event is set."""
+    gate = threading.Event()
+
+    def slow(settings: Settings) -> Model:
+        gate.wait(PATIENCE_S)
+        return load_scripted(settings)
+
+    stage = Stage(folder, slow)
+    try:
+        yield stage, gate
+    finally:
+        gate.set()
+        stage.close()
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     made = Stage(tmp_path)
@@ -169,14 +187,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def test_before_robot_and_model_are_there_it_says_what_it_waits_for(tmp_path: Path) -> None:
-    gate = threading.Event()
-
-    def slow(settings: Settings) -> Model:
-        gate.wait(PATIENCE_S)
-        return load_scripted(settings)
-
-    stage = Stage(tmp_path, slow)
-    try:
+    with loading_stage(tmp_path) as (stage, gate):
         early = Correction(id=new_ulid(), author="ann", stamp_ns=0, text="go higher")
         stage.window.link.submit(early)
         stage.until(lambda: stage.status() and "model" in stage.status().waiting_for)
@@ -185,20 +196,10 @@ def test_before_robot_and_model_are_there_it_says_what_it_waits_for(tmp_path: Pa
         stage.until(lambda: "acting" in stage.states(early.id))
         stage.until(lambda: stage.window.newest(Welcome).commands == list(COMMANDS))
         assert stage.events(CorrectionEvent)[0].grounding == "exact", "it waited for the command bank"
-    finally:
-        gate.set()
-        stage.close()
 
 
 def test_what_was_released_before_the_model_was_there_does_not_act(tmp_path: Path) -> None:
-    gate = threading.Event()
-
-    def slow(settings: Settings) -> Model:
-        gate.wait(PATIENCE_S)
-        return load_scripted(settings)
-
-    stage = Stage(tmp_path, slow)
-    try:
+    with loading_stage(tmp_path) as (stage, gate):
         early = Correction(id=new_ulid(), author="ann", stamp_ns=0, text="go higher")
         stage.window.link.submit(early)
         stage.window.link.submit(Release(id=new_ulid(), author="ann", stamp_ns=0))
@@ -207,9 +208,6 @@ def test_what_was_released_before_the_model_was_there_does_not_act(tmp_path: Pat
         stage.until(lambda: "released" in stage.states(early.id))
         stage.until(lambda: stage.window.link.unsaved == 0)
         assert [event.kind for event in stage.events(RequestEvent)].count("release") == 1
-    finally:
-        gate.set()
-        stage.close()
 
 
 def test_the_robots_first_episode_has_the_seed_and_shift_that_it_names(stage: Stage) -> None:
@@ -250,14 +248,7 @@ def test_release_undo_and_hold_are_saved_and_act(stage: Stage) -> None:
 
 
 def test_stop_in_words_reaches_the_robot_also_while_the_model_loads(tmp_path: Path) -> None:
-    gate = threading.Event()
-
-    def slow(settings: Settings) -> Model:
-        gate.wait(PATIENCE_S)
-        return load_scripted(settings)
-
-    stage = Stage(tmp_path, slow)
-    try:
+    with loading_stage(tmp_path) as (stage, gate):
         stage.until(lambda: stage.status() and stage.status().robot == "connected")
         correction = Correction(id=new_ulid(), author="ann", stamp_ns=0, text="stop")
         stage.window.link.submit(correction)
@@ -267,9 +258,6 @@ def test_stop_in_words_reaches_the_robot_also_while_the_model_loads(tmp_path: Pa
         gate.set()
         stage.until(lambda: stage.states(correction.id) == ["saved", "done"])
         assert len({message.id for message in stage.robot.all(Stop)}) == 1, "one stop, however often it is sent"
-    finally:
-        gate.set()
-        stage.close()
 
 
 def test_a_resume_is_saved_and_passed_on_until_the_robot_answers(stage: Stage) -> None:
