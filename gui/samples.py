@@ -172,9 +172,9 @@ def corrections() -> list[CorrectionStatus]:
     ]  # fmt: skip
 
 
-def acting() -> CorrectionStatus:
+def acting(state: CorrectionState = "acting") -> CorrectionStatus:
     """The correction that runs under `person_command`."""
-    return correction(9, 700, "nudge it left a little", "acting", command="move the left arm a bit to the left",
+    return correction(9, 700, "nudge it left a little", state, command="move the left arm a bit to the left",
                       grounding="near", similarity=0.83)  # fmt: skip
 
 

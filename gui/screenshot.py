@@ -36,6 +36,11 @@ def _understood(window: MainWindow) -> None:
     window.receive(samples.batch(samples.backend(), samples.robot(), samples.person_command(), rows=rows))
 
 
+def _next_words(window: MainWindow) -> None:
+    rows = [*samples.corrections(), samples.acting("done")]
+    window.receive(samples.batch(samples.backend(), samples.robot(), samples.person_command(), rows=rows))
+
+
 def _waiting(window: MainWindow) -> None:
     window.receive(samples.batch(connected=False, picture_age_ns=None))
 
@@ -112,6 +117,7 @@ def _keys(window: MainWindow) -> None:
 VIEWS: dict[str, tuple[str, _Pose]] = {
     "live": ("the policy works", _running),
     "live-understood": ("a correction acts, understood as a known command", _understood),
+    "live-next-words": ("a correction is done, and the robot waits for more words", _next_words),
     "live-waiting": ("there is no backend yet", _waiting),
     "live-kept": ("a correction written before the backend is there", _kept),
     "live-no-robot": ("the backend waits for the robot", _no_robot),

@@ -231,6 +231,12 @@ class LiveState:
         """Whether a person's command runs now."""
         return self.command is not None and self.command.source == "person"
 
+    @property
+    def waits(self) -> bool:
+        """Whether the robot stands still for a moment, since a correction is done and more words may come."""
+        row = self.rows.get(self.command.command_id) if self.corrected and self.command is not None else None
+        return row is not None and row.state == "done"
+
     def newest_rows(self) -> list[Row]:
         """Corrections, the newest first (ULIDs sort by time)."""
         return [self.rows[key] for key in sorted(self.rows, reverse=True)]

@@ -64,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How many such observations in a row end a command."""
     min_command_s: _NotNegative = 0.5
     """A command runs at least this long before it can be done or the high level can replace it."""
+    pause_s: _NotNegative = 0.8
+    """How long the robot waits for the next words when a correction is done; 0: the high level goes on at once."""
     switch_probability: _Probability = 0.5
     """From which probability the high level replaces its own unfinished command."""
     record: bool = True

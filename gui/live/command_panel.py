@@ -266,7 +266,7 @@ class CommandPanel(QFrame):
         self._tag.show_word(word, front, back)
         self._tag.setVisible(bool(word))
         why = why_words(state)
-        self._why.show_text(f"{why} · {holds}" if mine and not state.stopped else why)
+        self._why.show_text(f"{why} · {holds}" if mine and not (state.stopped or state.waits) else why)
         if state.stopped:
             self._line.show_command(stop_words(state), "danger_text", 0.0)
         elif state.command is None or not state.connected:
@@ -274,7 +274,7 @@ class CommandPanel(QFrame):
                 "No command yet" if state.command is None else state.command.text, "text_soft", 0.0
             )
         else:
-            done = state.command.done_probability
+            done = 1.0 if state.waits else state.command.done_probability
             self._line.show_command(state.command.text or "Holding still", "accent" if mine else "text", done)
 
 
@@ -313,6 +313,8 @@ def why_words(state: LiveState) -> str:
         return f"chose this, probability {command.probability:.2f}"
     if command.source != "person":
         return "set a command; the robot holds still."
+    if state.waits:
+        return "said this, and it is done; the robot waits for the next words"
     row = state.rows.get(command.command_id)
     if row is not None and row.grounding == "new":
         return "said this; the words are new and go to the policy as they are"

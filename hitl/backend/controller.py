@@ -1,7 +1,8 @@
 """Which command runs and what the robot is told, as a protocol core: no sockets, no threads, no clock of its own.
 
 A correction replaces the running command in the call that brings it, and its first chunk is made in that call from the
-newest observation. It holds until it is done, released, undone or its time is over; then the high level goes on. The
+newest observation. It holds until it is done, released, undone or its time is over. When it is done the robot waits a
+moment for the next words, as people guide in several; then, or at once in the other cases, the high level goes on. The
 low level runs once an observation; the high level is asked at its rate and whenever a command is finished.
 
 One thread owns a controller. Calls append to an output list that `drain` returns; the owner sends and logs it.
@@ -106,6 +107,7 @@ class Rules:
     done_threshold: float = 0.5
     done_observations: int = 3
     min_command_s: float = 0.5
+    pause_s: float = 0.8
     switch_probability: float = 0.5
 
 
@@ -142,7 +144,10 @@ Output = Chunk | CommandStatus | CorrectionStatus | OutcomeEvent | StopWanted
 
 @dataclass
 class _Command:
-    """The running command. `active` is the policy's own record of it, made with the first chunk."""
+    """The running command. `active` is the policy's own record of it, made with the first chunk.
+
+    `done_ns`: since when a correction that is done waits for the next words.
+    """
 
     id: str
     text: str
@@ -155,6 +160,7 @@ class _Command:
     start_tick: int = 0
     done: float = 0.0
     done_count: int = 0
+    done_ns: int | None = None
 
 
 class Controller:
@@ -192,6 +198,7 @@ class Controller:
         self._statuses: dict[str, CorrectionStatus] = {}
         self._undone: set[str] = set()
         self._chunks = 0
+        self._steps = 1
         self._out: list[Output] = []
 
     # -- what the owner reads -------------------------------------------------------------------------------------
@@ -363,8 +370,15 @@ class Controller:
         command = self._command
         if command is None:
             return
-        if command.done_count >= self._rules.done_observations:
-            if not self._end_correction("done"):
+        if command.done_ns is not None:
+            if self._until_ns() <= self._clock.now_ns():
+                self._command = None
+        elif command.done_count >= self._rules.done_observations:
+            if command.source == "person" and self._rules.pause_s:
+                command.done_ns = self._clock.now_ns()
+                self._end(command.id, "done")
+                self._out.append(self.status())
+            elif not self._end_correction("done"):
                 self._command = None
         elif 0 < self._until_ns() <= self._clock.now_ns():
             self._end_correction("expired")
@@ -374,6 +388,8 @@ class Controller:
     def _until_ns(self) -> int:
         """When the running command's time is over; 0 = never, or not before there is an episode to act in."""
         command = self._command
+        if command is not None and command.done_ns is not None:
+            return command.done_ns + round(self._rules.pause_s * 1e9)
         if command is None or not command.hold_s or not self._episode:
             return 0
         return command.since_ns + round(command.hold_s * 1e9)
@@ -426,6 +442,9 @@ class Controller:
         command, seen = self._command, self._seen
         if command is None or seen is None or self._policy is None:
             return
+        if command.done_ns is not None:
+            self._send_rows(command, tick, np.tile(targets, (self._steps, 1)), seen.observation.stamp_ns)
+            return
         pose, pose_target = self._embodiment.pose_of(joints), self._embodiment.pose_of(targets)
         if command.active is None:
             command.active = self._policy.start(command.text, pose_target)
@@ -441,7 +460,11 @@ class Controller:
 
     def _send(self, command: _Command, tick: int, pose_chunk: Array, captured_ns: int) -> None:
         rows = np.ascontiguousarray(self._embodiment.joints_of(pose_chunk), dtype=np.float64)
+        self._send_rows(command, tick, rows, captured_ns)
+
+    def _send_rows(self, command: _Command, tick: int, rows: Array, captured_ns: int) -> None:
         self._chunks += 1
+        self._steps = len(rows)
         header = ActionChunk(
             chunk=self._chunks,
             episode=self._episode,
@@ -453,12 +476,13 @@ class Controller:
         self._out.append(Chunk(header, rows, captured_ns))
 
     def _end_correction(self, state: CorrectionState) -> bool:
-        """End a running correction; False where the policy's own command runs, which stays."""
+        """End a running correction, or its pause; False where the policy's own command runs, which stays."""
         command = self._command
         if command is None or command.source != "person":
             return False
         self._command = None
-        self._end(command.id, state)
+        if command.done_ns is None or state == "undone":
+            self._end(command.id, state)
         return True
 
     def _end(self, correction_id: str, state: CorrectionState) -> None:

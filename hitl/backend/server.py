@@ -71,6 +71,7 @@ def rules_of(settings: Settings) -> Rules:
         done_threshold=settings.done_threshold,
         done_observations=settings.done_observations,
         min_command_s=settings.min_command_s,
+        pause_s=settings.pause_s,
         switch_probability=settings.switch_probability,
     )
 

@@ -56,8 +56,7 @@ def run_episode(loop: Lockstep, mode: str, condition: str, seed: int, number: in
     while task is not None and not task.finished:
         loop.tick()
         if oracle is not None and cell.tick % ORACLE_TICKS == 0:
-            command = loop.command
-            words = oracle.say(Running(command.text, command.source == "person", loop.command_seconds))
+            words = oracle.say(_running(loop))
             if words is not None:
                 loop.correct(words)
         if cell.tick % ORACLE_TICKS == 0:
@@ -72,6 +71,19 @@ def run_episode(loop: Lockstep, mode: str, condition: str, seed: int, number: in
         success=task.success,
         seconds=cell.time_s,
         corrections=sum(isinstance(event, CorrectionEvent) for event in loop.events),
+    )
+
+
+def _running(loop: Lockstep) -> Running:
+    """What a person sees of the running command."""
+    command = loop.command
+    state = loop.statuses.get(command.command_id) if command.source == "person" else None
+    return Running(
+        command.text,
+        is_correction=state in ("saved", "acting"),
+        seconds=loop.command_seconds,
+        waits=state == "done",
+        following=command.alternatives[0].text if command.alternatives else "",
     )
 
 

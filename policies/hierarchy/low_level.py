@@ -5,7 +5,8 @@ layer (FiLM, after Perez et al. 2018) then turns its map into heatmaps whose spa
 gives places in the picture, finer than a cell since each cell also says how far from its middle the thing lies (as
 CenterNet's offsets do, Zhou et al. 2019). The places tell where the goal is in the world; an MLP makes of the way from
 each hand to it, the places, the state and the code a path of knots, relative to the present targets in x, y, z, pitch
-and roll and absolute in the openings.
+and roll and absolute in the openings. Words that name no arm mean the one at work: how far each hand is from where it
+rests is shown.
 
 Three helpers are trained beside the path, because a path alone is learned as well, at first, from where the hands are
 going as from the pictures: the scene, a heatmap per kind of object, and the goal, in the pictures and in the world.
@@ -31,6 +32,8 @@ _FINE_PERIOD_M = 0.12  # a millimetre of a motion must be visible to the network
 _FINE_PERIOD_RAD = 0.8  # and of openings
 _MOVES = tuple(i for i in range(POSE_SIZE) if i not in OPENINGS)
 _ANGLES = (3, 4, 9, 10)
+_OPENING_UNITS = 3.0  # so that a tenth of an opening weighs as much as 3 mm a knot
+_REST_BIN = 0.01  # m, rad, opening
 _GOAL_PER_M = 10.0  # the network speaks of goals in dm
 _WEIGHTS = {"path": 1.0, "done": 0.1, "where": 0.1, "xy": 0.3, "goal": 0.5, "heat": 0.3, "spot": 0.3}
 _WAY_SCALES_M = (0.2, 0.05, 0.012)
@@ -204,6 +207,7 @@ class LowLevelPolicy(nn.Module):
     target_mean: Tensor
     target_scale: Tensor
     move_scale: Tensor
+    rest: Tensor
     fine_phase: Tensor
     path_units: Tensor
 
@@ -225,7 +229,7 @@ class LowLevelPolicy(nn.Module):
         seen = places * (points + config.scene_keypoints)
         self.goal_line = nn.Linear(seen, 3)
         self.goal_bend = nn.Sequential(nn.Linear(seen + config.code, 96), nn.ReLU(), nn.Linear(96, 3))
-        inputs = seen + 3 + 6 * len(_WAY_SCALES_M) + 4 * POSE_SIZE + len(OPENINGS) + 1 + config.code
+        inputs = seen + 3 + 6 * len(_WAY_SCALES_M) + 4 * POSE_SIZE + len(OPENINGS) + 4 + config.code
         self.layer_1 = nn.Linear(inputs, config.hidden)
         self.layer_2 = nn.Linear(config.hidden, config.hidden)
         self.layer_3 = nn.Linear(config.hidden, config.hidden)
@@ -237,19 +241,21 @@ class LowLevelPolicy(nn.Module):
         self.register_buffer("target_mean", torch.zeros(POSE_SIZE))
         self.register_buffer("target_scale", torch.ones(POSE_SIZE))
         self.register_buffer("move_scale", torch.ones(POSE_SIZE))
+        self.register_buffer("rest", torch.zeros(POSE_SIZE))
         period = torch.full((POSE_SIZE,), _FINE_PERIOD_M)
         period[[*_ANGLES, *OPENINGS]] = _FINE_PERIOD_RAD
         self.register_buffer("fine_phase", 2 * torch.pi / period, persistent=False)
         units = torch.full((POSE_SIZE,), 100.0)  # cm per knot
         units[list(_ANGLES)] = 10.0
-        units[list(OPENINGS)] = 1.0
+        units[list(OPENINGS)] = _OPENING_UNITS
         self.register_buffer("path_units", units, persistent=False)
 
     def fit_scales(self, pose_target: Tensor, start: Tensor) -> None:
-        """Set the state's scales from samples `(N, 12)` of the training data."""
+        """Set the state's scales, and where the hands rest most often, from samples `(N, 12)` of the training data."""
         self.target_mean.copy_(pose_target.mean(0))
         self.target_scale.copy_(pose_target.std(0).clamp(min=0.02))
         self.move_scale.copy_((pose_target - start).std(0).clamp(min=0.02))
+        self.rest.copy_((start / _REST_BIN).round().mode(0).values * _REST_BIN)
 
     def look(self, images: dict[str, Tensor], light: Tensor | None = None) -> Sight:
         """Camera -> uint8 `(B, h, w, 3)`; everything that does not depend on the command."""
@@ -326,8 +332,10 @@ class LowLevelPolicy(nn.Module):
         return torch.cat([(way / scale).tanh() for scale in _WAY_SCALES_M], 1)
 
     def _state(self, state: State) -> Tensor:
-        """`(B, 51)`: where, openings as measured, how far the command went (coarse, fine), for how long."""
+        """`(B, 54)`: where, openings as measured, how far the command went (coarse, fine), for how long; how far from
+        rest each hand was when it began, and by how much more the left one."""
         moved = state.pose_target - state.start
+        away = (state.start - self.rest).unflatten(1, (2, 6))[..., :3].norm(dim=2) * 10
         return torch.cat(
             (
                 (state.pose_target - self.target_mean) / self.target_scale,
@@ -336,15 +344,18 @@ class LowLevelPolicy(nn.Module):
                 (moved * self.fine_phase).sin(),
                 (moved * self.fine_phase).cos(),
                 state.elapsed.clamp(0, ELAPSED_LIMIT_S)[:, None] / 2 - 1,
+                away,
+                (5 * (away[:, :1] - away[:, 1:])).tanh(),
             ),
             1,
         )
 
     def encode_path(self, path: Tensor, pose_target: Tensor) -> Tensor:
-        """Absolute knots `(B, K, 12)` -> network units: cm and 0.1 rad a knot from the target now; openings stay."""
+        """Absolute knots `(B, K, 12)` -> network units: cm and 0.1 rad a knot from the target now; openings, absolute,
+        in thirds."""
         steps = torch.arange(1, path.shape[1] + 1, device=path.device)[:, None]
         relative = (path - pose_target[:, None]) * self.path_units / steps
-        out = path.clone()
+        out = path * self.path_units
         out[..., list(_MOVES)] = relative[..., list(_MOVES)]
         return out
 
@@ -352,7 +363,7 @@ class LowLevelPolicy(nn.Module):
         """The inverse of `encode_path`."""
         steps = torch.arange(1, path.shape[1] + 1, device=path.device)[:, None]
         absolute = pose_target[:, None] + path * steps / self.path_units
-        out = path.clamp(0, 1)
+        out = (path / self.path_units).clamp(0, 1)
         out[..., list(_MOVES)] = absolute[..., list(_MOVES)]
         return out
 

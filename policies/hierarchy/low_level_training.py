@@ -22,6 +22,8 @@ _START_NOISE_M = 0.0005
 _ELAPSED_NOISE_S = 0.08
 _POSE_NOISE = 0.001
 _TARGET_NOISE = (0.0015, 0.0015, 0.0015, 0.015, 0.015, 0.05) * 2  # m, rad, opening
+_OPENING_NOISE, _OPENING_NOISE_SHARE = 0.25, 0.4  # more, under commands that say by how much
+_OPENING_DONE = 0.1  # nothing is done while fingers are so far from where they should be
 _CODE_NOISE = 0.12  # length of the noise added to a unit code
 _SHIFT_SHARE = 0.3
 _SHIFT_PIXELS = 2
@@ -120,17 +122,23 @@ class LowLevelObjective:
         """Small errors in the state. The path stays, so that the policy learns the way back to it.
 
         Without them, the policy's own small errors add up: an opening that sags a little looks like one that is
-        closing.
+        closing. Under words such as "a little wider" openings are moved further: there the goal depends on where the
+        command began and not on where the fingers are, and a policy that mixes them up goes on and on.
         """
 
         def noise(shape: torch.Size, size: float | Tensor) -> Tensor:
             return torch.randn(shape, generator=self._generator) * size
 
         error = noise(batch.pose_target.shape, torch.tensor(_TARGET_NOISE))
+        astray = torch.rand(len(error), generator=self._generator) < _OPENING_NOISE_SHARE
+        astray &= ~self.batches.has_goal[batch.command]
+        error[:, list(OPENINGS)] += noise(torch.Size((len(error), 2)), _OPENING_NOISE) * astray[:, None]
         target = batch.pose_target + error
         target[:, list(OPENINGS)] = target[:, list(OPENINGS)].clamp(0, 1)
+        far = astray & ((target - batch.pose_target)[:, list(OPENINGS)].abs() > _OPENING_DONE).any(1)
         return replace(
             batch,
+            done=batch.done * ~far,
             pose=batch.pose + error + noise(batch.pose.shape, _POSE_NOISE),
             pose_target=target,
             start=batch.start + noise(batch.start.shape, _START_NOISE_M),

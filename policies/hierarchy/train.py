@@ -51,8 +51,8 @@ LanguageTrainer = Callable[[tuple[CommandWords, ...], int], tuple[Language, dict
 class Budget:
     """How long to train. Where `minutes` is given, each phase ends at its steps or at its share of the minutes."""
 
-    low_level_steps: int = 6000
-    high_level_steps: int = 1500
+    low_level_steps: int = 8000
+    high_level_steps: int = 2000
     minutes: float | None = None
     low_level_batch: int = 128
     high_level_batch: int = 256

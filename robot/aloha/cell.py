@@ -193,6 +193,11 @@ class AlohaCell:
         return [placement.kind for placement in self.placements]
 
     @property
+    def order_matters(self) -> bool:
+        """Whether a person wished an order: then things count in that order only."""
+        return self.shift.name == "wish"
+
+    @property
     def box_xy(self) -> NDArray[np.float64]:
         """Centre of the box `(2,)`."""
         return self.model.body("box").pos[:2].copy()
@@ -282,7 +287,7 @@ class AlohaCell:
 
     def _task(self) -> TaskStatus:
         """Objects packed of objects wanted. Under a person's wish only the wished order counts."""
-        if self.shift.name == "wish":
+        if self.order_matters:
             stage = 0
             while stage < min(len(self._packed_order), len(self.wanted)):
                 if self._packed_order[stage] != self.wanted[stage]:

@@ -2,9 +2,10 @@
 
 Two kinds of episode: "task" packs the whole box in canonical order, with misses, drops and pushes and the recoveries
 from them; "drill" practises what packing alone shows rarely: random commands of the whole grammar from anywhere, the
-small motions of a person's corrections, picking guided by them, passing a thing to and fro, and fetching one thing
-from home, as sessions begin. One shard an episode, written atomically, from a seed of its own: generation runs on all
-cores, can be stopped at any time, and goes on where it was.
+small motions of a person's corrections, picking guided by them, passing a thing to and fro, and fetching things from
+home, as sessions begin. In drills commands are often cut short by the next one, as corrections do. One shard an
+episode, written atomically, from a seed of its own: generation runs on all cores, can be stopped at any time, and goes
+on where it was.
 
 meta.json: seed, rate_hz, frame_every (ticks), cameras {name: [h, w]}, kinds,
   commands [{text, family, train, held_out}].
@@ -48,15 +49,17 @@ FRAME_EVERY = 5
 CLEAN_TICKS = 40
 WELL, MISTAKE = 1, 2
 PUSH_SHARE = 0.45
+CUT_SHARE = 0.3
+"""How often another command interrupts one in mid-motion: a policy that never saw that goes on with what it began."""
 PUSH_TICKS = 7
 PUSH_M = 0.008
 """Greatest way that a push moves a hand in a tick [m]; seven ticks of it are most of what an arm can do."""
 _INDEX = {command.text: index for index, command in enumerate(COMMANDS)}
 _DRILL_WEIGHTS = {
-    "pick": 2.4, "box": 3.0, "down": 1.5, "handover": 3.0, "home": 0.5, "move": 4.2, "grip": 1.1, "turn": 0.5,
-    "tilt": 0.5, "above": 0.7, "still": 0.15,
+    "pick": 2.4, "box": 3.0, "down": 1.5, "handover": 3.0, "home": 0.5, "move": 4.2, "grip": 1.3, "turn": 0.6,
+    "tilt": 0.6, "above": 0.7, "still": 0.15,
 }  # fmt: skip
-_MOTION_WEIGHTS = {"move": 3.5, "grip": 3.5, "above": 1.2, "turn": 0.5, "tilt": 0.5, "home": 0.3}
+_MOTION_WEIGHTS = {"move": 3.5, "grip": 3.5, "above": 1.2, "turn": 0.9, "tilt": 0.9, "home": 0.5}
 _AUTO_ARM_WEIGHT = 2.5
 """More for words that name no arm: which one is meant is the hardest thing about a motion."""
 _SKILL_LIMIT_S = 9.0
@@ -99,9 +102,17 @@ class _Demonstrator:
         cell.act(joints_of(pose_target))
 
     def perform(
-        self, command: Command, settle: int, *, offset: NDArray | None = None, drop: bool = False, push: bool = False
+        self,
+        command: Command,
+        settle: int,
+        *,
+        offset: NDArray | None = None,
+        drop: bool = False,
+        push: bool = False,
+        cut: int | None = None,
     ) -> bool:
-        """One segment. `offset`: a deliberate miss [m]; `drop`: lose the object underway; `push`: disturb the hand."""
+        """One segment. `offset`: a deliberate miss [m]; `drop`: lose the object underway; `push`: disturb the hand;
+        `cut`: after so many ticks another command interrupts."""
         first = len(self.tape.pose)
         expert = Expert(self.cell, command, offset)
         begin = int(self.rng.integers(10, 45)) if drop else -1
@@ -110,6 +121,8 @@ class _Demonstrator:
         for count in range(int(_SKILL_LIMIT_S * 50)):
             target, done = expert.step()
             if done or offset is not None and self._missed(expert.arm, count):
+                break
+            if cut is not None and count >= cut and not self._both_hold():
                 break
             if count in pushes:
                 target = self._pushed(target, expert.arm, pushes[count])
@@ -120,13 +133,17 @@ class _Demonstrator:
             self.tick(target)
         done_tick = len(self.tape.pose)
         target = self.cell.pose_target()
-        for _ in range(settle):
+        for _ in range(settle if done or cut is None else 0):
             self.tick(target)
         mistake = MISTAKE if offset is not None or drop else 0
         well = WELL if done and not mistake else 0
         if len(self.tape.pose) > first:  # a miss by a hand that is closed already is over before it began
             self.tape.segments.append([_INDEX[command.text], first, done_tick, len(self.tape.pose), well | mistake])
         return done
+
+    def _both_hold(self) -> bool:
+        """Whether a thing is being passed: then nobody interrupts."""
+        return self.cell.held_in(0) is not None and self.cell.held_in(0) == self.cell.held_in(1)
 
     def _missed(self, arm: int, count: int) -> bool:
         pose, target = self.cell.pose(), self.cell.pose_target()
@@ -211,23 +228,27 @@ def _drill_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
     for _ in range(12):
         command = _random_command(cell, rng)
         push = bool(_can_push(command) and rng.random() < PUSH_SHARE)
-        demonstrator.perform(command, int(rng.integers(8, 18)), push=push)
+        cut = _cut(rng, command) if rng.random() < CUT_SHARE else None
+        demonstrator.perform(command, int(rng.integers(8, 18)), push=push, cut=cut)
         if len(demonstrator.tape.pose) > 1300:
             break
     return demonstrator.tape
 
 
 def _motion_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
-    """Begin anywhere; a row of small motions, as a person guides a hand."""
+    """Begin anywhere, or at home; a row of small motions, as a person guides a hand."""
     placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=None)
-    demonstrator = _begun(cell, rng, placements, _nominal_variation(rng), random_pose(rng, placements))
+    variation = _nominal_variation(rng)
+    pose = None if rng.random() < 0.3 else random_pose(rng, placements)
+    demonstrator = _begun(cell, rng, placements, variation, pose)
     for _ in range(14):
         demonstrator.perform(_random_command(cell, rng, _MOTION_WEIGHTS), int(rng.integers(8, 14)))
     return demonstrator.tape
 
 
 def _guided_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
-    """A thing is picked, and put in the box, by small motions alone, as a person guides a policy that cannot do it."""
+    """A thing is picked by small motions, as a person guides a policy that cannot do it, and put in the box by them or
+    by a skill."""
     placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=None)
     demonstrator = _begun(cell, rng, placements, _nominal_variation(rng), random_pose(rng, placements))
     oracle = Oracle(cell)
@@ -236,15 +257,24 @@ def _guided_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
         return _motion_episode(cell, rng)
     pick = picks[int(rng.integers(len(picks)))]
     kind = layout.ALL_KINDS.index(pick.kind)
-    if rng.random() < 0.4:  # after a miss, as it often happens
+    luck = rng.random()
+    if luck < 0.4:  # after a miss, as it often happens
         offset = rng.normal(0.0, 1.0, 2)
         offset *= rng.uniform(0.015, 0.04) / np.linalg.norm(offset)
         demonstrator.perform(pick, 0, offset=offset)
+    elif luck < 0.7:
+        demonstrator.perform(pick, 0, cut=_cut(rng, pick))
     for _ in range(20):
         if cell.held_by(kind) == 1 or not (cell.on_table(kind) or cell.held_by(kind) == 0):
-            break  # guiding ends with the right hand's grasp, or in the box
-        wanted = pick.text if cell.held_by(kind) is None else PUT_IN_BOX
+            break  # the right hand has it, or it is in the box
+        held = cell.held_by(kind) is not None
+        if held and rng.random() < 0.5:
+            break
+        wanted = PUT_IN_BOX if held else pick.text
         demonstrator.perform(by_text(oracle.guidance(wanted)), int(rng.integers(8, 14)))
+    onwards = [c for c in COMMANDS if c.skill in ("box", "handover", "down") and makes_sense(cell, c)]
+    if onwards:  # without lifting it first, as a pick would
+        demonstrator.perform(onwards[int(rng.integers(len(onwards)))], int(rng.integers(8, 14)))
     return demonstrator.tape
 
 
@@ -263,20 +293,36 @@ def _pass_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
 
 
 def _fetch_episode(cell: AlohaCell, rng: np.random.Generator) -> _Tape:
-    """From home (mostly), one or two commands about objects: when an arm is chosen."""
+    """From home (mostly), some commands about objects: when an arm is chosen. The first ones are often interrupted, as
+    a person does who wants another thing."""
     placements = layout.sample_placements(rng, count=int(rng.integers(2, 6)), right=min(int(rng.integers(0, 3)), 2))
     variation = _nominal_variation(rng)
     pose = None if rng.random() < 0.75 else random_pose(rng, placements)
     demonstrator = _begun(cell, rng, placements, variation, pose)
-    choices = [c for c in COMMANDS if c.skill in ("pick", "above") and makes_sense(cell, c)]
-    picks = [c for c in choices if c.skill == "pick"]
-    first = picks if rng.random() < 0.75 else choices
-    if first:
+    interrupted = int(rng.choice(3, p=(0.35, 0.4, 0.25)))
+    for count in range(interrupted + 1):
+        choices = [c for c in COMMANDS if c.skill in ("pick", "above") and makes_sense(cell, c)]
+        picks = [c for c in choices if c.skill == "pick"]
+        wanted = picks if rng.random() < 0.75 else choices
+        if not wanted:
+            break
+        command = wanted[int(rng.integers(len(wanted)))]
         push = bool(rng.random() < PUSH_SHARE)
-        demonstrator.perform(first[int(rng.integers(len(first)))], int(rng.integers(4, 12)), push=push)
+        cut = _cut(rng, command) if count < interrupted else None
+        demonstrator.perform(command, int(rng.integers(4, 12)), push=push, cut=cut)
     if rng.random() < 0.3:
         demonstrator.perform(_random_command(cell, rng), int(rng.integers(4, 12)))
     return demonstrator.tape
+
+
+_CUT_TICKS = {"pick": 110, "above": 60, "box": 80, "home": 60, "handover": 80}
+"""The latest moment at which a skill is interrupted."""
+
+
+def _cut(rng: np.random.Generator, command: Command) -> int | None:
+    """After how many ticks a command is interrupted; None for what is over in a moment."""
+    latest = _CUT_TICKS.get(command.skill)
+    return None if latest is None else int(rng.integers(8, latest))
 
 
 def _can_push(command: Command) -> bool:
@@ -410,12 +456,12 @@ def _save(tape: _Tape, cell: AlohaCell, path: Path, episode: int, kind: str) -> 
 
 
 _EPISODES: tuple[tuple[Callable[[AlohaCell, np.random.Generator], _Tape], float], ...] = (
-    (_task_episode, 0.26),
-    (_drill_episode, 0.24),
-    (_motion_episode, 0.16),
-    (_guided_episode, 0.14),
-    (_pass_episode, 0.09),
-    (_fetch_episode, 0.11),
+    (_task_episode, 0.21),
+    (_drill_episode, 0.23),
+    (_motion_episode, 0.15),
+    (_guided_episode, 0.13),
+    (_pass_episode, 0.12),
+    (_fetch_episode, 0.16),
 )
 """What an episode may be, and how often it is."""
 _cell: AlohaCell | None = None

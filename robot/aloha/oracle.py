@@ -12,25 +12,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from hitl.kinematics import ARMS
-from robot.aloha import layout
+from robot.aloha import layout, scene
 from robot.aloha.cell import AlohaCell
 from robot.aloha.planner import PUT_IN_BOX, next_command
 
-PATIENCE_S = 1.5
+PATIENCE_S = 1.0
 """A wrong command must run this long before the oracle speaks: seeing, deciding and typing take a person as long."""
 PICK_PATIENCE_S = 5.5
 """A skill that goes on this long without result is guided by hand."""
 BETWEEN_S = 0.4
+SURE_S = 0.25
+"""What is wanted must be the same for this long: a thing that slips in a hand is lost for a moment and found again."""
+MISSES = 2
+"""After so many graspings by hand that caught nothing the skill is asked for again."""
 _SIZES = ((0.075, "far ", ""), (0.035, "", ""), (0.0, "", " a bit"))
 
 
 @dataclass(frozen=True)
 class Running:
-    """What runs now: command text, whether a person's correction holds, and for how long it has [s]."""
+    """What a person sees: the running command, whether it is a person's correction, for how long it has run [s],
+    whether the robot waits for the next words since a correction is done, and what the policy would do next."""
 
     text: str
     is_correction: bool
     seconds: float
+    waits: bool = False
+    following: str = ""
 
 
 class Oracle:
@@ -39,28 +46,38 @@ class Oracle:
     def __init__(self, cell: AlohaCell) -> None:
         self._cell = cell
         self._disagreed_s: float | None = None
-        self._wanted = ""
+        self._wanted = self._looks_wanted = ""
+        self._looks_since_s = 0.0
         self._wanted_since_s = 0.0
         self._guiding = False
         self._last_s = -10.0
         self._last_target: np.ndarray | None = None
+        self._moved_s = 0.0
+        self._last_words = ""
+        self._misses = 0
 
     def say(self, running: Running) -> str | None:
         """The words to type now, or None."""
-        cell, now_s = self._cell, self._cell.time_s
-        wanted = next_command(cell, cell.wanted)
-        if wanted != self._wanted:
-            self._wanted, self._wanted_since_s, self._guiding = wanted, now_s, False
+        now_s = self._cell.time_s
+        self._watch(now_s)
+        wanted = self._what_is_wanted(now_s)
+        if self._looks_wanted != wanted:
+            return None  # it looks as if something else were wanted now; a moment will tell
         if running.is_correction and running.text != wanted and not self._guiding:
-            waited = running.seconds > 0.4 and self._at_rest()
-            return self._speak(wanted, now_s) if waited else None
+            stuck = now_s - self._moved_s > PATIENCE_S and running.seconds > PATIENCE_S
+            return self._speak(wanted, now_s) if stuck else None
         if self._must_guide(wanted, now_s):
             self._guiding = True
         if self._guiding:
             # People who guide by hand say the next word when the hand comes to rest, not when the machine is sure.
-            ready = not running.is_correction or (running.seconds > 0.4 and self._at_rest())
+            ready = not running.is_correction or (running.seconds > 0.4 and now_s > self._moved_s)
             return self._speak(self.guidance(wanted), now_s) if ready else None
-        if running.text == wanted:
+        lift = self._lift() if running.waits else None
+        if lift is not None:
+            return self._speak(lift, now_s)
+        if running.waits and running.following not in ("", wanted):
+            return self._speak(wanted, now_s)
+        if running.text == wanted or running.is_correction or running.waits:
             self._disagreed_s = None
             return None
         if self._disagreed_s is None:
@@ -69,23 +86,43 @@ class Oracle:
             return None
         return self._speak(wanted, now_s)
 
+    def _what_is_wanted(self, now_s: float) -> str:
+        wanted = next_command(self._cell, self._cell.wanted)
+        if wanted != self._looks_wanted:
+            self._looks_wanted, self._looks_since_s = wanted, now_s
+        if wanted != self._wanted and (not self._wanted or now_s - self._looks_since_s >= SURE_S):
+            self._wanted, self._wanted_since_s, self._guiding, self._misses = wanted, now_s, False, 0
+        return self._wanted
+
     def _speak(self, words: str | None, now_s: float) -> str | None:
         if words is None or now_s - self._last_s < BETWEEN_S:
             return None
         self._last_s = now_s
         self._disagreed_s = None
+        self._last_words = words
         return words
 
-    def _at_rest(self) -> bool:
+    def _lift(self) -> str | None:
+        """Up, with a thing that was just grasped by hand."""
+        for arm, side in enumerate(ARMS):
+            if self._last_words == f"close the {side} gripper" and self._cell.held_in(arm) is not None:
+                return _move(side, "up", 0.08)
+        return None
+
+    def _watch(self, now_s: float) -> None:
+        """Notes when the hands moved last."""
         target, before = self._cell.pose_target(), self._last_target
         self._last_target = target
-        return before is not None and float(np.abs(target - before).max()) < 0.002
+        if before is None or float(np.abs(target - before).max()) >= 0.002:
+            self._moved_s = now_s
 
     def _must_guide(self, wanted: str, now_s: float) -> bool:
         if wanted.startswith("pick up the"):
             unknown = wanted.removeprefix("pick up the ") not in layout.TRAINED_KINDS
             return unknown or now_s - self._wanted_since_s > PICK_PATIENCE_S
         if wanted == PUT_IN_BOX:
+            if self._cell.true_pose()[3] > layout.DOWN + 0.35:
+                return False  # the policy knows best how to turn a hand down after a hand-over
             moved = float(np.abs(self._cell.box_xy - layout.BOX_XY).max()) > 0.03
             return moved or now_s - self._wanted_since_s > PICK_PATIENCE_S
         return False
@@ -104,14 +141,19 @@ class Oracle:
         side = ARMS[arm]
         hand = cell.true_pose()[6 * arm : 6 * arm + 6]
         error = position[:2] - hand[:2]
-        above = hand[2] - position[2]
+        above = hand[2] - max(position[2] + scene.KINDS[kind].grip, 0.014)
         around = bool(np.abs(error).max() < 0.013)
         if hand[3] > layout.DOWN + 0.2:
             return f"tilt the {side} gripper down"
-        if hand[5] < 0.8 and not (around and above < 0.012):
+        missed = hand[5] < 0.05
+        if self._last_words == f"close the {side} gripper":  # and it caught nothing, or guiding would be over
+            self._misses += 1
+            known = scene.KINDS[kind].name in layout.TRAINED_KINDS
+            return f"pick up the {scene.KINDS[kind].name}" if known and self._misses % MISSES == 0 else _open(side)
+        if hand[5] < 0.8 and (missed or not (around and above < 0.012)):
             if above < 0.04 and not around:
                 return _move(side, "up", 0.05)
-            return f"open the {side} gripper"
+            return _open(side)
         if not around and above < 0.06:
             return _move(side, "up", 0.05)
         if not around:
@@ -130,7 +172,11 @@ class Oracle:
             return _move("left", "up", 0.05) if hand[2] < 0.11 else _move_towards("left", error)
         if hand[2] > 0.13:
             return _move("left", "down", hand[2] - 0.10)
-        return "open the left gripper"
+        return _open("left")
+
+
+def _open(side: str) -> str:
+    return f"open the {side} gripper"
 
 
 def _move_towards(side: str, error: np.ndarray) -> str:

@@ -11,21 +11,31 @@ from robot.aloha import layout, scene
 from robot.aloha.cell import AlohaCell
 
 PUT_IN_BOX = "put it in the box"
+PUT_DOWN = "put it down"
 HAND_LEFT = "hand it to the left arm"
 GO_HOME = "go home"
 
 
 def next_command(cell: AlohaCell, order: Sequence[int]) -> str:
-    """The canonical command that a person would give now to pack the kinds of `order`, first to last."""
+    """The canonical command that a person would give now to pack the kinds of `order`, first to last.
+
+    Where the order is a wish, a thing that is held before its turn goes back to the table.
+    """
     left, right = cell.held_in(0), cell.held_in(1)
-    if left is not None:
-        return PUT_IN_BOX if left in order else "put it down"
-    if right is not None:
-        return HAND_LEFT if right in order else "put it down"
+    if left is not None and left == right:
+        return HAND_LEFT  # until the right hand has let go
+    for held, onwards in ((left, PUT_IN_BOX), (right, HAND_LEFT)):
+        if held is not None:
+            return onwards if held in order and _may_follow(cell, held, order) else PUT_DOWN
     for kind in order:
         if not cell.in_box(kind) and is_reachable(cell, kind):
             return f"pick up the {scene.KINDS[kind].name}"
     return GO_HOME
+
+
+def _may_follow(cell: AlohaCell, kind: int, order: Sequence[int]) -> bool:
+    """Whether `kind` may be packed now: in any order, or where all that is wished before it is in the box."""
+    return not cell.order_matters or all(cell.in_box(before) for before in order[: list(order).index(kind)])
 
 
 def is_reachable(cell: AlohaCell, kind: int) -> bool:

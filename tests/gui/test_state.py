@@ -122,6 +122,16 @@ def test_hold_time_is_brought_over_from_the_backends_clock():
     assert state.hold_left_s(NOW) == pytest.approx(3.0)
 
 
+def test_the_robot_waits_for_more_words_after_a_correction_that_is_done():
+    state = linked()
+    for how, waits in (("acting", False), ("done", True)):
+        state.apply(samples.person_command(), NOW)
+        state.apply(samples.acting(how), NOW)
+        assert state.waits is waits
+    state.apply(samples.policy_command(), NOW)
+    assert not state.waits
+
+
 def test_white_space_is_one_blank_and_other_controls_are_named():
     assert checked_text("  go\tup \n now ") == "go up now"
     assert checked_text("öffne den Greifer 👍🏽") == "öffne den Greifer 👍🏽"

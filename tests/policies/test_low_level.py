@@ -143,7 +143,7 @@ def test_units_are_centimetres_a_knot() -> None:
     path[0, :, 5] = 0.7
     units = model.encode_path(path, target)
     assert torch.allclose(units[0, :, 0], torch.full((8,), 2.0), atol=1e-4)
-    assert torch.allclose(units[0, :, 5], torch.full((8,), 0.7))
+    assert torch.allclose(units[0, :, 5], torch.full((8,), 2.1))
 
 
 def test_openings_stay_between_closed_and_open() -> None:
@@ -156,10 +156,24 @@ def test_a_millimetre_is_visible_anywhere_in_a_motion(gone_m: float) -> None:
     model, base = policy(), state(1)
     before = State(base.pose, base.pose_target, base.pose_target - gone_m, base.elapsed)
     after = State(base.pose, base.pose_target, base.pose_target - gone_m - 0.001, base.elapsed)
-    assert (model._state(after) - model._state(before))[:, -25:-1].abs().max() > 0.03
+    assert (model._state(after) - model._state(before))[:, -28:-4].abs().max() > 0.03
 
 
 CAMERAS = {"overhead": (96, 128)}
+
+
+def test_the_hand_that_is_farther_from_rest_shows() -> None:
+    model, rest = policy(), torch.rand(12)
+    starts = rest.repeat(9, 1)
+    starts[:4] += torch.rand(4, 12)  # rest is where the hands are most often
+    model.fit_scales(torch.rand(9, 12), starts)
+    assert (model.rest - rest).abs().max() < 0.006
+    base = state(2)
+    start = model.rest.repeat(2, 1)
+    start[0, 0] += 0.2  # the left hand, 2 dm
+    start[1, 8] += 0.1  # the right one, 1 dm
+    shown = model._state(State(base.pose, base.pose_target, start, base.elapsed))[:, -3:]
+    assert torch.allclose(shown, torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, -1.0]]), atol=1e-3)
 
 
 def test_heatmaps_learn_places_between_cells_and_ignore_what_is_out_of_sight() -> None:

@@ -201,7 +201,7 @@ def test_before_the_first_episode_it_waits_and_its_time_does_not_run() -> None:
 
 
 def test_it_holds_until_it_is_done_and_then_the_high_level_goes_on() -> None:
-    world = World(ScriptedPolicy("hold still", done_after_s=1.0), high_level_hz=1.0)
+    world = World(ScriptedPolicy("hold still", done_after_s=1.0), high_level_hz=1.0, pause_s=0.0)
     world.observe()
     event = world.correct()
     world.take()
@@ -211,6 +211,56 @@ def test_it_holds_until_it_is_done_and_then_the_high_level_goes_on() -> None:
     assert world.outcomes() == [(event.id, "done")]
     assert world.controller.status().source == "policy"
     assert world.states(event.id) == ["saved", "acting", "done"]
+
+
+def paused() -> tuple[World, CorrectionEvent]:
+    """A world in which a correction has just become done."""
+    world = World(ScriptedPolicy("go left", done_after_s=1.0), pause_s=0.8)
+    world.observe()
+    event = world.correct("go higher")
+    world.take()
+    while not world.outcomes():
+        world.observe()
+    return world, event
+
+
+def test_when_it_is_done_the_robot_stands_and_waits_for_the_next_words() -> None:
+    world, event = paused()
+    done_ns, acted = world.clock.now_ns(), len(world.policy.acted)
+    assert world.outcomes() == [(event.id, "done")] and world.states(event.id) == ["saved", "acting", "done"]
+    here = HOME + 0.01
+    for chunk in chunks(world.observe(6, joints=here)):
+        assert chunk.header.command_id == event.id and chunk.rows.shape == (50, 14)
+        assert (chunk.rows == here).all(), "it moves though it waits"
+    assert len(world.policy.acted) == acted
+    assert world.controller.status().held_until_ns == done_ns + 800_000_000
+    world.observe(3)
+    assert world.controller.status().source == "policy" and world.controller.status().text == "go left"
+    assert world.outcomes() == [(event.id, "done")]
+
+
+def test_the_next_words_act_at_once_while_it_waits() -> None:
+    world, first = paused()
+    second = world.correct("go lower")
+    (chunk,) = chunks(world.take())
+    assert chunk.header.command_id == second.id and world.policy.started[-1] == "go lower"
+    assert world.outcomes() == [(first.id, "done")]
+
+
+def test_release_undo_and_a_new_episode_end_the_waiting() -> None:
+    world, first = paused()
+    world.controller.release()
+    assert len(chunks(world.take())) == 1 and world.controller.status().source == "policy"
+    assert world.outcomes() == [(first.id, "done")]
+    world, first = paused()
+    world.controller.undo(first.id)
+    assert len(chunks(world.take())) == 1 and world.controller.status().source == "policy"
+    assert world.outcomes() == [(first.id, "done"), (first.id, "undone")]
+    world, first = paused()
+    world.controller.new_episode("e2")
+    world.take()
+    assert world.outcomes() == [(first.id, "done")]
+    assert chunks(world.observe(episode="e2"))[0].header.command_id != first.id
 
 
 def test_the_high_level_is_asked_but_not_followed_meanwhile() -> None:

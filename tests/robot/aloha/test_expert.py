@@ -107,12 +107,61 @@ def test_the_oracle_is_silent_while_the_right_command_runs_and_speaks_after_a_wh
         assert oracle.say(right) is None
         cell.hold()
     said = []
-    for _ in range(100):  # 2 s: longer than its patience, shorter than twice that
+    for _ in range(75):  # 1.5 s: longer than its patience, shorter than twice that
         words = oracle.say(wrong)
         if words:
             said.append(words)
         cell.hold()
     assert said == ["pick up the red block"]
+
+
+def test_the_oracle_lets_the_policy_go_on_after_its_words(cell: AlohaCell) -> None:
+    cell.begin([LEFT_BLOCK, RIGHT_BALL])
+    oracle = Oracle(cell)
+    for _ in range(200):
+        assert oracle.say(Running("move the left arm up", False, 3.0, waits=True)) is None
+        cell.hold()
+
+
+def test_where_an_order_is_wished_a_thing_before_its_turn_goes_back(cell: AlohaCell) -> None:
+    cell.begin([LEFT_BLOCK, RIGHT_BALL], Shift(name="wish", wanted=(RIGHT_BALL.kind, LEFT_BLOCK.kind)))
+    assert next_command(cell, cell.wanted) == "pick up the blue ball"
+    assert perform(cell, by_text("pick up the red block"))
+    assert next_command(cell, cell.wanted) == "put it down"
+    assert next_command(cell, [LEFT_BLOCK.kind]) == "put it in the box"
+    cell.begin([LEFT_BLOCK, RIGHT_BALL])
+    assert perform(cell, by_text("pick up the red block"))
+    assert next_command(cell, [RIGHT_BALL.kind, LEFT_BLOCK.kind]) == "put it in the box", "nobody wished an order"
+
+
+def test_a_hand_over_is_wanted_until_the_giver_has_let_go(cell: AlohaCell) -> None:
+    cell.begin([RIGHT_BALL])
+    assert perform(cell, by_text("pick up the blue ball"))
+    expert, both = Expert(cell, by_text("hand it to the left arm")), 0
+    for _ in range(450):
+        target, done = expert.step()
+        if done:
+            break
+        if cell.held_in(0) is not None and cell.held_in(1) is not None:
+            both += 1
+            assert next_command(cell, cell.kinds) == "hand it to the left arm"
+        cell.act(joints_of(target))
+    assert both > 3
+    assert next_command(cell, cell.kinds) == "put it in the box"
+
+
+def test_the_oracle_guides_to_a_moved_box_only_a_hand_that_is_upright(cell: AlohaCell) -> None:
+    cell.begin([RIGHT_BALL], Shift(name="box-moved", box_move=np.array([0.0, 0.08])))
+    for text in ("pick up the blue ball", "hand it to the left arm"):
+        assert perform(cell, by_text(text))
+    oracle, running = Oracle(cell), Running("put it in the box", False, 1.0)
+    assert oracle.say(running) is None
+    said = ""
+    expert = Expert(cell, by_text("put it in the box"))
+    for _ in range(100):
+        cell.act(joints_of(expert.step()[0]))
+        said = oracle.say(running) or said
+    assert said.startswith("move the left arm")
 
 
 def test_the_oracle_guides_to_an_object_that_nobody_trained_on_in_words_of_the_grammar(cell: AlohaCell) -> None:

@@ -112,16 +112,21 @@ def test_a_miss_that_is_over_before_it_began_is_no_segment(cell: AlohaCell) -> N
     assert demonstrator.tape.segments == []
 
 
-def test_guiding_picks_by_small_motions_alone(cell: AlohaCell) -> None:
+def test_guiding_picks_by_small_motions_and_goes_on_by_them_or_by_a_skill(cell: AlohaCell) -> None:
     """Of six things at most one is lost on the way; a few steps each, and only what people say when they guide."""
     came_off, said = 0, set()
     for seed in range(6):
         tape = generator._guided_episode(cell, np.random.default_rng([1, seed]))
         rows = [(COMMANDS[row[0]], row[4]) for row in tape.segments]
         said |= {command.skill for command, flags in rows if flags == WELL}
-        came_off += any(cell.held_in(arm) is not None for arm in (0, 1)) or any(cell.in_box(k) for k in cell.kinds)
-        assert 1 <= len(rows) <= 21
-    assert came_off >= 5 and {"move", "grip"} <= said <= {"move", "grip", "tilt"}
+        came_off += (
+            any(cell.held_in(arm) is not None for arm in (0, 1))
+            or any(cell.in_box(kind) for kind in cell.kinds)
+            or any(command.skill == "down" and flags == WELL for command, flags in rows)
+        )
+        assert 1 <= len(rows) <= 22
+    onwards = {"box", "handover", "down"}
+    assert came_off >= 5 and {"move", "grip"} <= said <= {"move", "grip", "tilt"} | onwards and said & onwards
 
 
 def test_passing_goes_both_ways(cell: AlohaCell) -> None:
@@ -130,3 +135,16 @@ def test_passing_goes_both_ways(cell: AlohaCell) -> None:
         tape = generator._pass_episode(cell, np.random.default_rng([2, seed]))
         texts |= {COMMANDS[row[0]].text for row in tape.segments if row[4] == WELL}
     assert {"hand it to the left arm", "hand it to the right arm"} <= texts
+
+
+def test_a_command_that_is_cut_short_is_no_example_and_the_next_one_begins_in_mid_motion(cell: AlohaCell) -> None:
+    cell.begin([Placement(0, -0.02, 0.5, 0.0), Placement(2, 0.02, 0.6, 0.0)])
+    demonstrator = generator._Demonstrator(cell, np.random.default_rng(0))
+    assert not demonstrator.perform(by_text("pick up the red block"), 6, cut=30)
+    assert demonstrator.perform(by_text("pick up the blue ball"), 6)
+    (_, _, _, end, flags), (_, first, _, _, after) = demonstrator.tape.segments
+    assert (end, flags, after) == (30, 0, WELL)
+    assert first == end
+    moving = np.linalg.norm(demonstrator.tape.pose_target[first] - demonstrator.tape.pose_target[first - 1])
+    assert moving > 0.003
+    assert cell.held_in(0) == 2
