@@ -143,7 +143,9 @@ class Oracle:
         error = position[:2] - hand[:2]
         above = hand[2] - max(position[2] + scene.KINDS[kind].grip, 0.014)
         around = bool(np.abs(error).max() < 0.013)
-        if hand[3] > layout.DOWN + 0.2:
+        if hand[3] > layout.DOWN + 0.7:
+            return f"move the {side} arm home"  # quicker than tilting it a little six times
+        if hand[3] > layout.DOWN + 0.35:
             return f"tilt the {side} gripper down"
         missed = hand[5] < 0.05
         if self._last_words == f"close the {side} gripper":  # and it caught nothing, or guiding would be over

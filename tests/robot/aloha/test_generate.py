@@ -126,7 +126,7 @@ def test_guiding_picks_by_small_motions_and_goes_on_by_them_or_by_a_skill(cell: 
         )
         assert 1 <= len(rows) <= 22
     onwards = {"box", "handover", "down"}
-    assert came_off >= 5 and {"move", "grip"} <= said <= {"move", "grip", "tilt"} | onwards and said & onwards
+    assert came_off >= 5 and {"move", "grip"} <= said <= {"move", "grip", "tilt", "home"} | onwards and said & onwards
 
 
 def test_passing_goes_both_ways(cell: AlohaCell) -> None:
