@@ -13,6 +13,8 @@ from gui.theme import GRID, Theme
 from gui.widgets.basics import column, label, row
 
 _ARROW = 8
+_WIDTH = 480
+"""Wide rather than high: the first bubble stands over the alternatives, and the command above them must stay in view."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Hints(QFrame):
         hide.clicked.connect(self._finish)
         foot = QWidget()
         foot.setLayout(row(self._count, None, hide, self._next))
-        self.setLayout(column(self._text, foot, spacing=GRID, margins=(14, 12, 14, 12)))
-        self.setFixedWidth(340)
+        self.setLayout(column(self._text, foot, spacing=GRID, margins=(14, 10, 14, 10)))
+        self.setFixedWidth(_WIDTH)
         self._tip = _Arrow(window, theme)
         self.setVisible(False)
 
@@ -69,7 +71,7 @@ class Hints(QFrame):
         target, window = hint.target(), self._window
         corner = target.mapTo(window, QPoint(0, 0))
         centre = corner.x() + min(target.width() // 2, 120)
-        left = max(GRID, min(centre - self.width() // 2, window.width() - self.width() - GRID))
+        left = max(GRID, min(corner.x(), window.width() - self.width() - GRID))
         top = corner.y() - self.height() - _ARROW - 2 if hint.above else corner.y() + target.height() + _ARROW + 2
         self.move(left, top)
         self._tip.point_at(centre, top + self.height() if hint.above else top - _ARROW, down=hint.above)
