@@ -14,7 +14,7 @@ from gui.widgets.basics import column, label, row
 
 _ARROW = 8
 _WIDTH = 480
-"""Wide rather than high: the first bubble stands over the alternatives, and the command above them must stay in view."""
+"""Wide rather than high: the first bubble stands over the alternatives; the command above them must stay in view."""
 
 
 @dataclass(frozen=True)

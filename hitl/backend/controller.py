@@ -189,6 +189,7 @@ class Controller:
         self._rate_hz = rate_hz
         self._episode = ""
         self._command: _Command | None = None
+        self._finished: _Command | None = None
         self._alternatives: list[Alternative] = []
         self._asked_ns: int | None = None
         self._seen: Seen | None = None
@@ -273,6 +274,7 @@ class Controller:
             self._end(event.id, "done")
             return
         self._end_correction("replaced")
+        self._finished = None
         self._command = _Command(event.id, event.command, "person", self._clock.now_ns(), 1.0, event, event.hold_s)
         self._out.append(self.status())
         self._act_now()
@@ -312,6 +314,7 @@ class Controller:
         elif self._command is not None:
             self._command.since_ns = self._clock.now_ns()
         self._episode = episode
+        self._finished = None
         self._seen = None
         self._unremembered = False
         self._state = None
@@ -379,7 +382,7 @@ class Controller:
                 self._end(command.id, "done")
                 self._out.append(self.status())
             elif not self._end_correction("done"):
-                self._command = None
+                self._finished, self._command = command, None
         elif 0 < self._until_ns() <= self._clock.now_ns():
             self._end_correction("expired")
 
@@ -412,11 +415,18 @@ class Controller:
         best = self._alternatives[0]
         begins = self._command is None or self._replaces(best, self._command, now_ns)
         if begins:
-            self._command = _Command(new_ulid(), best.text, "policy", now_ns, best.probability)
+            self._command = self._begin(best, now_ns)
         elif self._command is not None and self._command.source == "policy" and self._command.text == best.text:
             self._command.probability = best.probability
         self._out.append(self.status())
         return begins
+
+    def _begin(self, best: Alternative, now_ns: int) -> _Command:
+        """The policy's next command; one that it chooses again when it is done is the same command, tried anew."""
+        before, self._finished = self._finished, None
+        if self._command is None and before is not None and before.text == best.text:
+            return _Command(before.id, best.text, "policy", before.since_ns, best.probability)
+        return _Command(new_ulid(), best.text, "policy", now_ns, best.probability)
 
     def _replaces(self, best: Alternative, command: _Command, now_ns: int) -> bool:
         return (

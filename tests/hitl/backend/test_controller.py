@@ -128,6 +128,21 @@ def test_a_finished_command_is_followed_by_another_one_at_once() -> None:
     assert world.policy.started == ["go left", "go right"]
 
 
+def test_a_finished_command_that_is_chosen_again_is_the_same_one_tried_anew() -> None:
+    world = World(ScriptedPolicy("go home", done_after_s=0.5))
+    world.observe()
+    first = world.controller.status()
+    world.observe(20)
+    assert world.policy.started == ["go home"] * len(world.policy.started) and len(world.policy.started) > 1
+    status = world.controller.status()
+    assert (status.command_id, status.since_ns) == (first.command_id, first.since_ns)
+    event = world.correct("go higher", hold_s=0.5)
+    world.take()
+    world.observe(8)
+    assert world.outcomes() == [(event.id, "expired")]
+    assert world.controller.status().command_id not in (first.command_id, event.id), "somebody else's came between"
+
+
 def test_the_high_level_replaces_its_own_command_only_when_it_is_sure() -> None:
     world = World(ScriptedPolicy("go left"), switch_probability=0.9)
     world.observe(10)
