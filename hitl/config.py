@@ -68,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long the robot waits for the next words when a correction is done; 0: the high level goes on at once."""
     switch_probability: _Probability = 0.5
     """From which probability the high level replaces its own unfinished command."""
+    switch_asks: Annotated[int, msgspec.Meta(ge=1)] = 2
+    """How many times in a row it must be so sure of the same command."""
     record: bool = True
     """Whether sessions are recorded."""
     jpeg_quality: Annotated[int, msgspec.Meta(ge=10, le=100)] = 85

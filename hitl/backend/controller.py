@@ -109,6 +109,7 @@ class Rules:
     min_command_s: float = 0.5
     pause_s: float = 0.8
     switch_probability: float = 0.5
+    switch_asks: int = 2
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,8 @@ Output = Chunk | CommandStatus | CorrectionStatus | OutcomeEvent | StopWanted
 class _Command:
     """The running command. `active` is the policy's own record of it, made with the first chunk.
 
-    `done_ns`: since when a correction that is done waits for the next words.
+    `done_ns`: since when a correction that is done waits for the next words; `rival`, `rival_asks`: the other command
+    that the high level wanted instead when it was asked last, and how many times in a row.
     """
 
     id: str
@@ -161,6 +163,8 @@ class _Command:
     done: float = 0.0
     done_count: int = 0
     done_ns: int | None = None
+    rival: str = ""
+    rival_asks: int = 0
 
 
 class Controller:
@@ -429,10 +433,16 @@ class Controller:
         return _Command(new_ulid(), best.text, "policy", now_ns, best.probability)
 
     def _replaces(self, best: Alternative, command: _Command, now_ns: int) -> bool:
+        """Whether the high level leaves its own unfinished command: surely, and more than once in a row.
+
+        It knows what comes next a moment before the hand has let go, and going home then drops the thing on the way.
+        """
+        rival = best.text if best.text != command.text and best.probability >= self._rules.switch_probability else ""
+        command.rival_asks = command.rival_asks + 1 if rival and rival == command.rival else int(bool(rival))
+        command.rival = rival
         return (
             command.source == "policy"
-            and best.text != command.text
-            and best.probability >= self._rules.switch_probability
+            and command.rival_asks >= self._rules.switch_asks
             and now_ns - command.since_ns >= self._rules.min_command_s * 1e9
         )
 

@@ -73,6 +73,7 @@ def rules_of(settings: Settings) -> Rules:
         min_command_s=settings.min_command_s,
         pause_s=settings.pause_s,
         switch_probability=settings.switch_probability,
+        switch_asks=settings.switch_asks,
     )
 
 

@@ -149,11 +149,22 @@ def test_the_high_level_replaces_its_own_command_only_when_it_is_sure() -> None:
     world.policy.wants = "go right"
     world.observe(20)
     assert world.controller.status().text == "go left"
-    sure = World(ScriptedPolicy("go left"), switch_probability=0.7)
+    sure = World(ScriptedPolicy("go left"), switch_probability=0.7, switch_asks=1)
     sure.observe(10)
     sure.policy.wants = "go right"
     sure.observe(10)
     assert sure.controller.status().text == "go right"
+
+
+def test_it_must_want_the_same_other_command_several_times_in_a_row() -> None:
+    world = World(ScriptedPolicy("put it in the box"), high_level_hz=2.0, switch_asks=2)
+    world.observe(10)
+    for wanted in ("go home", "put it in the box", "go home", "go left"):  # each is wanted once
+        world.policy.wants = wanted
+        world.observe(5)
+    assert world.policy.started == ["put it in the box"]
+    world.observe(5)
+    assert world.policy.started == ["put it in the box", "go left"]
 
 
 def test_done_must_be_said_several_times_in_a_row_and_not_at_the_start() -> None:
@@ -493,7 +504,7 @@ def test_seeing_acts_before_the_slow_rest_and_thinking_is_done_in_steps() -> Non
 
 
 def test_a_command_that_the_high_level_changes_gets_its_chunk_at_once() -> None:
-    world = World(ScriptedPolicy("go left"), switch_probability=0.5, high_level_hz=1.0)
+    world = World(ScriptedPolicy("go left"), switch_asks=1, high_level_hz=1.0)
     world.observe(10)
     world.policy.wants = "go right"
     out = world.observe(2)
