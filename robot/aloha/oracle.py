@@ -143,15 +143,16 @@ class Oracle:
         error = position[:2] - hand[:2]
         above = hand[2] - max(position[2] + scene.KINDS[kind].grip, 0.014)
         around = bool(np.abs(error).max() < 0.013)
-        if hand[3] > layout.DOWN + 0.7:
-            return f"move the {side} arm home"  # quicker than tilting it a little six times
-        if hand[3] > layout.DOWN + 0.35:
-            return f"tilt the {side} gripper down"
-        missed = hand[5] < 0.05
         if self._last_words == f"close the {side} gripper":  # and it caught nothing, or guiding would be over
             self._misses += 1
             known = scene.KINDS[kind].name in layout.TRAINED_KINDS
-            return f"pick up the {scene.KINDS[kind].name}" if known and self._misses % MISSES == 0 else _open(side)
+            again = known and self._misses % MISSES == 0
+            return f"pick up the {scene.KINDS[kind].name}" if again else _move(side, "up", 0.05)
+        if hand[3] > layout.DOWN + 0.7:
+            return f"move the {side} arm home"  # quicker than tilting it a little six times
+        if hand[3] > layout.DOWN + (0.2 if self._misses else 0.35):  # after a miss with more care
+            return f"tilt the {side} gripper down"
+        missed = hand[5] < 0.05
         if hand[5] < 0.8 and (missed or not (around and above < 0.012)):
             if above < 0.04 and not around:
                 return _move(side, "up", 0.05)
