@@ -129,7 +129,7 @@ class CommandStatus(Message, frozen=True, kw_only=True):
     probability: float = 0.0
     done_probability: float = 0.0
     held_until_ns: int = 0
-    """A correction's latest end on the sender's clock; 0 where it holds until done or released."""
+    """A correction's latest end on the sender's clock, or that of the wait after it; 0: until done or released."""
     alternatives: list[Alternative] = []
 
 

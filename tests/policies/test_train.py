@@ -75,6 +75,22 @@ def test_loss_falls_far_below_a_constant_answer(trained: SimpleNamespace, toy_da
     assert held_out["done_accuracy"] > 0.95
 
 
+def test_openings_are_led_astray_only_under_words_that_say_by_how_much(toy_data: Path) -> None:
+    data = load_recordings(toy_data)
+    codes = PhraseCodes(torch.zeros(6, 64), torch.arange(6), torch.ones(6, dtype=torch.long))
+    objective = LowLevelObjective(
+        LowLevelPolicy(LowLevelConfig(data.meta.cameras, 2)), data, codes, torch.device("cpu"), 0
+    )
+    batch = objective.batches.draw(512)
+    led = objective._disturbed(batch)
+    away = (led.pose_target - batch.pose_target)[:, [5, 11]].abs().amax(1)
+    goal = objective.batches.has_goal[batch.command]
+    assert goal.any() and (~goal).any()
+    assert away[goal].max() < 0.3 and (away[~goal] > 0.25).float().mean() > 0.05  # plain noise of 0.05: none
+    assert not led.done[~goal & (away > 0.25)].any(), "nothing is done while fingers are astray"
+    assert torch.equal(led.path, batch.path) and torch.equal(led.done[goal], batch.done[goal])
+
+
 @pytest.mark.parametrize("command", [0, 1])
 def test_it_goes_to_the_square_that_is_named(policy: HierarchicalPolicy, toy_world: Any, command: int) -> None:
     text = ["pick up the red block", "pick up the blue ball"][command]
