@@ -1,0 +1,257 @@
+"""When an utterance begins and ends, as a protocol core: no devices, no threads, no clock but the samples themselves.
+
+Fed with blocks of sound and how probably each is speech. Three modes: hold a key, tap to begin and end, hands-free.
+What was said 300 ms before the key belongs to the utterance, since people press late; so do 250 ms after it, since they
+let go early. While an utterance lasts it is given out again and again as far as it goes, for partial text.
+
+One thread owns a capture. Calls append to an output list that `drain` returns.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from hitl.speech.audio import RATE, Audio
+
+Mode = Literal["hold", "tap", "hands-free"]
+Ending = Literal["released", "silence", "too long", "device lost"]
+Discarding = Literal["too short", "no speech", "cancelled"]
+
+BLOCK = 512
+"""Samples a block, 32 ms: what the voice activity model takes at 16 kHz."""
+
+
+@dataclass(frozen=True)
+class CaptureRules:
+    """Times [s] and probabilities.
+
+    pre_roll_s, tail_s: kept before and after the key; partial_every_s: how often a partial utterance is given out;
+    longest_s: an utterance ends there; shortest_s: a shorter press is a slip; begin, end: speech probability at which
+    hands-free listening begins and below which it counts silence; begin_s: speech that begins an utterance;
+    silence_s: silence that ends it; lead_s: kept before speech that begins it.
+    """
+
+    pre_roll_s: float = 0.3
+    tail_s: float = 0.25
+    partial_every_s: float = 0.4
+    longest_s: float = 20.0
+    shortest_s: float = 0.12
+    begin: float = 0.5
+    end: float = 0.35
+    begin_s: float = 0.1
+    silence_s: float = 0.45
+    lead_s: float = 0.4
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The microphone is open: an utterance has begun `at` samples into the stream."""
+
+    number: int
+    at: int
+
+
+@dataclass(frozen=True)
+class Partial:
+    """An utterance so far."""
+
+    number: int
+    audio: Audio
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A whole utterance. `spoken_until`: sample of the stream where speech was last heard, or where the key was let go
+    if none was; `ended`: sample at which the end was known."""
+
+    number: int
+    audio: Audio
+    at: int
+    spoken_until: int
+    ended: int
+    ending: Ending
+
+
+@dataclass(frozen=True)
+class Discarded:
+    """An utterance that is none."""
+
+    number: int
+    reason: Discarding
+
+
+Output = Opened | Partial | Utterance | Discarded
+
+
+@dataclass
+class _Running:
+    number: int
+    at: int
+    opened: int
+    partial_at: int
+    heard: bool = False
+    spoken_until: int = 0
+    closing_at: int | None = None
+    quiet: int = 0
+
+
+class Capture:
+    """Cuts a stream of sound into utterances."""
+
+    def __init__(self, mode: Mode = "hold", rules: CaptureRules | None = None) -> None:
+        self._rules = rules or CaptureRules()
+        self._mode: Mode = mode
+        self._blocks: deque[Audio] = deque()
+        self._first = 0  # sample of the stream at which the kept blocks begin
+        self._now = 0
+        self._speech = 0  # samples of speech in a row
+        self._running: _Running | None = None
+        self._number = 0
+        self._out: list[Output] = []
+
+    @property
+    def mode(self) -> Mode:
+        """How utterances begin and end."""
+        return self._mode
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an utterance runs."""
+        return self._running is not None
+
+    @property
+    def now(self) -> int:
+        """Samples taken so far."""
+        return self._now
+
+    def drain(self) -> list[Output]:
+        """Everything decided since the last call, in order."""
+        out, self._out = self._out, []
+        return out
+
+    # -- keys -----------------------------------------------------------------------------------------------------
+
+    def use(self, mode: Mode) -> None:
+        """Another mode from now on; a running utterance is dropped."""
+        self.cancel()
+        self._mode = mode
+
+    def press(self) -> None:
+        """The key goes down. Held keys that repeat are one press."""
+        if self._mode == "hold" and self._running is None:
+            self._open(self._rules.pre_roll_s)
+        elif self._mode == "hold" and self._running is not None:
+            self._running.closing_at = None  # pressed again within the tail: it goes on
+        elif self._mode == "tap" and self._running is None:
+            self._open(self._rules.pre_roll_s)
+        elif self._mode == "tap":
+            self._let_go()
+
+    def release(self) -> None:
+        """The key goes up."""
+        if self._mode == "hold":
+            self._let_go()
+
+    def cancel(self) -> None:
+        """Drop the running utterance."""
+        if self._running is not None:
+            self._discard("cancelled")
+
+    def lost(self) -> None:
+        """The device is gone: what was said so far is an utterance."""
+        if self._running is not None:
+            self._close("device lost")
+        self._speech = 0
+
+    # -- sound ----------------------------------------------------------------------------------------------------
+
+    def feed(self, block: Audio, speech: float) -> None:
+        """Sound of any length, with the probability that it is speech."""
+        rules = self._rules
+        self._blocks.append(block)
+        self._now += len(block)
+        self._speech = self._speech + len(block) if speech >= (rules.end if self._speech else rules.begin) else 0
+        running = self._running
+        if running is None:
+            if self._mode == "hands-free" and self._speech >= rules.begin_s * RATE:
+                self._open(rules.lead_s + rules.begin_s)
+                self._hear(speech, len(block))
+        else:
+            self._hear(speech, len(block))
+            self._go_on(running)
+        self._forget()
+
+    def _hear(self, speech: float, samples: int) -> None:
+        running = self._running
+        assert running is not None
+        if speech >= (self._rules.end if running.heard else self._rules.begin):
+            running.heard, running.spoken_until, running.quiet = True, self._now, 0
+        else:
+            running.quiet += samples
+
+    def _go_on(self, running: _Running) -> None:
+        rules = self._rules
+        if running.closing_at is not None and self._now >= running.closing_at:
+            self._close("released")
+        elif self._mode == "hands-free" and running.quiet >= rules.silence_s * RATE:
+            self._close("silence")
+        elif self._now - running.opened >= rules.longest_s * RATE:
+            self._close("too long")
+        elif self._now - running.partial_at >= rules.partial_every_s * RATE:
+            running.partial_at = self._now
+            if running.heard:
+                self._out.append(Partial(running.number, self._sound(running.at)))
+
+    def _open(self, before_s: float) -> None:
+        self._number += 1
+        at = max(self._first, self._now - round(before_s * RATE))
+        self._running = _Running(self._number, at, self._now, self._now)
+        if self._speech:
+            self._running.heard, self._running.spoken_until = True, self._now
+        self._out.append(Opened(self._number, at))
+
+    def _let_go(self) -> None:
+        running = self._running
+        if running is None or running.closing_at is not None:
+            return
+        if self._now - running.opened < self._rules.shortest_s * RATE:
+            self._discard("too short")
+            return
+        running.closing_at = self._now + round(self._rules.tail_s * RATE)
+
+    def _close(self, ending: Ending) -> None:
+        running = self._running
+        assert running is not None
+        if not running.heard:
+            self._discard("no speech")
+            return
+        self._running = None
+        self._out.append(
+            Utterance(
+                number=running.number,
+                audio=self._sound(running.at),
+                at=running.at,
+                spoken_until=running.spoken_until,
+                ended=self._now,
+                ending=ending,
+            )
+        )
+
+    def _discard(self, reason: Discarding) -> None:
+        assert self._running is not None
+        self._out.append(Discarded(self._running.number, reason))
+        self._running = None
+
+    def _sound(self, at: int) -> Audio:
+        return np.concatenate(self._blocks)[at - self._first :] if self._blocks else np.zeros(0, np.float32)
+
+    def _forget(self) -> None:
+        """Keep what an utterance that begins now would need, or what the running one has."""
+        longest = max(self._rules.pre_roll_s, self._rules.lead_s + self._rules.begin_s)
+        needed = self._running.at if self._running is not None else self._now - round(longest * RATE)
+        while self._blocks and self._first + len(self._blocks[0]) <= needed:
+            self._first += len(self._blocks.popleft())
