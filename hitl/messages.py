@@ -21,10 +21,17 @@ MAX_TEXT_CHARS = 500
 """Longest text of a correction; longer text is refused by name before it is sent."""
 
 Role = Literal["gui", "robot", "say"]
-Mode = Literal["running", "holding", "stopped", "fault"]
+Mode = Literal["running", "holding", "paused", "stopped", "fault"]
+"""paused: held by stop words, which "go on" ends; stopped: held by STOP, which only Resume ends."""
 Source = Literal["policy", "person", "none"]
 Grounding = Literal["exact", "near", "new", "stop"]
-CorrectionState = Literal["saved", "acting", "done", "released", "expired", "replaced", "undone", "refused"]
+Certainty = Literal["high", "middle", "low"]
+"""How sure it is that this was said and meant: high acts, middle acts and is shown, low asks first."""
+CorrectionSource = Literal["typed", "voice", "key", "script", "oracle"]
+CorrectionState = Literal[
+    "saved", "asked", "ignored", "acting", "done", "released", "expired", "replaced", "undone", "refused"
+]
+"""asked: waits for a person to choose what was meant; ignored: spoken words that are no command."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
@@ -134,7 +141,7 @@ class CommandStatus(Message, frozen=True, kw_only=True):
 
 
 class CorrectionStatus(Message, frozen=True, kw_only=True):
-    """What became of one correction."""
+    """What became of one correction. `choices`: what a person may have meant, where it is asked."""
 
     id: str
     text: str
@@ -145,6 +152,9 @@ class CorrectionStatus(Message, frozen=True, kw_only=True):
     author: str
     session_ns: int
     episode: str
+    source: CorrectionSource = "typed"
+    certainty: Certainty = "high"
+    choices: list[str] = []
 
 
 class BackendStatus(Message, frozen=True, kw_only=True):
@@ -208,6 +218,13 @@ class Welcome(Message, frozen=True, kw_only=True):
     corrections: list[CorrectionStatus]
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """One way in which spoken words may be read; probability among the readings, 0 to 1."""
+
+    text: str
+    probability: float
+
+
 class Correction(Message, frozen=True, kw_only=True):
     """A person's command that overrides the policy's. `hold_s`: 0 = until done or released."""
 
@@ -215,8 +232,40 @@ class Correction(Message, frozen=True, kw_only=True):
     author: str
     stamp_ns: int
     text: str
-    source: Literal["typed", "voice", "key", "script", "oracle"] = "typed"
+    source: CorrectionSource = "typed"
     hold_s: float | None = None
+    heard: float = 1.0
+    """How sure the recognizer is of `text`, 0 to 1; 1 for what was not spoken."""
+    readings: list[Reading] = []
+    """What the recognizer may have heard, `text` among it, most probable first; empty for what was not spoken."""
+
+
+class Choose(Message, frozen=True, kw_only=True):
+    """The answer to a correction that was asked about: `command` is what was meant."""
+
+    id: str
+    author: str
+    stamp_ns: int
+    target: str
+    command: str
+
+
+class Utterance(Message, frozen=True, kw_only=True):
+    """What somebody said, for the recording. Kept and resent like every request, so its sound travels inside."""
+
+    id: str
+    author: str
+    stamp_ns: int
+    """When the last word ended."""
+    began_ns: int
+    """When the sound begins."""
+    text: str
+    """What it was heard as; empty where nothing was."""
+    correction: str = ""
+    """Id of the correction, undo or stop that came of it; empty where nothing did."""
+    recognizer: str = ""
+    audio: bytes
+    """int16 samples, little-endian, mono, 16 kHz."""
 
 
 class Release(Message, frozen=True, kw_only=True):
@@ -249,11 +298,12 @@ class NewEpisode(Message, frozen=True, kw_only=True):
 
 
 class Resume(Message, frozen=True, kw_only=True):
-    """Clear a latched stop, explicitly."""
+    """Clear a latched stop, explicitly. `by_words` ("go on") clears only what stop words paused."""
 
     id: str
     author: str
     stamp_ns: int
+    by_words: bool = False
 
 
 class SetHold(Message, frozen=True, kw_only=True):
@@ -287,7 +337,7 @@ class Pong(Message, frozen=True, kw_only=True):
     t2: int
 
 
-Request = Correction | Release | Undo | NewEpisode | Resume | SetHold
+Request = Correction | Choose | Utterance | Release | Undo | NewEpisode | Resume | SetHold
 """What a person asks for: durable, acknowledged, applied once."""
 
 ControlMessage = Hello | Welcome | Request | Ack | Ping | Pong
@@ -302,6 +352,8 @@ class Stop(Message, frozen=True, kw_only=True):
     author: str
     stamp_ns: int
     reason: str = ""
+    by_words: bool = False
+    """Said or typed, so that "go on" ends it; a pressed STOP does not listen to words."""
 
 
 class StopAck(Message, frozen=True, kw_only=True):
@@ -335,17 +387,22 @@ class CorrectionEvent(Message, frozen=True, kw_only=True):
     observations: list[str]
     """Ids of the observations before the correction, oldest first."""
     hold_s: float
+    heard: float = 1.0
+    readings: list[Reading] = []
+    certainty: Certainty = "high"
+    choices: list[str] = []
+    """What was asked about, where it was."""
 
 
 class RequestEvent(Message, frozen=True, kw_only=True):
-    """A release, undo, new episode, resume, stop or change of hold time, as it took effect."""
+    """A release, undo, choice, new episode, resume, stop or change of hold time, as it took effect."""
 
     id: str
     session: str
     episode: str
     session_ns: int
     author: str
-    kind: Literal["release", "undo", "new_episode", "resume", "stop", "set_hold"]
+    kind: Literal["release", "undo", "choose", "new_episode", "resume", "stop", "set_hold"]
     target: str = ""
     detail: str = ""
 
@@ -374,4 +431,19 @@ class EpisodeEvent(Message, frozen=True, kw_only=True):
     shift: str
 
 
-LogEvent = CorrectionEvent | RequestEvent | OutcomeEvent | EpisodeEvent
+class UtteranceEvent(Message, frozen=True, kw_only=True):
+    """Something that was said. Its sound is in the session's recording, under the same id, where there is one."""
+
+    id: str
+    session: str
+    episode: str
+    session_ns: int
+    """When the last word ended."""
+    author: str
+    text: str
+    correction: str
+    recognizer: str
+    duration_s: float
+
+
+LogEvent = CorrectionEvent | RequestEvent | OutcomeEvent | EpisodeEvent | UtteranceEvent

@@ -20,8 +20,8 @@ _SKIPPED = frozenset({"the", "it", "your", "that", "this"})
 _SWAPS = (("toward ", "towards "), ("do not", "don't"), ("clockwise", "clock wise"), ("centre", "center"))
 
 
-def vary(phrase: str, rng: random.Random) -> str:
-    """The phrase as somebody might really say or type it: padded, shortened, shouted, with other punctuation."""
+def vary(phrase: str, rng: random.Random, *, typed: bool = True) -> str:
+    """The phrase as somebody might really say it: padded, shortened, with other punctuation; `typed`: with slips."""
     words = [word for word in phrase.split() if word.lower() not in _SKIPPED or rng.random() > 0.25]
     varied = " ".join(words or phrase.split())
     for old, new in _SWAPS:
@@ -31,7 +31,7 @@ def vary(phrase: str, rng: random.Random) -> str:
         varied = rng.choice(_BEFORE) + rng.choice((" ", ", ")) + varied
     if rng.random() < 0.4:
         varied = varied + rng.choice((" ", ", ")) + rng.choice(_AFTER)
-    if rng.random() < 0.25:
+    if typed and rng.random() < 0.25:
         varied = _mistype(varied, rng)
     return varied + rng.choice(("", "", "", "!", ".", "?", "!!"))
 
@@ -88,7 +88,7 @@ _THINGS = (
 )
 
 
-def other_sentences(count: int, phrases: Sequence[str], rng: random.Random) -> list[str]:
+def other_sentences(count: int, phrases: Sequence[str], rng: random.Random, *, typed: bool = True) -> list[str]:
     """`count` sentences that are no command: talk, orders for other machines, known verbs with unknown things, and
     `phrases` (of commands) forbidden. What the phrases themselves forbid ("don't move") is not turned round."""
     tasks, things = _TASKS.split("|"), _THINGS.split("|")
@@ -105,7 +105,7 @@ def other_sentences(count: int, phrases: Sequence[str], rng: random.Random) -> l
             return f"{rng.choice(_NEVER)} {rng.choice(allowed)}"
         return f"{rng.choice(subjects)} {rng.choice(tells)}"
 
-    return [vary(one(), rng) if rng.random() < 0.5 else one() for _ in range(count)]
+    return [vary(one(), rng, typed=typed) if rng.random() < 0.5 else one() for _ in range(count)]
 
 
 def _is_rest(phrase: str) -> bool:
