@@ -111,11 +111,11 @@ class Corpus:
         """Utterance `index` in some room, through some microphone and noise, and its text; sometimes two in a row, or
         only the noise and no text."""
         rng, rules = self._rng, self._rules
-        voice, text = self._spoken(index), self.texts[index]
+        voice, text = self.spoken(index), self.texts[index]
         if rng.random() < rules.two:
             other = int(rng.integers(len(self.sounds)))
             gap = np.zeros(int(rng.uniform(0.1, 0.5) * RATE), np.float32)
-            joined = np.concatenate((voice, gap, self._spoken(other)))
+            joined = np.concatenate((voice, gap, self.spoken(other)))
             if len(joined) < LONGEST_S * RATE:
                 voice, text = joined, f"{text} {self.texts[other]}"
         before, after = (int(rng.uniform(*span) * RATE) for span in (rules.before_s, rules.after_s))
@@ -131,7 +131,8 @@ class Corpus:
             sound = np.clip(sound * 4, -1, 1)
         return sound[: int(LONGEST_S * RATE)].astype(np.float32), text
 
-    def _spoken(self, index: int) -> Audio:
+    def spoken(self, index: int) -> Audio:
+        """Utterance `index`, a little faster or slower, in some room and through some microphone."""
         rng, rules = self._rng, self._rules
         voice = self.sound(index)
         speed = rng.uniform(*rules.speed)

@@ -11,8 +11,9 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hitl.speech.synthesis import Voice, engines, speak_all, voices
+from hitl.speech import neural_voices
 from hitl.speech.audio import Audio
+from hitl.speech.synthesis import Voice, is_there, speak_all
 from hitl.speech.text import plain
 from policies.hierarchy.wording import other_sentences, vary
 from robot.aloha.grammar import COMMANDS
@@ -28,8 +29,13 @@ _LEARNED_VARIANTS = (
 ).split("|")
 TEST_VOICES = (
     "espeak:en-us+Annie", "espeak:en-gb+m4", "espeak:en-us+f5", "espeak:en-gb-x-rp+Gene", "flite:slt",
-    "festival:ked", "festival:slt-hts",
+    "festival:ked", "festival:slt-hts", "piper:joe", "pico:en-GB", "kokoro:af_bella", "kokoro:am_michael",
+    "kokoro:bf_emma", "kokoro:bm_george", "kokoro:af_nova", "kokoro:am_puck",
 )  # fmt: skip
+LEARNED_NEURAL = tuple(
+    Voice("kokoro", name) for name in neural_voices.KOKORO if f"kokoro:{name}" not in TEST_VOICES
+)
+LEARNED_FAST = (Voice("hibari", "heart"), Voice("pico", "en-US"))
 _LEARNED_RECORDED = (Voice("flite", "kal"), Voice("flite", "kal16"), Voice("flite", "awb"), Voice("flite", "rms"))
 
 _THINGS = (
@@ -108,10 +114,7 @@ def learned_voices(rng: random.Random) -> Voice:
 
 def test_voices() -> list[Voice]:
     """The voices that are kept for tests, as far as they are installed."""
-    there = engines()
-    recorded = {str(voice) for voice in voices()}
-    found = [Voice(*name.split(":", 1)) for name in TEST_VOICES]
-    return [v for v in found if v.engine in there and (v.engine == "espeak" or str(v) in recorded)]
+    return [voice for voice in (Voice(*name.split(":", 1)) for name in TEST_VOICES) if is_there(voice)]
 
 
 def kept_for_tests() -> set[str]:
@@ -156,11 +159,17 @@ def _open(rng: random.Random) -> str:
     return vary(text, rng, typed=False) if rng.random() < 0.3 else text
 
 
-def training_set(count: int, seed: int = 0) -> list[Said]:
-    """What is to be said by whom, for training."""
+def training_set(count: int, seed: int = 0, voices: Sequence[Voice] = ()) -> list[Said]:
+    """What is to be said by whom, for training; by any voice that may be learned from, or only by `voices`."""
     rng = random.Random(seed + 1)
     return [
-        Said(text, kind, learned_voices(rng), rng.uniform(0.7, 1.35), rng.uniform(*HUMAN_HEIGHT))
+        Said(
+            text,
+            kind,
+            rng.choice(voices) if voices else learned_voices(rng),
+            rng.uniform(0.7, 1.35),
+            rng.uniform(*HUMAN_HEIGHT),
+        )
         for kind, text in training_texts(count, seed)
     ]
 

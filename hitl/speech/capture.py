@@ -32,7 +32,8 @@ class CaptureRules:
     pre_roll_s, tail_s: kept before and after the key; partial_every_s: how often a partial utterance is given out;
     longest_s: an utterance ends there; shortest_s: a shorter press is a slip; begin, end: speech probability at which
     hands-free listening begins and below which it counts silence; begin_s: speech that begins an utterance;
-    silence_s: silence that ends it; lead_s: kept before speech that begins it.
+    silence_s: silence that ends it; lead_s: kept before speech that begins it; pause_s: silence after which it is given
+    out as if it were whole, so that it can be recognized while it is not yet sure that nothing more comes.
     """
 
     pre_roll_s: float = 0.3
@@ -45,6 +46,7 @@ class CaptureRules:
     begin_s: float = 0.1
     silence_s: float = 0.45
     lead_s: float = 0.4
+    pause_s: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,15 @@ class Partial:
 
     number: int
     audio: Audio
+
+
+@dataclass(frozen=True)
+class Pause:
+    """An utterance that may be whole: nothing was said since sample `spoken_until` of the stream."""
+
+    number: int
+    audio: Audio
+    spoken_until: int
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,7 @@ class Discarded:
     reason: Discarding
 
 
-Output = Opened | Partial | Utterance | Discarded
+Output = Opened | Partial | Pause | Utterance | Discarded
 
 
 @dataclass
@@ -96,6 +107,7 @@ class _Running:
     heard: bool = False
     spoken_until: int = 0
     closing_at: int | None = None
+    paused: bool = False
     quiet: int = 0
 
 
@@ -189,7 +201,7 @@ class Capture:
         running = self._running
         assert running is not None
         if speech >= (self._rules.end if running.heard else self._rules.begin):
-            running.heard, running.spoken_until, running.quiet = True, self._now, 0
+            running.heard, running.paused, running.spoken_until, running.quiet = True, False, self._now, 0
         else:
             running.quiet += samples
 
@@ -201,9 +213,12 @@ class Capture:
             self._close("silence")
         elif self._now - running.opened >= rules.longest_s * RATE:
             self._close("too long")
+        elif running.heard and not running.paused and running.quiet >= rules.pause_s * RATE:
+            running.paused = True
+            self._out.append(Pause(running.number, self._sound(running.at), running.spoken_until))
         elif self._now - running.partial_at >= rules.partial_every_s * RATE:
             running.partial_at = self._now
-            if running.heard:
+            if running.heard and not running.paused:
                 self._out.append(Partial(running.number, self._sound(running.at)))
 
     def _open(self, before_s: float) -> None:

@@ -1,7 +1,7 @@
 """Words in, sound out: the speech synthesizers of the system, each with its voices.
 
-espeak-ng (formants; accents and dozens of variants of the voice box), flite and festival (recorded people). Whoever
-wants sound asks for a voice by name; `voices()` says which are there. Used to answer people, to make test sets and to
+espeak-ng (formants; accents and dozens of variants of the voice box), flite and festival (recorded people), and the learned
+voices of `neural_voices.py`. Whoever wants sound asks for a voice by name; `voices()` says which are there. Used to answer people, to make test sets and to
 train recognizers. Knows nothing of recognition.
 """
 
@@ -16,15 +16,19 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import soxr
 
 from hitl.errors import InputError, UnavailableError
-from hitl.speech.audio import Audio, read_wav
+from hitl.speech import neural_voices
+from hitl.speech.audio import RATE, Audio, read_wav
 
 PLAIN_WORDS_PER_MINUTE = 170
 _TIMEOUT_S = 60.0
 _LONGEST_CHARS = 2000
 _FLITE = ("kal", "kal16", "awb", "rms", "slt")
 _FESTIVAL = {"kal": "voice_kal_diphone", "ked": "voice_ked_diphone", "slt-hts": "voice_cmu_us_slt_arctic_hts"}
+NEURAL = ("kokoro", "hibari", "piper", "pico")
+ENGINES = ("espeak", "flite", "festival", *NEURAL)
 _FESTIVAL_FOLDER = Path("/usr/share/festival/voices")
 
 
@@ -42,17 +46,22 @@ class Voice:
 def voice_named(name: str) -> Voice:
     """The voice of `engine:name`. Raises InputError where the engine is none, UnavailableError where it is not there."""
     engine, _, rest = name.partition(":")
-    if engine not in ("espeak", "flite", "festival") or not rest:
+    if engine not in ENGINES or not rest:
         raise InputError(f"“{name}” is no voice.", field="voice", hint="Give for instance espeak:en-us+f3 or flite:slt.")
     voice = Voice(engine, rest)
-    if engine not in engines() or (engine != "espeak" and rest not in _named(engine)):
+    if not is_there(voice):
         raise UnavailableError(f"the voice “{name}” is not installed.", field="voice", hint="hitl doctor says how.")
     return voice
 
 
+def is_there(voice: Voice) -> bool:
+    """Whether it is installed; of espeak-ng, whether that is."""
+    return voice.engine in engines() if voice.engine == "espeak" else voice.name in _named(voice.engine)
+
+
 @cache
 def engines() -> tuple[str, ...]:
-    """The synthesizers that are installed."""
+    """The synthesizers that are installed as programs."""
     programs = {"espeak": "espeak-ng", "flite": "flite", "festival": "text2wave"}
     return tuple(engine for engine, program in programs.items() if shutil.which(program))
 
@@ -61,11 +70,13 @@ def voices() -> list[Voice]:
     """Every voice that is there; of espeak-ng only one for each accent."""
     accents = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-029")
     found = [Voice("espeak", accent) for accent in accents] if "espeak" in engines() else []
-    return found + [Voice(engine, name) for engine in ("flite", "festival") for name in _named(engine)]
+    return found + [Voice(engine, name) for engine in ENGINES[1:] for name in _named(engine)]
 
 
 @cache
 def _named(engine: str) -> tuple[str, ...]:
+    if engine in NEURAL:
+        return neural_voices.named(engine)
     if engine not in engines():
         return ()
     if engine == "flite":
@@ -85,6 +96,8 @@ def speak(text: str, voice: Voice, *, speed: float = 1.0, pitch: float = 1.0) ->
 def speak_all(texts: Sequence[str], voice: Voice, *, speed: float = 1.0, pitch: float = 1.0) -> list[Audio]:
     """`speak` for several texts; festival takes a second to start and then says all of them."""
     texts = [text[:_LONGEST_CHARS] for text in texts]
+    if voice.engine in NEURAL:
+        return [_resampled(*neural_voices.say(text, voice.engine, voice.name, speed)) for text in texts]
     with tempfile.TemporaryDirectory(prefix="hitl-speak-") as folder:
         paths = [Path(folder) / f"{number}.wav" for number in range(len(texts))]
         if voice.engine == "festival":
@@ -93,6 +106,10 @@ def speak_all(texts: Sequence[str], voice: Voice, *, speed: float = 1.0, pitch: 
             for text, path in zip(texts, paths, strict=True):
                 _run(_command(text, path, voice, speed, pitch))
         return [read_wav(path) if path.exists() and path.stat().st_size > 44 else _SILENCE for path in paths]
+
+
+def _resampled(sound: Audio, rate: int) -> Audio:
+    return sound if rate == RATE else np.asarray(soxr.resample(sound, rate, RATE), np.float32)
 
 
 _SILENCE = np.zeros(160, np.float32)

@@ -169,18 +169,20 @@ class Whisper(nn.Module):
             x = x + feed(x)
         return self.encoder_norm(x)
 
-    def decode(self, tokens: Tensor, sound: Tensor) -> Tensor:
-        """Tokens `(b, t)` and the encoder's output -> logits of the next tokens `(b, t, vocabulary)`."""
+    def decode(self, tokens: Tensor, sound: Tensor, among: Tensor | None = None) -> Tensor:
+        """Tokens `(b, t)` and the encoder's output -> logits of the next tokens `(b, t, vocabulary)`, or only of those
+        `among` `(n,)`."""
         x = self.words[tokens] + self.word_places[: tokens.shape[1]]  # type: ignore[index]
         for attention, across, feed in self.decoder:  # type: ignore[misc]
             x = x + attention(x)
             x = x + across(x, sound)
             x = x + feed(x)
-        return F.linear(self.decoder_norm(x), self.words.to(x.dtype))  # type: ignore[operator]
+        words = self.words if among is None else self.words[among]  # type: ignore[index]
+        return F.linear(self.decoder_norm(x), words)  # type: ignore[arg-type]
 
-    def forward(self, mel: Tensor, tokens: Tensor) -> Tensor:
-        """Logits `(b, t, vocabulary)`."""
-        return self.decode(tokens, self.encode(mel))
+    def forward(self, mel: Tensor, tokens: Tensor, among: Tensor | None = None) -> Tensor:
+        """Logits `(b, t, vocabulary)`, or `(b, t, n)`."""
+        return self.decode(tokens, self.encode(mel), among)
 
     def adapter(self) -> dict[str, Tensor]:
         """What was learned, float16: for each linear `NAME/a`, `NAME/b` and `NAME/bias`, for each norm its two vectors."""
