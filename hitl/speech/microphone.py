@@ -1,10 +1,10 @@
 """The microphone: which devices there are, and a stream of blocks from one of them, also when it comes and goes.
 
 PyAudio (PortAudio). A device that does not do 16 kHz mono is opened as it is and converted. When a stream ends by
-itself, as a plug that is pulled does, or stays silent for a second, the device is lost: the owner hears so, and the microphone is
-opened again when the device is back; where the system's default was asked for, whatever the default is by then.
-PortAudio reads the list of devices when it starts, so looking for new ones means starting it anew; that is done only while
-no stream is open. Knows nothing of utterances.
+itself, as where a plug is pulled, or gives nothing for a second, the device is lost: the owner hears so, and it is
+opened again when it is back; where the system's default was asked for, whatever the default is by then. PortAudio
+reads the list of devices when it starts, so looking for new ones means starting it anew; that is done only while no
+stream of this microphone is open. Knows nothing of utterances.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from hitl.speech.capture import BLOCK
 
 SILENT_S = 1.0
 """A stream that gives nothing for this long is lost; devices deliver every few hundredths of a second, sound or not."""
+STARTING_S = 4.0
+"""A sound server may take its time to begin."""
 LOOK_EVERY_S = 1.0
 _RATES = (RATE, 48_000, 44_100, 32_000, 22_050, 8_000)
-_PAINT_HINT = "Type instead; typing always works."
+_TYPING = "Typing keeps working."
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ Event = Lost | Back | Audio
 
 def devices() -> list[Device]:
     """Input devices that are there now; empty where there is none. Raises MissingPackageError without PyAudio."""
-    with _portaudio() as audio:
+    with portaudio() as audio:
         return [device for _, device in _inputs(audio)]
 
 
@@ -75,6 +77,7 @@ class Microphone:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._wanted = device
         self._wake = wake or (lambda: None)
+        self._sounded = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="microphone", daemon=True)
 
@@ -98,20 +101,15 @@ class Microphone:
             why = self._listen()
             if self._stop.is_set():
                 return
-            if why != told:
+            if self._sounded or why != told:  # it was there and is gone, or is missing for another reason
                 self._tell(Lost(self._wanted or "the default microphone", why))
-                told = why
-            if self._listened:
-                told = why
-                self._listened = False
+                told, self._sounded = why, False
             self._stop.wait(LOOK_EVERY_S)
-
-    _listened = False
 
     def _listen(self) -> str:
         """Open the device and pass blocks on until it is gone; returns why it ended."""
         try:
-            with _portaudio() as audio:
+            with portaudio() as audio:
                 index, device = self._choose(audio)
                 blocks: queue.Queue[bytes | None] = queue.Queue(maxsize=200)
                 stream, rate, channels = _open(audio, index, device, blocks)
@@ -129,29 +127,29 @@ class Microphone:
             if device.name == self._wanted or not self._wanted and device.is_default:
                 return index, device
         if not found:
-            raise UnavailableError("there is no microphone.", field="microphone", hint=_PAINT_HINT)
+            raise UnavailableError("there is no microphone.", field="microphone", hint=_TYPING)
         if self._wanted:
             raise UnavailableError(
-                f"“{self._wanted}” is not there.", field="microphone", hint="Plug it in, or choose another one."
+                f"“{self._wanted}” is not there.", field="microphone", hint=f"Plug it in, or choose another one. {_TYPING}"
             )
         return found[0]
 
     def _pass_on(self, device: Device, blocks: queue.Queue[bytes | None], rate: int, channels: int) -> str:
         converter = Converter(rate, channels)
         kept = np.zeros(0, np.float32)
-        heard_s = time.monotonic()
+        heard_s, patience_s = time.monotonic(), STARTING_S
         while not self._stop.is_set():
             try:
                 raw = blocks.get(timeout=0.1)
             except queue.Empty:
-                if time.monotonic() - heard_s > SILENT_S:
+                if time.monotonic() - heard_s > patience_s:
                     return "it gives no sound any more. Is it unplugged?"
                 continue
             if raw is None:
                 return "it was unplugged, or another program took it."
-            heard_s = time.monotonic()
-            if not self._listened:
-                self._listened = True
+            heard_s, patience_s = time.monotonic(), SILENT_S
+            if not self._sounded:
+                self._sounded = True
                 self._tell(Back(device.name))
             kept = np.concatenate((kept, converter.convert(raw)))
             while len(kept) >= BLOCK:
@@ -207,7 +205,7 @@ def _inputs(audio: Any) -> list[tuple[int, Device]]:
 
 
 @contextlib.contextmanager
-def _portaudio() -> Iterator[Any]:
+def portaudio() -> Iterator[Any]:
     """PortAudio for a while. It prints dozens of lines about devices that are not there; they are kept away."""
     try:
         import pyaudio

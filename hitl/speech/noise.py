@@ -60,6 +60,19 @@ def music(samples: int, rng: Generator) -> Audio:
     return _unit(out)
 
 
+def knocks(samples: int, rng: Generator) -> Audio:
+    """A workshop: metal and wood being struck now and then, over a rush of air; unit power. Tests alone use it."""
+    out = 0.25 * coloured(samples, 1.5, rng).astype(np.float64)
+    at = int(rng.integers(RATE // 4))
+    while at < samples:
+        length = min(RATE // 3, samples - at)
+        time = np.arange(length) / RATE
+        ring = sum(np.sin(2 * np.pi * rng.uniform(200, 5000) * time) * np.exp(-time * rng.uniform(8, 60)) for _ in range(4))
+        out[at : at + length] += rng.uniform(0.3, 1.5) * np.asarray(ring)
+        at += int(rng.uniform(0.1, 0.7) * RATE)
+    return _unit(out)
+
+
 def babble(samples: int, talk: Sequence[Audio], rng: Generator, people: int = 5) -> Audio:
     """Several people at once, made of utterances; unit power."""
     out = np.zeros(samples, np.float64)

@@ -13,6 +13,7 @@ from robot.aloha.grammar import COMMANDS
 ROOT = Path(__file__).resolve().parents[3]
 MODEL = ROOT / "assets" / "models" / "aloha-packing"
 DATA = ROOT / "tests" / "data"
+SPOKEN = ROOT / "assets" / "spoken"
 
 pytestmark = pytest.mark.skipif(not (MODEL / "model.json").is_file(), reason="no model ships with this checkout")
 
@@ -25,8 +26,8 @@ def space():  # type: ignore[no-untyped-def]
     return HierarchicalPolicy.load(MODEL, device="cpu").space
 
 
-def lines(name: str) -> list[str]:
-    return [line for line in (DATA / name).read_text("utf-8").splitlines() if line and not line.startswith("#")]
+def lines(name: str, folder: Path = DATA) -> list[str]:
+    return [line for line in (folder / name).read_text("utf-8").splitlines() if line and not line.startswith("#")]
 
 
 def is_near(grounded: Grounded) -> bool:
@@ -46,7 +47,7 @@ def test_what_people_say_finds_its_command(space, name: str, share: float) -> No
 
 @pytest.mark.parametrize("name", ["no_commands.txt", "no_commands_later.txt"])
 def test_what_is_no_command_is_rarely_taken_for_one(space, name: str) -> None:  # type: ignore[no-untyped-def]
-    others = lines(name)
+    others = lines(name, SPOKEN)
     taken = [text for text in others if is_near(ground(text, space))]
     assert len(taken) <= 0.2 * len(others), taken
 

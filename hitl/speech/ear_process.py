@@ -1,0 +1,158 @@
+"""An ear in a process of its own, and the other end of it: length-prefixed MessagePack over the two standard pipes.
+
+So the window never waits for sound, and a sound library that crashes takes nothing with it. The child ends when its
+standard input does, which is when its parent is gone. Knows nothing of what is said.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import BinaryIO
+
+import msgspec
+
+from hitl.speech.ear import Ear, Parts
+from hitl.speech.ear_messages import Configure, FromEar, Quit, ToEar, Trouble
+
+log = logging.getLogger("hitl.speech")
+
+_HEAD = struct.Struct("<I")
+_MOST_BYTES = 16 << 20
+_encoder = msgspec.msgpack.Encoder()
+_to_ear: msgspec.msgpack.Decoder[ToEar] = msgspec.msgpack.Decoder(ToEar)
+_from_ear: msgspec.msgpack.Decoder[FromEar] = msgspec.msgpack.Decoder(FromEar)
+_END_S = 5.0
+
+
+def write_message(stream: BinaryIO, message: msgspec.Struct) -> None:
+    """One message; raises OSError where the other end is gone."""
+    body = _encoder.encode(message)
+    stream.write(_HEAD.pack(len(body)) + body)
+    stream.flush()
+
+
+def read_message(stream: BinaryIO) -> bytes | None:
+    """The bytes of the next message; None where the stream has ended or is no such stream."""
+    head = stream.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    (size,) = _HEAD.unpack(head)
+    body = stream.read(size) if size <= _MOST_BYTES else b""
+    return body if len(body) == size else None
+
+
+def serve(parts: Parts, configure: Configure) -> None:
+    """Be the child: listen until told to quit or the parent is gone."""
+    # The pipe gets a descriptor of its own, so that a library that prints does not speak into it.
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    ear: Ear
+
+    def tell(message: FromEar) -> None:
+        try:
+            write_message(out, message)
+        except (OSError, ValueError):
+            ear.ask(Quit())
+
+    ear = Ear(parts, tell, configure)
+
+    def obey() -> None:
+        while (body := read_message(sys.stdin.buffer)) is not None:
+            ear.ask(_to_ear.decode(body))
+        ear.ask(Quit())
+
+    threading.Thread(target=obey, name="obey", daemon=True).start()
+    ear.start()
+    ear.wait()
+    ear.close()
+
+
+class EarProcess:
+    """Starts the child and keeps it running. `told` is called from a thread of this object, in order."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        told: Callable[[FromEar], None],
+        *,
+        environment: Mapping[str, str] | None = None,
+        pause_s: float = 1.0,
+    ) -> None:
+        self._command, self._told = list(command), told
+        self._environment = {**os.environ, **(environment or {})}
+        self._pause_s = pause_s
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._configure: Configure | None = None
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ear process", daemon=True)
+
+    def start(self) -> None:
+        """Start the child in the background."""
+        self._thread.start()
+
+    def ask(self, message: ToEar) -> None:
+        """Tell the child; what cannot reach it is lost, but the last Configure, which every new child gets first."""
+        with self._lock:
+            if isinstance(message, Configure):
+                self._configure = message
+            if self._process is not None and self._process.stdin is not None:
+                try:
+                    write_message(self._process.stdin, message)  # type: ignore[arg-type]
+                except (OSError, ValueError):
+                    log.debug("the ear is gone")
+
+    def close(self) -> None:
+        """End the child."""
+        self.ask(Quit())
+        self._closing.set()
+        process = self._process
+        if process is not None:
+            try:
+                process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._thread.is_alive():
+            self._thread.join(timeout=_END_S)
+
+    def _run(self) -> None:
+        pause_s = self._pause_s
+        while not self._closing.is_set():
+            try:
+                process = subprocess.Popen(
+                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment
+                )
+            except OSError as problem:
+                self._told(Trouble(part="recognizer", why=f"the ear could not be started ({problem})."))
+                return
+            with self._lock:
+                self._process = process
+                if self._configure is not None and process.stdin is not None:
+                    write_message(process.stdin, self._configure)  # type: ignore[arg-type]
+            self._read(process)
+            status = process.wait()
+            with self._lock:
+                self._process = None
+            if self._closing.is_set():
+                return
+            self._told(Trouble(part="recognizer", why=f"the ear ended (status {status}); it starts again."))
+            self._closing.wait(pause_s)
+            pause_s = min(2 * pause_s, 10.0)
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        while (body := read_message(process.stdout)) is not None:  # type: ignore[arg-type]
+            try:
+                message = _from_ear.decode(body)
+            except msgspec.DecodeError as problem:
+                log.error("the ear said something unreadable: %s", problem)
+                process.kill()
+                return
+            self._told(message)
