@@ -35,7 +35,7 @@ STALE_ROBOT_NS = 1_000_000_000
 MINUTES_SHOWN = 12
 
 RowState = Literal["sent", "failed"] | CorrectionState
-Phase = Literal["offline", "starting", "no_robot", "robot_stale", "stopped", "fault", "holding", "running"]
+Phase = Literal["offline", "starting", "no_robot", "robot_stale", "stopped", "fault", "paused", "holding", "running"]
 _ENDED: frozenset[RowState] = frozenset({"done", "released", "expired", "replaced", "undone", "refused", "failed"})
 _MINUTE_NS = 60_000_000_000
 
@@ -113,7 +113,8 @@ class LiveState:
         match message:
             case RobotState():
                 self.robot, self._robot_ns = message, now_ns
-                if message.mode == "stopped":
+                by_words = self.stop_asked is not None and self.stop_asked.by_words
+                if message.mode == "stopped" or message.mode == "paused" and by_words:
                     self.stop_asked = None
             case BackendStatus():
                 self.backend, self._backend_ns = message, now_ns
@@ -182,8 +183,10 @@ class LiveState:
                     self.rows[request.target] = replace(row, undoing=True)
             case _:
                 self._others.add(request.id)
-                if isinstance(request, Resume):
+                if isinstance(request, Resume) and not request.by_words:
                     self.stop_asked = None
+                elif isinstance(request, Resume) and self.robot is not None and self.robot.mode == "stopped":
+                    self.refusal = Notice("Words do not end this stop.", "STOP was pressed; press Resume.", "warn")
 
     def failed(self, request: Request, reason: str) -> None:
         """A request could not even be kept on this computer."""
@@ -223,8 +226,14 @@ class LiveState:
 
     @property
     def stopped(self) -> bool:
-        """Whether the robot stays stopped until somebody resumes."""
-        return self.stop_asked is not None or (self.robot is not None and self.robot.mode in ("stopped", "fault"))
+        """Whether the robot stays still until somebody resumes: stopped, at fault, or paused by words."""
+        held = self.robot is not None and self.robot.mode in ("stopped", "fault", "paused")
+        return held or self.stop_asked is not None
+
+    @property
+    def paused(self) -> bool:
+        """Whether it was words that stopped the robot, which words may end."""
+        return self.stop_asked is None and self.robot is not None and self.robot.mode == "paused"
 
     @property
     def corrected(self) -> bool:

@@ -133,7 +133,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class StopWanted:
-    """A person said "stop": the correction `id` asks for the latched stop."""
+    """A person said "stop": the correction `id` asks for a stop by words, which latches."""
 
     id: str
     author: str
@@ -522,7 +522,7 @@ class Controller:
         self._out.append(self._statuses[correction_id])
 
     def _robot_latched(self) -> bool:
-        return self._state is not None and self._state[0].mode in ("stopped", "fault")
+        return self._state is not None and self._state[0].mode in ("paused", "stopped", "fault")
 
     def _forget_old(self) -> None:
         oldest_ns = self._clock.now_ns() - EVENT_WINDOW_S * 1e9

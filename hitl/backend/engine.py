@@ -346,4 +346,6 @@ def _detail(request: Release | Undo | SetHold | NewEpisode | Resume | Stop) -> s
         return f"{request.hold_s:g} s"
     if isinstance(request, NewEpisode):
         return f"seed {request.seed}, shift {request.shift}"
+    if isinstance(request, Resume):
+        return "by words" if request.by_words else ""
     return request.reason if isinstance(request, Stop) else ""

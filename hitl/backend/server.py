@@ -51,7 +51,7 @@ from hitl.messages import (
 )
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
-from hitl.speech.grounding import is_stop
+from hitl.speech.intents import intent_of
 
 log = logging.getLogger("hitl.backend")
 
@@ -200,7 +200,7 @@ class Backend:
     def _request(
         self, received: Received, request: Correction | Release | Undo | SetHold | NewEpisode | Resume
     ) -> None:
-        if isinstance(request, Correction) and is_stop(request.text):
+        if isinstance(request, Correction) and intent_of(request.text) == "stop":
             self._stop(request.id, request.author, request.text)  # before the engine, which may be busy or loading
         if isinstance(request, NewEpisode):
             try:
@@ -211,14 +211,13 @@ class Backend:
         self._engine.ask(request, received.peer)
 
     def _stop(self, correction_id: str, author: str, said: str) -> None:
-        """Stop all robots because of a correction; once, whichever thread saw it first."""
+        """Pause all robots because of a correction; once, whichever thread saw it first."""
         if correction_id in self._stopped:
             return
         self._stopped.add(correction_id)
         self._desk.stopped()
-        self._hub.stop(
-            Stop(id=new_ulid(), author=author, stamp_ns=self._clock.now_ns(), reason=f"{author} said {said!r}")
-        )
+        reason = f"{author} said {said!r}"
+        self._hub.stop(Stop(id=new_ulid(), author=author, stamp_ns=self._clock.now_ns(), reason=reason, by_words=True))
 
     def _robot_state(self, received: Received, state: RobotState) -> None:
         now_ns = self._clock.now_ns()

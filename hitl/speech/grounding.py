@@ -1,7 +1,7 @@
 """What a person's words mean among the commands that the policy knows: exactly one, one near in meaning, a new one,
 or stop.
 
-- stop: the words ask to stop, in any spelling (`stop_words.py`); decided first and without any model.
+- stop: the words ask to stop, in any spelling, or to wait (`intents.py`); decided first and without any model.
 - exact: the words of a command, give or take case, punctuation and politeness.
 - near: the words are of the kind the encoder was trained on (familiarity), one command is close to them in code space,
   and none other about as close. Or they are nearly the sentence of a command that was added later.
@@ -18,10 +18,10 @@ from typing import Protocol
 
 from hitl.errors import InputError
 from hitl.messages import MAX_TEXT_CHARS, Grounding
-from hitl.speech.stop_words import is_stop
+from hitl.speech.intents import intent_of
 from hitl.speech.text import clean, plain, without_fillers
 
-__all__ = ["BankLike", "Candidate", "Grounded", "Thresholds", "ground", "is_stop"]
+__all__ = ["BankLike", "Candidate", "Grounded", "Thresholds", "ground"]
 
 STOP_COMMAND = "stop"
 _FORBIDDING = frozenset("don't dont not never no cannot can't mustn't without".split())
@@ -102,7 +102,7 @@ def ground(text: str, bank: BankLike, thresholds: Thresholds | None = None, alte
     words = plain(said)
     if not words:
         raise InputError("has no words.", field="text", hint="Say what the robot should do.")
-    if is_stop(said):
+    if intent_of(said) == "stop":
         return Grounded("stop", STOP_COMMAND, 1.0)
     for form in dict.fromkeys((words, without_fillers(words))):
         command = bank.exact(form)

@@ -8,7 +8,7 @@ from gui import samples
 from gui.notices import row_words, trouble_notice, waiting_notice
 from gui.state import STALE_BACKEND_NS, LiveState
 from gui.words import TextError, checked_text
-from hitl.messages import Ack, Correction, NewEpisode, Stop, Undo, Welcome
+from hitl.messages import Ack, Correction, NewEpisode, Resume, Stop, Undo, Welcome
 
 NOW = samples.NOW_NS
 
@@ -95,6 +95,36 @@ def test_a_stop_is_pending_until_the_robot_says_stopped():
     assert state.stop_asked is not None
     state.apply(samples.robot("stopped"), NOW)
     assert state.stop_asked is None and state.stopped
+
+
+def test_paused_by_words_is_a_phase_of_its_own_that_offers_resume():
+    state = linked()
+    state.stopping(Stop(id="01S", author="Ada", stamp_ns=NOW, by_words=True))
+    state.apply(samples.robot("paused", "Ada typed 'wait'"), NOW)
+    assert state.phase(NOW) == "paused" and state.stopped and state.paused and state.stop_asked is None
+    notice = trouble_notice(state, NOW)
+    assert (notice.title, notice.detail) == ("Paused by words.", "Say or type “go on”, or press Resume.")
+    state.stopping(Stop(id="01T", author="Ada", stamp_ns=NOW))
+    state.apply(samples.robot("paused"), NOW)
+    assert state.stop_asked is not None and not state.paused, "the pressed stop is still under way"
+
+
+def test_words_that_cannot_end_a_pressed_stop_are_answered():
+    state = linked()
+    state.apply(samples.robot("stopped"), NOW)
+    state.submitted(Resume(id="01R", author="Ada", stamp_ns=NOW, by_words=True), NOW)
+    assert "press Resume" in trouble_notice(state, NOW).detail
+    state.submitted(Resume(id="01Q", author="Ada", stamp_ns=NOW), NOW)
+    assert trouble_notice(state, NOW) is None
+
+
+def test_only_a_pressed_resume_takes_back_a_stop_that_is_under_way():
+    state = linked()
+    state.stopping(Stop(id="01S", author="Ada", stamp_ns=NOW))
+    state.submitted(Resume(id="01R", author="Ada", stamp_ns=NOW, by_words=True), NOW)
+    assert state.stop_asked is not None
+    state.submitted(Resume(id="01Q", author="Ada", stamp_ns=NOW), NOW)
+    assert state.stop_asked is None
 
 
 def test_a_refused_request_is_told():

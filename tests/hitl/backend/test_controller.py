@@ -431,10 +431,11 @@ def test_stop_asks_for_the_stop_and_is_no_command() -> None:
 # -- the rest ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_stopped_robot_gets_no_chunks_and_commands_do_not_end_meanwhile() -> None:
+@pytest.mark.parametrize("mode", ["stopped", "paused", "fault"])
+def test_a_stopped_robot_gets_no_chunks_and_commands_do_not_end_meanwhile(mode: Mode) -> None:
     world = World(ScriptedPolicy("go left", done_after_s=0.0), min_command_s=0.0)
     world.observe()
-    world.state(world.tick, mode="stopped")
+    world.state(world.tick, mode=mode)
     assert chunks(world.observe(10)) == []
     event = world.correct()
     assert chunks(world.take()) == [] and world.states(event.id) == ["saved"]

@@ -247,26 +247,30 @@ def test_release_undo_and_hold_are_saved_and_act(stage: Stage) -> None:
     assert [event.state for event in stage.events(OutcomeEvent)] == ["released", "undone"]
 
 
-def test_stop_in_words_reaches_the_robot_also_while_the_model_loads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["stop", "no, stop! wait"])
+def test_stop_in_words_reaches_the_robot_also_while_the_model_loads(tmp_path: Path, text: str) -> None:
     with loading_stage(tmp_path) as (stage, gate):
         stage.until(lambda: stage.status() and stage.status().robot == "connected")
-        correction = Correction(id=new_ulid(), author="ann", stamp_ns=0, text="stop")
+        correction = Correction(id=new_ulid(), author="ann", stamp_ns=0, text=text)
         stage.window.link.submit(correction)
         stop = stage.until(lambda: stage.robot.newest(Stop))
-        assert "ann" in stop.reason and "stop" in stop.reason
+        assert "ann" in stop.reason and "stop" in stop.reason and stop.by_words
         stage.robot.link.send(StopAck(id=stop.id, tick=stage.tick, stamp_ns=0))
         gate.set()
         stage.until(lambda: stage.states(correction.id) == ["saved", "done"])
         assert len({message.id for message in stage.robot.all(Stop)}) == 1, "one stop, however often it is sent"
 
 
-def test_a_resume_is_saved_and_passed_on_until_the_robot_answers(stage: Stage) -> None:
+@pytest.mark.parametrize("by_words", [False, True])
+def test_a_resume_is_saved_and_passed_on_until_the_robot_answers(stage: Stage, by_words: bool) -> None:
     stage.ready()
-    resume = Resume(id=new_ulid(), author="ann", stamp_ns=0)
+    resume = Resume(id=new_ulid(), author="ann", stamp_ns=0, by_words=by_words)
     stage.ask(resume)
     stage.until(lambda: len([m for m in stage.robot.all(Resume) if m.id == resume.id]) >= 2)
     stage.robot.link.send(Ack(id=resume.id))
-    assert stage.events(RequestEvent)[-1].kind == "resume"
+    event = stage.events(RequestEvent)[-1]
+    assert (event.kind, event.detail) == ("resume", "by words" if by_words else "")
+    assert all(message.by_words is by_words for message in stage.robot.all(Resume))
 
 
 def test_a_new_episode_ends_the_old_one_in_the_log(stage: Stage) -> None:
