@@ -91,6 +91,8 @@ def row_words(row: Row, connected: bool) -> tuple[str, Tone]:
         "undone": ("undone", "plain"),
         "refused": ("refused", "danger"),
         "failed": ("not kept", "danger"),
+        "asked": ("asks: which did you mean?", "warn"),
+        "ignored": ("not a command", "plain"),
     }
     return words[row.state]
 
@@ -99,6 +101,12 @@ def row_meaning(row: Row) -> str:
     """What a correction was understood as; empty where that is what was said."""
     if row.note:
         return row.note
+    if row.choices:
+        return " or ".join(f"“{choice}”" for choice in row.choices)
+    if row.state == "ignored":
+        return ""
+    if row.grounding == "exact" and row.certainty == "middle":
+        return f"understood as “{row.command}”"
     if row.grounding == "near":
         return f"understood as “{row.command}” ({row.similarity:.2f})"
     if row.grounding == "new":

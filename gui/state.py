@@ -13,6 +13,7 @@ from typing import Literal
 from hitl.messages import (
     Ack,
     BackendStatus,
+    Certainty,
     CommandStatus,
     Correction,
     CorrectionState,
@@ -36,7 +37,10 @@ MINUTES_SHOWN = 12
 
 RowState = Literal["sent", "failed"] | CorrectionState
 Phase = Literal["offline", "starting", "no_robot", "robot_stale", "stopped", "fault", "paused", "holding", "running"]
-_ENDED: frozenset[RowState] = frozenset({"done", "released", "expired", "replaced", "undone", "refused", "failed"})
+_ENDED: frozenset[RowState] = frozenset(
+    {"done", "released", "expired", "replaced", "undone", "refused", "failed", "ignored"}
+)
+_WITHOUT_EFFECT: frozenset[RowState] = frozenset({"undone", "refused", "failed", "ignored"})
 _MINUTE_NS = 60_000_000_000
 
 
@@ -56,6 +60,9 @@ class Row:
     """Why it was refused or could not be kept."""
     undoing: bool = False
     """Undo was asked for and is not yet confirmed."""
+    certainty: Certainty = "high"
+    choices: tuple[str, ...] = ()
+    """What may have been meant, where that is asked."""
 
     @property
     def ended(self) -> bool:
@@ -65,7 +72,7 @@ class Row:
     @property
     def can_undo(self) -> bool:
         """Whether Undo would change anything."""
-        return self.state not in ("undone", "refused", "failed") and not self.undoing
+        return self.state not in _WITHOUT_EFFECT and not self.undoing
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,7 @@ class LiveState:
         self.rows[status.id] = Row(
             id=status.id, text=status.text, author=status.author, session_ns=status.session_ns, state=status.state,
             command=status.command, grounding=status.grounding, similarity=status.similarity, undoing=undoing,
+            certainty=status.certainty, choices=tuple(status.choices),
         )  # fmt: skip
 
     def _ack(self, ack: Ack) -> None:
@@ -157,8 +165,8 @@ class LiveState:
         """The backend's list is the truth; what it does not know any more has ended, or waits in the outbox."""
         known = {status.id for status in welcome.corrections}
         for row in self.rows.values():
-            if row.id not in known and row.state == "acting":
-                self.rows[row.id] = replace(row, state="saved")
+            if row.id not in known and row.state in ("acting", "asked"):
+                self.rows[row.id] = replace(row, state="saved" if row.state == "acting" else "expired")
         for status in welcome.corrections:
             self._status(status)
         if welcome.session != self.session:
@@ -260,7 +268,7 @@ class LiveState:
     def interventions(self, now_ns: int) -> list[int]:
         """Corrections in each of the last MINUTES_SHOWN minutes of the session clock, the oldest first."""
         session_ns = self.session_now_ns(now_ns)
-        taken = (row for row in self.rows.values() if row.state not in ("undone", "refused", "failed"))
+        taken = (row for row in self.rows.values() if row.state not in _WITHOUT_EFFECT and row.state != "asked")
         counts = Counter(int((session_ns - row.session_ns) // _MINUTE_NS) for row in taken)
         return [counts[minutes] for minutes in range(MINUTES_SHOWN - 1, -1, -1)]
 

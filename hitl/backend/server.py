@@ -41,12 +41,10 @@ from hitl.messages import (
     Hello,
     NewEpisode,
     Observation,
-    Release,
+    Request,
     Resume,
     RobotState,
-    SetHold,
     Stop,
-    Undo,
     Welcome,
 )
 from hitl.sessions.catalog import Catalog
@@ -74,6 +72,7 @@ def rules_of(settings: Settings) -> Rules:
         pause_s=settings.pause_s,
         switch_probability=settings.switch_probability,
         switch_asks=settings.switch_asks,
+        ask_s=settings.ask_s,
     )
 
 
@@ -173,7 +172,7 @@ class Backend:
         elif isinstance(message, Stop):
             self._desk.stopped()
             self._engine.ask(message, received.peer)
-        elif isinstance(message, Correction | Release | Undo | SetHold | NewEpisode | Resume):
+        elif isinstance(message, Request):
             self._request(received, message)
 
     def _hello(self, received: Received, hello: Hello) -> None:
@@ -197,9 +196,7 @@ class Backend:
         )
         self._hub.send("control", peer, welcome)
 
-    def _request(
-        self, received: Received, request: Correction | Release | Undo | SetHold | NewEpisode | Resume
-    ) -> None:
+    def _request(self, received: Received, request: Request) -> None:
         if isinstance(request, Correction) and intent_of(request.text) == "stop":
             self._stop(request.id, request.author, request.text)  # before the engine, which may be busy or loading
         if isinstance(request, NewEpisode):

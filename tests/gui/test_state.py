@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from gui import samples
-from gui.notices import row_words, trouble_notice, waiting_notice
+from gui.notices import row_meaning, row_words, trouble_notice, waiting_notice
 from gui.state import STALE_BACKEND_NS, LiveState
 from gui.words import TextError, checked_text
 from hitl.messages import Ack, Correction, NewEpisode, Resume, Stop, Undo, Welcome
@@ -125,6 +126,33 @@ def test_only_a_pressed_resume_takes_back_a_stop_that_is_under_way():
     assert state.stop_asked is not None
     state.submitted(Resume(id="01Q", author="Ada", stamp_ns=NOW), NOW)
     assert state.stop_asked is None
+
+
+def test_a_question_is_shown_with_what_may_have_been_meant():
+    state = linked(session_ns=10 * 60_000_000_000)
+    asked = samples.correction(1, 599, "go lift", "asked", command="go left", grounding="near", similarity=0.6)
+    state.apply(replace(asked, certainty="low", choices=["go left", "go right"]), NOW)
+    row = state.rows[asked.id]
+    assert (row.certainty, row.choices, row.ended, row.can_undo) == ("low", ("go left", "go right"), False, True)
+    assert row_words(row, True) == ("asks: which did you mean?", "warn")
+    assert row_meaning(row) == "“go left” or “go right”" and sum(state.interventions(NOW)) == 0
+    state.apply(Welcome(id="w", protocol=1, session="another", session_start_ns=0, commands=[], corrections=[]), NOW)
+    assert state.rows[asked.id].state == "expired", "a backend that has just started asks nothing"
+
+
+def test_what_was_no_command_has_ended_and_cannot_be_undone():
+    state = linked(session_ns=10 * 60_000_000_000)
+    state.apply(samples.correction(1, 599, "lunch is ready", "ignored", grounding="new"), NOW)
+    (row,) = state.newest_rows()
+    assert row.ended and not row.can_undo and state.undo_target() is None
+    assert row_words(row, True)[0] == "not a command" and row_meaning(row) == ""
+    assert sum(state.interventions(NOW)) == 0
+
+
+def test_what_was_not_quite_heard_says_what_it_was_understood_as():
+    state = linked()
+    state.apply(replace(samples.correction(1, 599, "Go left!", "acting", command="go left"), certainty="middle"), NOW)
+    assert row_meaning(state.newest_rows()[0]) == "understood as “go left”"
 
 
 def test_a_refused_request_is_told():

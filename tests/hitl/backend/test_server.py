@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from hitl.messages import (
     Ack,
     ActionChunk,
     BackendStatus,
+    Choose,
     Correction,
     CorrectionEvent,
     CorrectionStatus,
@@ -31,6 +33,7 @@ from hitl.messages import (
     NewEpisode,
     Observation,
     OutcomeEvent,
+    Reading,
     Release,
     RequestEvent,
     Resume,
@@ -259,6 +262,76 @@ def test_stop_in_words_reaches_the_robot_also_while_the_model_loads(tmp_path: Pa
         gate.set()
         stage.until(lambda: stage.states(correction.id) == ["saved", "done"])
         assert len({message.id for message in stage.robot.all(Stop)}) == 1, "one stop, however often it is sent"
+
+
+@dataclass(frozen=True)
+class Doubtful:
+    """Takes "a or b" for a question, "talk" for none of its business, and the rest as it is."""
+
+    grounded: Any
+    text: str
+    certainty: Any = "high"
+    choices: tuple[str, ...] = ()
+    ignored: bool = False
+
+
+def doubt(text: str, heard: float, readings: Sequence[Reading], *, spoken: bool) -> Doubtful:
+    if not spoken:
+        return Doubtful(ground(text), text)
+    taken = readings[-1].text if readings else text
+    if " or " in text:
+        return Doubtful(ground(taken), taken, "low", tuple(text.split(" or ")))
+    return Doubtful(ground(taken), taken, "low", ignored=text == "talk")
+
+
+def choose(target: str, command: str) -> Choose:
+    return Choose(id=new_ulid(), author="ann", stamp_ns=0, target=target, command=command)
+
+
+@pytest.fixture
+def doubting(tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(
+        tmp_path, lambda settings: Model(ScriptedPolicy(), ground, COMMANDS, "scripted", "cpu", doubt), ask_s=600.0
+    )
+    yield made
+    made.close()
+
+
+def test_spoken_words_of_low_certainty_are_asked_about_and_the_choice_acts(doubting: Stage) -> None:
+    stage = doubting
+    stage.ready()
+    readings = [Reading(text="go higher or go lower", probability=0.5), Reading(text="go higher", probability=0.4)]
+    asked = stage.correct("go higher or go lower", source="voice", heard=0.7, readings=readings)
+    stage.until(lambda: stage.states(asked.id) == ["saved", "asked"])
+    status = stage.window.newest(CorrectionStatus)
+    assert (status.choices, status.certainty, status.source) == (["go higher", "go lower"], "low", "voice")
+    (event,) = stage.events(CorrectionEvent)
+    assert (event.text, event.heard, event.readings) == ("go higher", 0.7, readings)
+    assert (event.certainty, event.choices) == ("low", ["go higher", "go lower"])
+    request = choose(asked.id, "go lower")
+    assert not stage.ask(request).error
+    stage.until(lambda: any(chunk.command_id == asked.id for chunk in stage.robot.all(ActionChunk)))
+    stage.until(lambda: stage.states(asked.id)[-1] == "acting")
+    assert stage.window.newest(CorrectionStatus).command == "go lower"
+    logged = stage.events(RequestEvent)[-1]
+    assert (logged.id, logged.kind, logged.target, logged.detail) == (request.id, "choose", asked.id, "go lower")
+    late = stage.ask(choose(asked.id, "go higher"))
+    assert "asked" in late.error and "acting" in late.error
+    assert stage.events(RequestEvent)[-1].id == request.id, "what had no effect is not in the log"
+
+
+def test_talk_is_logged_and_ignored_and_what_is_typed_is_never_doubted(doubting: Stage) -> None:
+    stage = doubting
+    stage.ready()
+    talk = stage.correct("talk", source="voice", heard=0.9)
+    stage.until(lambda: stage.states(talk.id) == ["ignored"])
+    typed = stage.correct("go higher or go lower")
+    stage.until(lambda: stage.states(typed.id) == ["saved", "acting"])
+    assert [(event.id, event.certainty) for event in stage.events(CorrectionEvent)] == [
+        (talk.id, "low"),
+        (typed.id, "high"),
+    ]
+    assert [(event.correction, event.state) for event in stage.events(OutcomeEvent)] == [(talk.id, "ignored")]
 
 
 @pytest.mark.parametrize("by_words", [False, True])
