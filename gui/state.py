@@ -27,6 +27,7 @@ from hitl.messages import (
     Stop,
     StopAck,
     Undo,
+    Utterance,
     Welcome,
 )  # fmt: skip
 
@@ -177,6 +178,8 @@ class LiveState:
 
     def submitted(self, request: Request, now_ns: int) -> None:
         """A request went to the outbox."""
+        if isinstance(request, Utterance):
+            return  # the sound of words that are told about by themselves
         self.refusal = None
         match request:
             case Correction():

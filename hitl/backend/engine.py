@@ -23,6 +23,8 @@ from hitl.backend.parts import Array, Policy
 from hitl.clock import Clock
 from hitl.errors import HitlError
 from hitl.messages import (
+    AUDIO_RATE,
+    MAX_AUDIO_BYTES,
     Ack,
     Certainty,
     Choose,
@@ -42,11 +44,14 @@ from hitl.messages import (
     SetHold,
     Stop,
     Undo,
+    Utterance,
+    UtteranceEvent,
 )
 
 log = logging.getLogger("hitl.backend")
 
 _IDLE_S = 0.1
+_LONGEST_NS = MAX_AUDIO_BYTES * 1_000_000_000 // (2 * AUDIO_RATE)
 _KINDS = {
     Release: "release",
     Undo: "undo",
@@ -118,6 +123,15 @@ class Saved:
 
     request: Request
     peer: bytes
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What the saved utterance sounded like, for the recording; its first sample is at `session_ns`."""
+
+    utterance: str
+    session_ns: int
+    samples: bytes
 
 
 @dataclass(frozen=True)
@@ -327,6 +341,8 @@ class Engine:
             self._correct(request, asked.peer)
         elif isinstance(request, Choose):
             self._choose(request, asked.peer)
+        elif isinstance(request, Utterance):
+            self._keep(request, asked.peer)
         else:
             self._apply(request, asked.peer)
 
@@ -386,6 +402,30 @@ class Engine:
             self._ledger.put(Entry(None, (Answer(Ack(id=request.id, error=refused), peer),)))
         else:
             self._ledger.put(Entry(self._event(request), (Saved(request, peer),)))
+
+    def _keep(self, utterance: Utterance, peer: bytes) -> None:
+        """Log what was said; its sound goes to the recording, at the time at which it was said."""
+        session_ns = self._said_ns(utterance.stamp_ns)
+        before_ns = min(utterance.stamp_ns - utterance.began_ns, _LONGEST_NS)
+        event = UtteranceEvent(
+            id=utterance.id,
+            session=self._session,
+            episode=self._controller.episode,
+            session_ns=session_ns,
+            author=utterance.author,
+            text=utterance.text,
+            correction=utterance.correction,
+            recognizer=utterance.recognizer,
+            duration_s=len(utterance.audio) / (2 * AUDIO_RATE),
+        )
+        sound = Sound(utterance.id, session_ns - before_ns, utterance.audio)
+        self._ledger.put(Entry(event, (Saved(utterance, peer), sound)))
+
+    def _said_ns(self, stamp_ns: int) -> int:
+        """A stamp on the session clock; now, for one that this session cannot have: kept from before it began, or from
+        a machine whose clock was not brought over."""
+        now_ns, session_ns = self._now_ns(), stamp_ns - self._session_start_ns
+        return session_ns if 0 <= session_ns <= now_ns else now_ns
 
     def _apply(self, request: Release | Undo | SetHold | NewEpisode | Resume | Stop, peer: bytes) -> None:
         event = self._event(request)

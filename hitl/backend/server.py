@@ -21,7 +21,7 @@ import numpy as np
 
 from hitl import kinematics
 from hitl.backend.controller import Chunk, Controller, Embodiment, Rules, Seen, StopWanted
-from hitl.backend.engine import Answer, Engine, Loaded, Model, Saved
+from hitl.backend.engine import Answer, Engine, Loaded, Model, Saved, Sound
 from hitl.backend.ledger import Entry, Ledger, Written
 from hitl.backend.robots import RobotDesk
 from hitl.backend.session_recorder import SessionRecorder
@@ -308,13 +308,16 @@ class Backend:
         self._hub.send("robot", self._desk.peer, chunk.header, [chunk.rows.tobytes()])
         self._latencies.append((self._clock.now_ns() - chunk.captured_ns) / 1e6)
 
-    def _tell(self, item: Saved | Answer | CorrectionStatus, new: bool) -> None:
+    def _tell(self, item: Saved | Answer | Sound | CorrectionStatus, new: bool) -> None:
         """What may be told now that everything before it is on disk."""
         if isinstance(item, CorrectionStatus):
             self._statuses[item.id] = item
             self._hub.publish(item)
             if self._recorder is not None:
                 self._recorder.correction(self._session_ns(), item)
+        elif isinstance(item, Sound):
+            if new and self._recorder is not None:
+                self._recorder.voice(item.session_ns, item.utterance, item.samples)
         elif isinstance(item, Answer):
             self._hub.send("control", item.peer, item.ack)
         else:

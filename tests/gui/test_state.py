@@ -9,7 +9,7 @@ from gui import samples
 from gui.notices import row_meaning, row_words, trouble_notice, waiting_notice
 from gui.state import STALE_BACKEND_NS, LiveState
 from gui.words import TextError, checked_text
-from hitl.messages import Ack, Correction, NewEpisode, Resume, Stop, Undo, Welcome
+from hitl.messages import Ack, Correction, NewEpisode, Resume, Stop, Undo, Utterance, Welcome
 
 NOW = samples.NOW_NS
 
@@ -117,6 +117,15 @@ def test_words_that_cannot_end_a_pressed_stop_are_answered():
     assert "press Resume" in trouble_notice(state, NOW).detail
     state.submitted(Resume(id="01Q", author="Ada", stamp_ns=NOW), NOW)
     assert trouble_notice(state, NOW) is None
+
+
+def test_sound_that_is_sent_hides_no_notice():
+    state = linked()
+    state.apply(samples.robot("stopped"), NOW)
+    state.submitted(Resume(id="01R", author="Ada", stamp_ns=NOW, by_words=True), NOW)
+    state.apply(Ack(id="01R"), NOW)
+    state.submitted(Utterance(id="01X", author="Ada", stamp_ns=NOW, began_ns=0, text="go on", audio=b"ab"), NOW)
+    assert "press Resume" in trouble_notice(state, NOW).detail and not state.new_episode_waits()
 
 
 def test_only_a_pressed_resume_takes_back_a_stop_that_is_under_way():

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -20,6 +21,7 @@ from hitl.clock import new_ulid
 from hitl.config import Settings
 from hitl.errors import CheckpointError, PortInUseError
 from hitl.messages import (
+    AUDIO_RATE,
     Ack,
     ActionChunk,
     BackendStatus,
@@ -43,8 +45,11 @@ from hitl.messages import (
     StopAck,
     Task,
     Undo,
+    Utterance,
+    UtteranceEvent,
     Welcome,
 )
+from hitl.sessions import foxglove
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
 from hitl.sessions.recording import read_recording
@@ -446,6 +451,75 @@ def test_what_was_seen_and_said_is_in_the_recording(tmp_path: Path) -> None:
     lines = [record.data.decode() for record in records if record.topic == "/log"]
     assert "a robot to connect" in lines[0] and "all runs" in lines[-1]
     assert any(correction.id in record.data.decode() for record in records if record.topic == "/feedback")
+
+
+def spoken(seconds: float = 0.5, **fields: Any) -> Utterance:
+    """Something whose last word ended now, and whose sound goes on for a tenth of a second."""
+    now_ns = time.monotonic_ns()
+    samples = np.random.default_rng(0).integers(-(2**15), 2**15, round(seconds * AUDIO_RATE), dtype=np.int16)
+    made = Utterance(
+        id=new_ulid(), author="ann", stamp_ns=now_ns, began_ns=now_ns - round((seconds - 0.1) * 1e9), text="go higher",
+        correction=new_ulid(), recognizer="test", audio=samples.astype("<i2").tobytes(),
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **fields)
+
+
+def sounds(stage: Stage) -> list[tuple[int, foxglove.Sound]]:
+    (session,) = Catalog(Path(stage.settings.data)).sessions()
+    records = read_recording(session.recording)
+    return [(r.session_ns, foxglove.read_raw_audio(r.data)) for r in records if r.topic == "/voice"]
+
+
+def test_what_was_said_is_logged_once_and_its_sound_is_in_the_recording(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    try:
+        stage.ready()
+        start_ns = stage.window.newest(Welcome).session_start_ns
+        utterance = spoken()
+        assert not stage.ask(utterance).error
+        again = Peer(Link(stage.endpoints, "say", "again"))
+        again.link.submit(utterance)
+        ack = stage.until(lambda: again.poll() or next((a for a in again.all(Ack) if a.id == utterance.id), None))
+        again.link.close()
+        assert ack.duplicate
+        (event,) = stage.events(UtteranceEvent)
+        assert (event.id, event.session_ns) == (utterance.id, utterance.stamp_ns - start_ns)
+        assert (event.text, event.correction, event.recognizer) == ("go higher", utterance.correction, "test")
+        assert event.duration_s == pytest.approx(0.5) and event.episode == stage.episode
+    finally:
+        stage.close()
+    ((session_ns, sound),) = sounds(stage)
+    assert session_ns == utterance.began_ns - start_ns
+    assert (sound.samples, sound.id, sound.rate, sound.channels) == (utterance.audio, utterance.id, AUDIO_RATE, 1)
+    (session,) = Catalog(Path(stage.settings.data)).sessions()
+    logged = [record.data.decode() for record in read_recording(session.recording) if record.topic == "/feedback"]
+    assert sum(utterance.id in line for line in logged) == 1
+
+
+@pytest.mark.parametrize("stamp_ns", [1_000_000_000, 2**62], ids=["long ago", "to come"])
+def test_what_was_said_by_another_clock_has_the_time_at_which_it_came(tmp_path: Path, stamp_ns: int) -> None:
+    stage = Stage(tmp_path)
+    try:
+        stage.ready()
+        utterance = spoken(stamp_ns=stamp_ns, began_ns=0)
+        before_ns = time.monotonic_ns() - stage.window.newest(Welcome).session_start_ns
+        stage.ask(utterance)
+        (event,) = stage.events(UtteranceEvent)
+        assert 0 < event.session_ns - before_ns < PATIENCE_S * 1e9
+    finally:
+        stage.close()
+    ((session_ns, _),) = sounds(stage)
+    assert session_ns == event.session_ns - min(stamp_ns, 60_000_000_000), "a sound begins a minute before at most"
+
+
+def test_without_recording_what_was_said_is_still_logged(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, record=False)
+    try:
+        utterance = spoken()
+        assert not stage.ask(utterance).error
+        assert [event.id for event in stage.events(UtteranceEvent)] == [utterance.id]
+    finally:
+        stage.close()
 
 
 def test_without_recording_there_is_no_file(tmp_path: Path) -> None:
