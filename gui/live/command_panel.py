@@ -305,7 +305,7 @@ def stop_words(state: LiveState) -> str:
 def why_words(state: LiveState) -> str:
     """One sentence on where the running command comes from."""
     if state.paused:
-        return f"Paused by words. {PAUSED}"
+        return PAUSED
     if state.stopped:
         return "Nothing moves until you resume." if state.stop_asked is None else "Waiting for the robot to confirm."
     command = state.command
