@@ -21,7 +21,7 @@ from gui.live.view import LiveView
 from gui.notices import status_items
 from gui.preferences import Preferences
 from gui.settings.view import SettingsView
-from gui.state import LiveState
+from gui.state import LiveState, Notice
 from gui.theme import TEXT_SIZES, Mode, Theme
 from gui.widgets.basics import column, row
 from gui.widgets.hints import Hint, Hints
@@ -32,6 +32,7 @@ from gui.widgets.strip import Strip
 from hitl.clock import Clock, SystemClock, new_ulid
 from hitl.errors import HitlError
 from hitl.messages import Correction, NewEpisode, Release, Request, Resume, SetHold, Stop, Undo
+from hitl.speech.intents import intent_of
 
 _TICK_MS = 100
 """Ages, countdowns and staleness are drawn anew this often; messages are drawn when they come."""
@@ -156,8 +157,26 @@ class MainWindow(QMainWindow):
         self.send(Correction(**self._stamp(), text=words, source=source, hold_s=hold_s))
 
     def _say(self, words: str) -> None:
-        self.correct(words, "typed")
+        """Typed words: a correction, or what steers the loop."""
         self.live.say.clear_sent()
+        match intent_of(words):
+            case "stop":
+                self._ask_to_stop(f"{self.state.author} typed {words!r}", by_words=True)
+            case "go on":
+                self.send(Resume(**self._stamp(), by_words=True))
+            case "undo":
+                self._take_back()
+            case _:
+                self.correct(words, "typed")
+
+    def _take_back(self) -> None:
+        """Undo in words, which unlike the disabled button can be asked for where there is nothing to undo."""
+        if self.state.undo_target() is None:
+            self.state.refusal = Notice(
+                "There is nothing to take back.", "None of your corrections can be undone now."
+            )
+            self.refresh()
+        self.undo()
 
     def choose(self, place: int) -> None:
         """Send the alternative at `place` (0 first) as a correction; nothing happens where there is none."""
@@ -177,12 +196,15 @@ class MainWindow(QMainWindow):
 
     def stop(self) -> None:
         """Ask the robot to stop, ahead of everything else; then leave the text box (its text stays) and the panels."""
-        stop = Stop(**self._stamp(), reason="a person pressed STOP")
-        self.connection.stop(stop)
-        self.state.stopping(stop)
+        self._ask_to_stop("a person pressed STOP")
         self.live.say.box.clearFocus()
         self.palette_panel.close_panel()
         self.episode_panel.close_panel()
+
+    def _ask_to_stop(self, reason: str, *, by_words: bool = False) -> None:
+        stop = Stop(**self._stamp(), reason=reason, by_words=by_words)
+        self.connection.stop(stop)
+        self.state.stopping(stop)
         self.refresh()
 
     def send(self, request: Request) -> None:

@@ -9,6 +9,9 @@ from gui.state import LiveState, Notice, Row
 
 Tone = Literal["plain", "good", "warn", "danger", "accent"]
 
+PAUSED = "Say or type “go on”, or press Resume."
+"""What ends a stop by words."""
+
 
 @dataclass(frozen=True)
 class Item:
@@ -62,6 +65,8 @@ def trouble_notice(state: LiveState, now_ns: int) -> Notice | None:
         return Notice("The robot stopped with a fault.", f"{reason} Resume when the cause is gone.", "danger")
     if state.refusal is not None:
         return state.refusal
+    if phase == "paused":
+        return Notice("Paused by words.", PAUSED, "warn")
     if phase in ("running", "holding") and state.backend is not None and state.backend.waiting_for:
         return Notice(_sentence(f"Waiting for {state.backend.waiting_for}"), "", "warn")
     return None
@@ -86,6 +91,8 @@ def row_words(row: Row, connected: bool) -> tuple[str, Tone]:
         "undone": ("undone", "plain"),
         "refused": ("refused", "danger"),
         "failed": ("not kept", "danger"),
+        "asked": ("asks: which did you mean?", "warn"),
+        "ignored": ("not a command", "plain"),
     }
     return words[row.state]
 
@@ -94,6 +101,12 @@ def row_meaning(row: Row) -> str:
     """What a correction was understood as; empty where that is what was said."""
     if row.note:
         return row.note
+    if row.choices:
+        return " or ".join(f"“{choice}”" for choice in row.choices)
+    if row.state == "ignored":
+        return ""
+    if row.grounding == "exact" and row.certainty == "middle":
+        return f"understood as “{row.command}”"
     if row.grounding == "near":
         return f"understood as “{row.command}” ({row.similarity:.2f})"
     if row.grounding == "new":
@@ -120,7 +133,7 @@ def _robot_item(state: LiveState, now_ns: int) -> Item:
     if phase == "robot_stale":
         return Item("robot", f"{name}: no answer", "warn", tip)
     late = f" {state.robot.late_ticks} ticks began late since the start." if state.robot.late_ticks else ""
-    tone: Tone = "danger" if phase in ("stopped", "fault") else "plain"
+    tone: Tone = "danger" if phase in ("stopped", "fault") else "warn" if phase == "paused" else "plain"
     return Item("robot", f"{name} {phase}, {state.robot.rate_hz:.1f} Hz", tone, tip + late)
 
 

@@ -60,6 +60,11 @@ def _stopped(window: MainWindow) -> None:
                                  samples.policy_command()))  # fmt: skip
 
 
+def _paused(window: MainWindow) -> None:
+    window.receive(samples.batch(samples.backend(), samples.robot("paused", "Ada said 'wait'"),
+                                 samples.policy_command()))  # fmt: skip
+
+
 def _empty(window: MainWindow) -> None:
     window.receive(samples.batch(samples.backend(episode="episode-1", episode_ns=4 * _S, session_ns=4 * _S),
                                  samples.robot(), samples.policy_command(), rows=[]))  # fmt: skip
@@ -122,6 +127,7 @@ VIEWS: dict[str, tuple[str, _Pose]] = {
     "live-kept": ("a correction written before the backend is there", _kept),
     "live-no-robot": ("the backend waits for the robot", _no_robot),
     "live-stopped": ("the robot was stopped", _stopped),
+    "live-paused": ("words stopped the robot", _paused),
     "live-empty": ("nothing is corrected yet", _empty),
     "live-lost": ("the backend went away in mid-session", _lost),
     "live-fault": ("the robot reports a fault, the disk is full", _fault),

@@ -13,6 +13,7 @@ from typing import Literal
 from hitl.messages import (
     Ack,
     BackendStatus,
+    Certainty,
     CommandStatus,
     Correction,
     CorrectionState,
@@ -26,6 +27,7 @@ from hitl.messages import (
     Stop,
     StopAck,
     Undo,
+    Utterance,
     Welcome,
 )  # fmt: skip
 
@@ -35,8 +37,11 @@ STALE_ROBOT_NS = 1_000_000_000
 MINUTES_SHOWN = 12
 
 RowState = Literal["sent", "failed"] | CorrectionState
-Phase = Literal["offline", "starting", "no_robot", "robot_stale", "stopped", "fault", "holding", "running"]
-_ENDED: frozenset[RowState] = frozenset({"done", "released", "expired", "replaced", "undone", "refused", "failed"})
+Phase = Literal["offline", "starting", "no_robot", "robot_stale", "stopped", "fault", "paused", "holding", "running"]
+_ENDED: frozenset[RowState] = frozenset(
+    {"done", "released", "expired", "replaced", "undone", "refused", "failed", "ignored"}
+)
+_WITHOUT_EFFECT: frozenset[RowState] = frozenset({"undone", "refused", "failed", "ignored"})
 _MINUTE_NS = 60_000_000_000
 
 
@@ -56,6 +61,9 @@ class Row:
     """Why it was refused or could not be kept."""
     undoing: bool = False
     """Undo was asked for and is not yet confirmed."""
+    certainty: Certainty = "high"
+    choices: tuple[str, ...] = ()
+    """What may have been meant, where that is asked."""
 
     @property
     def ended(self) -> bool:
@@ -65,7 +73,7 @@ class Row:
     @property
     def can_undo(self) -> bool:
         """Whether Undo would change anything."""
-        return self.state not in ("undone", "refused", "failed") and not self.undoing
+        return self.state not in _WITHOUT_EFFECT and not self.undoing
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,8 @@ class LiveState:
         match message:
             case RobotState():
                 self.robot, self._robot_ns = message, now_ns
-                if message.mode == "stopped":
+                by_words = self.stop_asked is not None and self.stop_asked.by_words
+                if message.mode == "stopped" or message.mode == "paused" and by_words:
                     self.stop_asked = None
             case BackendStatus():
                 self.backend, self._backend_ns = message, now_ns
@@ -134,6 +143,7 @@ class LiveState:
         self.rows[status.id] = Row(
             id=status.id, text=status.text, author=status.author, session_ns=status.session_ns, state=status.state,
             command=status.command, grounding=status.grounding, similarity=status.similarity, undoing=undoing,
+            certainty=status.certainty, choices=tuple(status.choices),
         )  # fmt: skip
 
     def _ack(self, ack: Ack) -> None:
@@ -156,8 +166,8 @@ class LiveState:
         """The backend's list is the truth; what it does not know any more has ended, or waits in the outbox."""
         known = {status.id for status in welcome.corrections}
         for row in self.rows.values():
-            if row.id not in known and row.state == "acting":
-                self.rows[row.id] = replace(row, state="saved")
+            if row.id not in known and row.state in ("acting", "asked"):
+                self.rows[row.id] = replace(row, state="saved" if row.state == "acting" else "expired")
         for status in welcome.corrections:
             self._status(status)
         if welcome.session != self.session:
@@ -168,6 +178,8 @@ class LiveState:
 
     def submitted(self, request: Request, now_ns: int) -> None:
         """A request went to the outbox."""
+        if isinstance(request, Utterance):
+            return  # the sound of words that are told about by themselves
         self.refusal = None
         match request:
             case Correction():
@@ -182,8 +194,10 @@ class LiveState:
                     self.rows[request.target] = replace(row, undoing=True)
             case _:
                 self._others.add(request.id)
-                if isinstance(request, Resume):
+                if isinstance(request, Resume) and not request.by_words:
                     self.stop_asked = None
+                elif isinstance(request, Resume) and self.robot is not None and self.robot.mode == "stopped":
+                    self.refusal = Notice("Words do not end this stop.", "STOP was pressed; press Resume.", "warn")
 
     def failed(self, request: Request, reason: str) -> None:
         """A request could not even be kept on this computer."""
@@ -223,8 +237,14 @@ class LiveState:
 
     @property
     def stopped(self) -> bool:
-        """Whether the robot stays stopped until somebody resumes."""
-        return self.stop_asked is not None or (self.robot is not None and self.robot.mode in ("stopped", "fault"))
+        """Whether the robot stays still until somebody resumes: stopped, at fault, or paused by words."""
+        held = self.robot is not None and self.robot.mode in ("stopped", "fault", "paused")
+        return held or self.stop_asked is not None
+
+    @property
+    def paused(self) -> bool:
+        """Whether it was words that stopped the robot, which words may end."""
+        return self.stop_asked is None and self.robot is not None and self.robot.mode == "paused"
 
     @property
     def corrected(self) -> bool:
@@ -251,7 +271,7 @@ class LiveState:
     def interventions(self, now_ns: int) -> list[int]:
         """Corrections in each of the last MINUTES_SHOWN minutes of the session clock, the oldest first."""
         session_ns = self.session_now_ns(now_ns)
-        taken = (row for row in self.rows.values() if row.state not in ("undone", "refused", "failed"))
+        taken = (row for row in self.rows.values() if row.state not in _WITHOUT_EFFECT and row.state != "asked")
         counts = Counter(int((session_ns - row.session_ns) // _MINUTE_NS) for row in taken)
         return [counts[minutes] for minutes in range(MINUTES_SHOWN - 1, -1, -1)]
 

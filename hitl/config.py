@@ -70,6 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """From which probability the high level replaces its own unfinished command."""
     switch_asks: Annotated[int, msgspec.Meta(ge=1)] = 2
     """How many times in a row it must be so sure of the same command."""
+    ask_s: _Positive = 8.0
+    """For how long a correction of low certainty is asked about; then nothing follows from it."""
     record: bool = True
     """Whether sessions are recorded."""
     jpeg_quality: Annotated[int, msgspec.Meta(ge=10, le=100)] = 85

@@ -17,6 +17,10 @@ from typing import Literal
 import msgspec
 
 PROTOCOL = 1
+AUDIO_RATE = 16_000
+"""Samples a second of all sound that is sent and recorded."""
+MAX_AUDIO_BYTES = 60 * 2 * AUDIO_RATE
+"""Longest sound of one utterance: a minute."""
 MAX_TEXT_CHARS = 500
 """Longest text of a correction; longer text is refused by name before it is sent."""
 

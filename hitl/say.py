@@ -1,12 +1,16 @@
 """`hitl say TEXT`: one correction from a shell, kept on disk until the backend has saved it.
 
 What could not be delivered stays in the outbox that windows share, and goes out once with the next `hitl say` or
-window.
-"stop" in any spelling goes to the robot through the stop socket instead, and is never delivered late. It knows nothing
-of grounding, robots or policies.
+window. Words that steer the loop are no correction: "stop" in any spelling goes to the robot through the stop socket
+and is never delivered late; "go on" ends what words stopped; "scratch that" takes back this person's newest
+correction. It knows nothing of grounding, robots or policies.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from hitl.bus import Link
 from hitl.bus.addresses import client_keys_of, endpoints_of, outbox_path
@@ -15,68 +19,147 @@ from hitl.bus.outbox import Outbox
 from hitl.clock import Clock, SystemClock, new_ulid
 from hitl.config import Settings
 from hitl.errors import InputError, UnavailableError
-from hitl.messages import Ack, Correction, Stop, StopAck
-from hitl.speech.grounding import is_stop
+from hitl.messages import Ack, Correction, Message, Request, Resume, Stop, StopAck, Undo, Welcome
+from hitl.speech.intents import intent_of
 
 _POLL_MS = 50
+_GONE = ("undone", "refused", "ignored")
 
 
 def say(text: str, settings: Settings, *, hold_s: float | None = None, wait_s: float = 3.0) -> str:
-    """Send `text` as a correction, or stop the robot, and return what became of it in one sentence.
+    """Send `text` as a correction, or steer the loop as it asks, and return what became of it in one sentence.
 
-    Raises InputError for text that cannot be a correction or that the backend refused, StorageError where it could not
-    be kept, UnavailableError where a stop reached no robot within `wait_s` seconds.
+    Raises InputError for text that cannot be a correction, that the backend refused, or that takes back nothing;
+    StorageError where it could not be kept; UnavailableError where a stop reached no robot, or nobody knew what to
+    take back, within `wait_s` seconds.
     """
     text = check_text(text)
     outbox = Outbox(outbox_path(settings))
     try:
         link = Link(endpoints_of(settings), "say", settings.author_name, keys=client_keys_of(settings), outbox=outbox)
         try:
-            return _stop(link, settings, wait_s) if is_stop(text) else _correct(link, settings, text, hold_s, wait_s)
+            return _Speaker(link, outbox, settings.author_name, wait_s).say(text, hold_s)
         finally:
             link.close()
     finally:
         outbox.close()
 
 
-def _correct(link: Link, settings: Settings, text: str, hold_s: float | None, wait_s: float) -> str:
-    clock = SystemClock()
-    correction = Correction(
-        id=new_ulid(), author=settings.author_name, stamp_ns=clock.now_ns(), text=text, hold_s=hold_s
-    )
-    link.submit(correction)
-    answer = _wait_for_ack(link, correction.id, clock, wait_s)
-    if answer is None:
-        why = f" ({link.refused})" if link.refused else ""
-        return (
-            f'no backend saved "{text}" within {wait_s:g} s{why}: it is kept ({link.unsaved} waiting) and goes out '
-            "once, with the next hitl say or window that meets the backend"
+@dataclass
+class _Speaker:
+    """One person at one link, who waits `wait_s` seconds for each answer."""
+
+    link: Link
+    outbox: Outbox
+    author: str
+    wait_s: float
+    clock: Clock = SystemClock()
+
+    def say(self, text: str, hold_s: float | None) -> str:
+        """Do what the words ask for; what became of it."""
+        match intent_of(text):
+            case "stop":
+                return self._stop()
+            case "go on":
+                return self._go_on()
+            case "undo":
+                target, words = self._newest()
+                return self._ask(Undo(**self._stamp(), target=target), f'taken back "{words}"')
+            case _:
+                return self._ask(Correction(**self._stamp(), text=text, hold_s=hold_s), f'"{text}"')
+
+    def _stamp(self) -> dict[str, Any]:
+        return {"id": new_ulid(), "author": self.author, "stamp_ns": self.clock.now_ns()}
+
+    def _go_on(self) -> str:
+        """Like a stop, it is not delivered late: nobody stands by then."""
+        resume = Resume(**self._stamp(), by_words=True)
+        answer = self._submit(resume)
+        if answer is None:
+            self.outbox.remove(resume.id)
+            why = self.link.refused or f"no backend answered within {self.wait_s:g} s"
+            raise UnavailableError(f"the robot does not go on: {why}.", field="resume", hint="Say it again later.")
+        if answer.error:
+            raise InputError(answer.error, field="resume")
+        return "told the robot to go on; a pressed STOP and a fault wait for Resume"
+
+    def _ask(self, request: Correction | Undo, words: str) -> str:
+        answer = self._submit(request)
+        if answer is None:
+            why = f" ({self.link.refused})" if self.link.refused else ""
+            return (
+                f"no backend saved {words} within {self.wait_s:g} s{why}: it is kept ({self.link.unsaved} waiting) "
+                "and goes out once, with the next hitl say or window that meets the backend"
+            )
+        if answer.error:
+            raise InputError(answer.error, field="text")
+        return f"saved: {words}"
+
+    def _submit(self, request: Request) -> Ack | None:
+        """Send it, and older words of the outbox meanwhile; None where it was not answered."""
+        self.link.submit(request)
+        answer: Ack | None = None
+
+        def done(message: Message) -> bool:
+            nonlocal answer
+            if isinstance(message, Ack) and message.id == request.id:
+                answer = message
+            return answer is not None and not self.link.unsaved
+
+        self._until(done)
+        return answer
+
+    def _newest(self) -> tuple[str, str]:
+        """Id and words of this person's newest correction that can still be undone, also one that waits here."""
+        waiting = self.outbox.pending()
+        undone = {request.target for request in waiting if isinstance(request, Undo)}
+        mine = {r.id: r.text for r in waiting if isinstance(r, Correction) and r.author == self.author}
+        welcome: Welcome | None = None
+
+        def told(message: Message) -> bool:
+            nonlocal welcome
+            welcome = message if isinstance(message, Welcome) else welcome
+            return welcome is not None
+
+        self._until(told)
+        if welcome is None:
+            why = self.link.refused or "no backend said what there is"
+            raise UnavailableError(f"nothing is taken back: {why}.", field="undo", hint="Start it: hitl backend.")
+        for status in welcome.corrections:
+            if status.author == self.author and status.state not in _GONE:
+                mine[status.id] = status.text
+        left = sorted(set(mine) - undone)
+        if not left:
+            raise InputError(
+                f"{self.author} has no correction in this session that can still be taken back.",
+                field="undo",
+                hint="Only one's own are meant; the window undoes those of others.",
+            )
+        return left[-1], mine[left[-1]]
+
+    def _stop(self) -> str:
+        stop = Stop(**self._stamp(), reason="hitl say", by_words=True)
+        self.link.stop(stop)
+        tick = -1
+
+        def answered(message: Message) -> bool:
+            nonlocal tick
+            if isinstance(message, StopAck) and message.id == stop.id:
+                tick = message.tick
+            return tick >= 0
+
+        self._until(answered)
+        if tick >= 0:
+            return f'stopped in tick {tick}; only "go on" or Resume lets it move again'
+        raise UnavailableError(
+            f"no robot answered the stop within {self.wait_s:g} s.",
+            field="stop",
+            hint="Use the robot's own emergency stop.",
         )
-    if answer.error:
-        raise InputError(answer.error, field="text")
-    return f'saved: "{text}"'
 
-
-def _wait_for_ack(link: Link, request_id: str, clock: Clock, wait_s: float) -> Ack | None:
-    """The answer to `request_id`; waits on for older words of the outbox while time is left."""
-    answer: Ack | None = None
-    end_ns = clock.now_ns() + round(wait_s * 1e9)
-    while clock.now_ns() < end_ns and (answer is None or link.unsaved):
-        for received in link.poll(_POLL_MS):
-            if isinstance(received.message, Ack) and received.message.id == request_id:
-                answer = received.message
-    return answer
-
-
-def _stop(link: Link, settings: Settings, wait_s: float) -> str:
-    clock = SystemClock()
-    stop = Stop(id=new_ulid(), author=settings.author_name, stamp_ns=clock.now_ns(), reason="hitl say")
-    link.stop(stop)
-    end_ns = clock.now_ns() + round(wait_s * 1e9)
-    while clock.now_ns() < end_ns:
-        for received in link.poll(_POLL_MS):
-            if isinstance(received.message, StopAck) and received.message.id == stop.id:
-                return f"stopped in tick {received.message.tick}; only an explicit resume lets it move again"
-    raise UnavailableError(
-        f"no robot answered the stop within {wait_s:g} s.", field="stop", hint="Use the robot's own emergency stop."
-    )
+    def _until(self, done: Callable[[Message], bool]) -> None:
+        """Look at what comes until `done` says so, or the time is over."""
+        end_ns = self.clock.now_ns() + round(self.wait_s * 1e9)
+        while self.clock.now_ns() < end_ns:
+            if any([done(received.message) for received in self.link.poll(_POLL_MS)]):
+                return

@@ -171,7 +171,8 @@ class RobotNode:
         now_ns = self._clock.now_ns()
         if isinstance(message, Stop):
             with self._lock:
-                tick = self._core.stop(message.id, message.reason or f"stopped by {message.author}")
+                reason = message.reason or f"stopped by {message.author}"
+                tick = self._core.stop(message.id, reason, by_words=message.by_words)
             self._link.send(StopAck(id=message.id, tick=tick, stamp_ns=now_ns))
         elif isinstance(message, ActionChunk):
             if len(received.payloads) != 1:
@@ -193,8 +194,8 @@ class RobotNode:
         duplicate = message.id in self._answered
         if not duplicate:
             with self._lock:
-                cleared = self._core.resume(message.id)
-            self._answer(message.id, "" if cleared else "the robot was stopped again after this resume.")
+                refused = self._core.resume(message.id, by_words=message.by_words)
+            self._answer(message.id, refused)
         self._out.ack(Ack(id=message.id, error=self._answered[message.id], duplicate=duplicate))
 
     def _answer(self, request_id: str, error: str) -> None:

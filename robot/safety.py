@@ -7,7 +7,8 @@ policies, and is told the time. One owner at a time (robot/node.py guards it wit
 - Limits: positions are clipped to the spec; a target moves by at most `max_speed / rate_hz` in one tick.
 - Chunks that are not finite, of another shape or of another episode are refused with a reason; rows of past ticks are
   skipped; a chunk's targets are blended from what the robot would have done over the first ticks, so nothing jumps.
-- Stop and fault latch: only an explicit resume, younger than the stop, clears them.
+- Stop and fault latch: only an explicit resume, younger than the stop, clears them. A stop by words only pauses: words
+  resume it, too. Words never resume a pressed stop or a fault, and a pause never hides one.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ MAX_AHEAD_TICKS = 50
 
 
 _NO_ACTIONS = "no actions yet"
+_GRAVITY: dict[Mode, int] = {"paused": 1, "stopped": 2, "fault": 3}
+"""Of what is latched the graver stays, whichever came first."""
 
 
 class Refusal(StrEnum):
@@ -144,11 +147,15 @@ class SafetyCore:
         self._sent = np.array(targets, dtype=np.float64)
         self._tick += 1
 
-    def stop(self, stop_id: str, reason: str) -> int:
-        """Latch: hold from the present tick on until resumed. Returns that tick; stopping twice keeps the later id."""
+    def stop(self, stop_id: str, reason: str, *, by_words: bool = False) -> int:
+        """Latch: hold from the present tick on until resumed. Returns that tick; stopping twice keeps the later id.
+
+        `by_words` pauses; where a pressed stop or a fault is latched that one stays.
+        """
         self._stop_id = max(self._stop_id, stop_id)
-        if self._latched is None or self._latched[0] != "fault":
-            self._latched = ("stopped", reason or "stop")
+        mode: Mode = "paused" if by_words else "stopped"
+        if self._latched is None or _GRAVITY[mode] >= _GRAVITY[self._latched[0]]:
+            self._latched = (mode, reason or "stop")
         self._running = None
         return self._tick
 
@@ -157,16 +164,21 @@ class SafetyCore:
         self._latched = ("fault", reason)
         self._running = None
 
-    def resume(self, resume_id: str) -> bool:
-        """Clear stop or fault. False where the stop is younger than the resume (ULIDs carry the time)."""
+    def resume(self, resume_id: str, *, by_words: bool = False) -> str:
+        """Clear pause, stop or fault, `by_words` only a pause. Returns why it was refused, empty where it was not:
+        also a stop that is younger than the resume stays (ULIDs carry the time).
+        """
+        if by_words and self._latched is not None and self._latched[0] != "paused":
+            mode, reason = self._latched
+            return reason if mode == "fault" else "STOP was pressed; press Resume."
         if resume_id < self._stop_id:
-            return False
+            return "the robot was stopped again after this resume."
         self._latched, self._idle = None, _NO_ACTIONS
-        return True
+        return ""
 
     @property
     def latched(self) -> bool:
-        """Whether a stop or fault waits for a resume."""
+        """Whether a pause, stop or fault waits for a resume."""
         return self._latched is not None
 
     def _read(self, header: ActionChunk, payload: bytes | memoryview) -> tuple[Refusal | None, Array | None]:

@@ -229,11 +229,17 @@ def test_say_keeps_nothing_that_is_no_correction(settings: Settings) -> None:
     assert kept(settings) == []
 
 
-@pytest.mark.parametrize("text", ["stop", "STOP!", "Stop."])
-def test_a_stop_is_never_delivered_late(text: str, settings: Settings) -> None:
-    with pytest.raises(UnavailableError, match="stop"):
+@pytest.mark.parametrize(
+    ("text", "field"), [("stop", "stop"), ("STOP!", "stop"), ("wait", "stop"), ("go on", "resume"), ("undo", "undo")]
+)
+def test_what_steers_the_loop_is_never_delivered_late(text: str, field: str, settings: Settings) -> None:
+    with pytest.raises(UnavailableError, match=field):
         say(text, settings, wait_s=0.05)
-    assert kept(settings) == []
+    outbox = Outbox(outbox_path(settings))
+    try:
+        assert outbox.pending() == []
+    finally:
+        outbox.close()
 
 
 # -- keys ---------------------------------------------------------------------------------------------------------

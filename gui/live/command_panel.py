@@ -7,6 +7,7 @@ from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QFrame, QGridLayout, QSizePolicy, QWidget
 
 from gui.actions import Registry, keys_shown
+from gui.notices import PAUSED
 from gui.state import LiveState
 from gui.theme import GRID, Theme
 from gui.widgets.basics import ElidedLabel, column, command_button, label, row
@@ -281,7 +282,8 @@ class CommandPanel(QFrame):
 def tag_of(state: LiveState) -> tuple[str, str, str]:
     """The word for who set the command, with its two colours."""
     if state.stopped:
-        word = "Fault" if state.robot is not None and state.robot.mode == "fault" else "Stopped"
+        mode = state.robot.mode if state.robot is not None else "stopped"
+        word = {"fault": "Fault", "paused": "Paused"}.get(mode, "Stopped")
         return word if state.stop_asked is None else "Stopping", "on_danger", "danger"
     if state.command is None or not state.connected:
         return "", "policy", "policy_soft"
@@ -302,6 +304,8 @@ def stop_words(state: LiveState) -> str:
 
 def why_words(state: LiveState) -> str:
     """One sentence on where the running command comes from."""
+    if state.paused:
+        return PAUSED
     if state.stopped:
         return "Nothing moves until you resume." if state.stop_asked is None else "Waiting for the robot to confirm."
     command = state.command

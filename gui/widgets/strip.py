@@ -98,9 +98,10 @@ class Strip(QFrame):
         failed = bool(state.backend and state.backend.recording_error and state.connected)
         self._recording.setText("Recording failed" if failed else "● Recording" if recording else "")
         restyle(self._recording, "tone", "danger" if failed else "")
-        words = {"stopped": "Stopped", "fault": "Fault", "offline": "No backend", "robot_stale": "No robot"}
+        words = {"stopped": "Stopped", "fault": "Fault", "paused": "Paused", "offline": "No backend",
+                 "robot_stale": "No robot"}  # fmt: skip
         self._state.setText("Stop requested" if state.stop_asked else words.get(phase, ""))
-        restyle(self._state, "tone", "danger" if state.stopped else "warn")
+        restyle(self._state, "tone", "danger" if state.stopped and not state.paused else "warn")
         can_resume = state.stopped and state.stop_asked is None and state.connected
         self._registry.enable("robot.new_episode", phase not in ("offline", "starting", "no_robot"))
         self._registry.enable("robot.resume", can_resume)

@@ -4,6 +4,7 @@ A correction replaces the running command in the call that brings it, and its fi
 newest observation. It holds until it is done, released, undone or its time is over. When it is done the robot waits a
 moment for the next words, as people guide in several; then, or at once in the other cases, the high level goes on. The
 low level runs once an observation; the high level is asked at its rate and whenever a command is finished.
+A correction of low certainty changes nothing: it is asked what was meant, for a while, until somebody has chosen.
 
 One thread owns a controller. Calls append to an output list that `drain` returns; the owner sends and logs it.
 Policies speak poses `(12,)`, the robot joints `(action_size,)`; the embodiment converts.
@@ -12,132 +13,31 @@ Policies speak poses `(12,)`, the robot joints `(action_size,)`; the embodiment 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, cast
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from hitl.backend.parts import Array, Chunk, Embodiment, Policy, Rules, Seen, StopWanted
+from hitl.backend.questions import Questions
 from hitl.clock import Clock, new_ulid
 from hitl.messages import (
     ActionChunk,
     Alternative,
     CommandStatus,
     CorrectionEvent,
+    CorrectionSource,
     CorrectionState,
     CorrectionStatus,
-    Observation,
     OutcomeEvent,
     RobotState,
     Source,
 )
 
-Array = NDArray[np.float64]
-Images = dict[str, NDArray[np.uint8]]
-
 ALTERNATIVES = 5
 EVENT_WINDOW_S = 2.0
 """A correction is an example for the observations of this long before it; the published system's margin."""
-
-
-class LowLevelOutput(Protocol):
-    """What the low level answers: `pose_chunk` float `(steps, 12)`, absolute targets; `done` probability."""
-
-    @property
-    def pose_chunk(self) -> Any: ...
-
-    @property
-    def done(self) -> float: ...
-
-
-class Proposal(Protocol):
-    """What the high level would do next: texts with probabilities, most probable first."""
-
-    @property
-    def texts(self) -> Sequence[str]: ...
-
-    @property
-    def probabilities(self) -> Sequence[float]: ...
-
-
-class Policy(Protocol):
-    """What the controller needs of a hierarchical policy (policies/hierarchy/policy.py is one)."""
-
-    def start(self, text: str, pose_target: Array) -> Any:
-        """Begin a command at `(12,)` commanded pose; the result is passed back to `act`."""
-        ...
-
-    def act(self, images: Images, pose: Array, pose_target: Array, command: Any, elapsed_s: float) -> LowLevelOutput:
-        """Low level: one chunk from the newest pictures and poses."""
-        ...
-
-    def remember(self, images: Images, pose: Array, stamp_ns: int) -> None:
-        """Take an observation into the high level's history."""
-        ...
-
-    def propose(self) -> Proposal:
-        """High level: the next command, from the history."""
-        ...
-
-    def forget(self) -> None:
-        """Empty the history, at the start of an episode."""
-        ...
-
-
-class Embodiment(Protocol):
-    """Joints of one robot to poses and back."""
-
-    def pose_of(self, joints: Array) -> Array:
-        """`(..., action_size)` -> `(..., 12)`."""
-        ...
-
-    def joints_of(self, pose: Array) -> Array:
-        """`(..., 12)` -> `(..., action_size)`; not finite raises ValueError."""
-        ...
-
-
-@dataclass(frozen=True)
-class Rules:
-    """When commands end and change; the settings of the same names say more."""
-
-    hold_s: float = 8.0
-    high_level_hz: float = 2.0
-    done_threshold: float = 0.5
-    done_observations: int = 3
-    min_command_s: float = 0.5
-    pause_s: float = 0.8
-    switch_probability: float = 0.5
-    switch_asks: int = 2
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One observation with its payloads."""
-
-    observation: Observation
-    joints: Array
-    targets: Array
-    images: Images
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Actions for the robot: `rows` float64 `(steps, action_size)`, made from pictures of `captured_ns`."""
-
-    header: ActionChunk
-    rows: Array
-    captured_ns: int
-
-
-@dataclass(frozen=True)
-class StopWanted:
-    """A person said "stop": the correction `id` asks for the latched stop."""
-
-    id: str
-    author: str
-    said: str
 
 
 Output = Chunk | CommandStatus | CorrectionStatus | OutcomeEvent | StopWanted
@@ -202,6 +102,7 @@ class Controller:
         self._recent: deque[tuple[int, str]] = deque()
         self._statuses: dict[str, CorrectionStatus] = {}
         self._undone: set[str] = set()
+        self._questions = Questions()
         self._chunks = 0
         self._steps = 1
         self._out: list[Output] = []
@@ -267,16 +168,49 @@ class Controller:
     # -- what people ask for --------------------------------------------------------------------------------------
 
     def correct(self, event: CorrectionEvent) -> None:
-        """Let the correction act, in this call. One that was undone before it arrived is kept and never acts."""
+        """Let the correction act, in this call, or ask what was meant. One that was undone before it arrived is kept,
+        and never acts."""
         self._statuses[event.id] = _status(event, "saved")
         self._out.append(self._statuses[event.id])
         if event.id in self._undone:
             self._end(event.id, "undone")
             return
+        for asked in self._questions.close_of(event.author):
+            self._end(asked, "replaced")
         if event.grounding == "stop":
             self._out.append(StopWanted(event.id, event.author, event.text))
             self._end(event.id, "done")
-            return
+        elif event.certainty == "low" and event.choices:
+            self._questions.ask(event, self._clock.now_ns() + round(self._rules.ask_s * 1e9))
+            self._tell(event.id, "asked")
+        else:
+            self._begin_correction(event)
+
+    def ignore(self, event: CorrectionEvent) -> None:
+        """Spoken words that were no command: they are kept, and nothing follows from them."""
+        self._statuses[event.id] = _status(event, "saved")
+        self._end(event.id, "ignored")
+
+    def choose(self, correction_id: str, command: str) -> str:
+        """Let a correction that was asked about act now, as `command`. Returns why it cannot; empty where it does."""
+        self._ask_no_longer()
+        event = self._questions.get(correction_id)
+        if event is None:
+            state = self._statuses[correction_id].state if correction_id in self._statuses else "not known"
+            return f"nobody is asked about this correction any more: it is {state}. Say it again."
+        if command not in event.choices:
+            known = " or ".join(f"“{choice}”" for choice in event.choices)
+            return f"“{command}” was not offered. Choose {known}, or say it anew."
+        self._questions.close(correction_id)
+        chosen = msgspec.structs.replace(
+            event, command=command, grounding="near", similarity=1.0, certainty="high", choices=[]
+        )
+        self._statuses[event.id] = _status(chosen, "saved")
+        self._out.append(self._statuses[event.id])
+        self._begin_correction(chosen)
+        return ""
+
+    def _begin_correction(self, event: CorrectionEvent) -> None:
         self._end_correction("replaced")
         self._finished = None
         self._command = _Command(event.id, event.command, "person", self._clock.now_ns(), 1.0, event, event.hold_s)
@@ -292,10 +226,11 @@ class Controller:
         """Take a correction back: where it acts its effect ends now, where it has ended it is marked, and one that is
         still under way will not act."""
         self._undone.add(correction_id)
+        self._questions.close(correction_id)
         if self._command is not None and self._command.id == correction_id:
             self._end_correction("undone")
             self._act_now()
-        elif correction_id in self._statuses and self._statuses[correction_id].state != "undone":
+        elif correction_id in self._statuses and self._statuses[correction_id].state not in ("undone", "ignored"):
             self._end(correction_id, "undone")
 
     def set_hold(self, hold_s: float) -> None:
@@ -313,6 +248,8 @@ class Controller:
         One that came before there was an episode acts in this one, and its time begins now.
         """
         if self._episode:
+            for asked in self._questions.close_all():
+                self._end(asked, "expired")
             self._end_correction("expired")
             self._command = None
         elif self._command is not None:
@@ -350,6 +287,7 @@ class Controller:
         self._recent.append((self._clock.now_ns(), f"{seen.observation.episode}/{seen.observation.tick}"))
         self._forget_old()
         self._unremembered = self._policy is not None
+        self._ask_no_longer()
         if self._robot_latched():
             return
         self.expire()
@@ -373,7 +311,8 @@ class Controller:
         return False
 
     def expire(self) -> None:
-        """End a command that is over; to be called now and then where observations may have stopped."""
+        """End commands and questions that are over; to be called now and then where observations may have stopped."""
+        self._ask_no_longer()
         command = self._command
         if command is None:
             return
@@ -400,6 +339,10 @@ class Controller:
         if command is None or not command.hold_s or not self._episode:
             return 0
         return command.since_ns + round(command.hold_s * 1e9)
+
+    def _ask_no_longer(self) -> None:
+        for asked in self._questions.close_over(self._clock.now_ns()):
+            self._end(asked, "expired")
 
     def _remember(self) -> None:
         policy, seen = self._policy, self._seen
@@ -522,7 +465,7 @@ class Controller:
         self._out.append(self._statuses[correction_id])
 
     def _robot_latched(self) -> bool:
-        return self._state is not None and self._state[0].mode in ("stopped", "fault")
+        return self._state is not None and self._state[0].mode in ("paused", "stopped", "fault")
 
     def _forget_old(self) -> None:
         oldest_ns = self._clock.now_ns() - EVENT_WINDOW_S * 1e9
@@ -541,4 +484,7 @@ def _status(event: CorrectionEvent, state: CorrectionState) -> CorrectionStatus:
         author=event.author,
         session_ns=event.session_ns,
         episode=event.episode,
+        source=cast(CorrectionSource, event.source),
+        certainty=event.certainty,
+        choices=event.choices,
     )

@@ -17,12 +17,17 @@ from typing import Protocol
 
 import numpy as np
 
-from hitl.backend.controller import Array, Chunk, Controller, Policy, Seen, StopWanted
+from hitl.backend.controller import Chunk, Controller, Seen, StopWanted
 from hitl.backend.ledger import Entry, Ledger
+from hitl.backend.parts import Array, Policy
 from hitl.clock import Clock
 from hitl.errors import HitlError
 from hitl.messages import (
+    AUDIO_RATE,
+    MAX_AUDIO_BYTES,
     Ack,
+    Certainty,
+    Choose,
     CommandStatus,
     Correction,
     CorrectionEvent,
@@ -30,6 +35,7 @@ from hitl.messages import (
     Grounding,
     NewEpisode,
     OutcomeEvent,
+    Reading,
     Release,
     Request,
     RequestEvent,
@@ -38,12 +44,24 @@ from hitl.messages import (
     SetHold,
     Stop,
     Undo,
+    Utterance,
+    UtteranceEvent,
 )
 
 log = logging.getLogger("hitl.backend")
 
 _IDLE_S = 0.1
-_KINDS = {Release: "release", Undo: "undo", SetHold: "set_hold", NewEpisode: "new_episode", Resume: "resume"}
+_LONGEST_NS = MAX_AUDIO_BYTES * 1_000_000_000 // (2 * AUDIO_RATE)
+_KINDS = {
+    Release: "release",
+    Undo: "undo",
+    Choose: "choose",
+    SetHold: "set_hold",
+    NewEpisode: "new_episode",
+    Resume: "resume",
+    Stop: "stop",
+}
+_Applied = Release | Undo | Choose | SetHold | NewEpisode | Resume | Stop
 
 
 class Grounded(Protocol):
@@ -59,15 +77,44 @@ class Grounded(Protocol):
     def similarity(self) -> float: ...
 
 
+class Decided(Protocol):
+    """What a correction was taken for, and how surely (hitl/speech/certainty.py makes them)."""
+
+    @property
+    def grounded(self) -> Grounded: ...
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def certainty(self) -> Certainty: ...
+
+    @property
+    def choices(self) -> Sequence[str]: ...
+
+    @property
+    def ignored(self) -> bool: ...
+
+
+class Decide(Protocol):
+    """Takes a correction's words, all readings of them where they were spoken, and says what they are taken for."""
+
+    def __call__(self, text: str, heard: float, readings: Sequence[Reading], *, spoken: bool) -> Decided: ...
+
+
 @dataclass(frozen=True)
 class Model:
-    """A loaded model: the policy, how texts are grounded in its command bank, and what it is called."""
+    """A loaded model: the policy, how texts are grounded in its command bank, and what it is called.
+
+    `decide`: None takes every correction for what its text is grounded in, without doubt.
+    """
 
     policy: Policy
     ground: Callable[[str], Grounded]
     commands: Sequence[str]
     name: str
     device: str
+    decide: Decide | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +123,15 @@ class Saved:
 
     request: Request
     peer: bytes
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What the saved utterance sounded like, for the recording; its first sample is at `session_ns`."""
+
+    utterance: str
+    session_ns: int
+    samples: bytes
 
 
 @dataclass(frozen=True)
@@ -95,6 +151,19 @@ class _Asked:
 @dataclass(frozen=True)
 class _Begun:
     episode: str
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What a correction was taken for."""
+
+    grounding: Grounding
+    command: str
+    similarity: float
+    text: str
+    certainty: Certainty = "high"
+    choices: Sequence[str] = ()
+    ignored: bool = False
 
 
 Delivered = Chunk | CommandStatus | StopWanted | Loaded
@@ -270,12 +339,16 @@ class Engine:
             self._ledger.put(Entry(None, (_duplicate(request.id, asked.peer),)))
         elif isinstance(request, Correction):
             self._correct(request, asked.peer)
+        elif isinstance(request, Choose):
+            self._choose(request, asked.peer)
+        elif isinstance(request, Utterance):
+            self._keep(request, asked.peer)
         else:
             self._apply(request, asked.peer)
 
     def _correct(self, correction: Correction, peer: bytes) -> None:
         wanted, probability = self._controller.wanted()
-        kind, command, similarity = self._ground(correction.text)
+        taken = self._decide(correction)
         event = CorrectionEvent(
             id=correction.id,
             session=self._session,
@@ -283,40 +356,79 @@ class Engine:
             session_ns=self._now_ns(),
             author=correction.author,
             source=correction.source,
-            text=correction.text,
-            command=command,
-            grounding=kind,
-            similarity=similarity,
+            text=taken.text,
+            command=taken.command,
+            grounding=taken.grounding,
+            similarity=taken.similarity,
             policy_command=wanted,
             policy_probability=probability,
             observations=self._controller.recent_observations(),
             hold_s=self._controller.hold_s if correction.hold_s is None else correction.hold_s,
+            heard=correction.heard,
+            readings=correction.readings,
+            certainty=taken.certainty,
+            choices=list(taken.choices),
         )
         self._ledger.put(Entry(event, (Saved(correction, peer),)))
-        self._controller.correct(event)
+        if taken.ignored:
+            self._controller.ignore(event)
+        else:
+            self._controller.correct(event)
 
-    def _ground(self, text: str) -> tuple[Grounding, str, float]:
-        """Kind, command and similarity. A model that cannot ground keeps the words as they are: they are saved."""
-        if self._model is None:
-            return "new", text.strip(), 0.0
+    def _decide(self, correction: Correction) -> _Taken:
+        """What the words are taken for. A model that cannot ground keeps them as they are: they are saved."""
+        text, model = correction.text, self._model
         try:
-            grounded = self._model.ground(text)
+            if model is None:
+                return _Taken("new", text.strip(), 0.0, text)
+            if model.decide is None:
+                grounded = model.ground(text)
+                return _Taken(grounded.kind, grounded.command, _similarity(grounded), text)
+            spoken = correction.source == "voice"
+            found = model.decide(text, correction.heard, correction.readings, spoken=spoken)
         except Exception:
             log.exception("grounding failed; the words are kept as they are")
-            return "new", text.strip(), 0.0
-        return grounded.kind, grounded.command, float(np.clip(grounded.similarity, -1.0, 1.0))
+            return _Taken("new", text.strip(), 0.0, text)
+        grounded = found.grounded
+        similarity = _similarity(grounded)
+        return _Taken(
+            grounded.kind, grounded.command, similarity, found.text, found.certainty, found.choices, found.ignored
+        )
 
-    def _apply(self, request: Release | Undo | SetHold | NewEpisode | Resume | Stop, peer: bytes) -> None:
-        event = RequestEvent(
-            id=request.id,
+    def _choose(self, request: Choose, peer: bytes) -> None:
+        """The choice is logged where it takes effect; else its sender hears why it does not."""
+        refused = self._controller.choose(request.target, request.command)
+        if refused:
+            self._ledger.put(Entry(None, (Answer(Ack(id=request.id, error=refused), peer),)))
+        else:
+            self._ledger.put(Entry(self._event(request), (Saved(request, peer),)))
+
+    def _keep(self, utterance: Utterance, peer: bytes) -> None:
+        """Log what was said; its sound goes to the recording, at the time at which it was said."""
+        session_ns = self._said_ns(utterance.stamp_ns)
+        before_ns = min(utterance.stamp_ns - utterance.began_ns, _LONGEST_NS)
+        event = UtteranceEvent(
+            id=utterance.id,
             session=self._session,
             episode=self._controller.episode,
-            session_ns=self._now_ns(),
-            author=request.author,
-            kind="stop" if isinstance(request, Stop) else _KINDS[type(request)],  # type: ignore[arg-type]
-            target=request.target if isinstance(request, Undo) else "",
-            detail=_detail(request),
+            session_ns=session_ns,
+            author=utterance.author,
+            text=utterance.text,
+            correction=utterance.correction,
+            recognizer=utterance.recognizer,
+            duration_s=len(utterance.audio) / (2 * AUDIO_RATE),
         )
+        sound = Sound(utterance.id, session_ns - before_ns, utterance.audio)
+        self._ledger.put(Entry(event, (Saved(utterance, peer), sound)))
+
+    def _said_ns(self, stamp_ns: int) -> int:
+        """A stamp on the session clock; now, for one that this session cannot have: kept from before it began, or from
+        a machine whose clock was not brought over."""
+        now_ns, session_ns = self._now_ns(), stamp_ns - self._session_start_ns
+        return session_ns if 0 <= session_ns <= now_ns else now_ns
+
+    def _apply(self, request: Release | Undo | SetHold | NewEpisode | Resume | Stop, peer: bytes) -> None:
+        event = self._event(request)
         self._ledger.put(Entry(event, () if isinstance(request, Stop) else (Saved(request, peer),)))
         if isinstance(request, Release):
             self._controller.release()
@@ -324,6 +436,18 @@ class Engine:
             self._controller.undo(request.target)
         elif isinstance(request, SetHold):
             self._controller.set_hold(request.hold_s)
+
+    def _event(self, request: _Applied) -> RequestEvent:
+        return RequestEvent(
+            id=request.id,
+            session=self._session,
+            episode=self._controller.episode,
+            session_ns=self._now_ns(),
+            author=request.author,
+            kind=_KINDS[type(request)],  # type: ignore[arg-type]
+            target=request.target if isinstance(request, Undo | Choose) else "",
+            detail=_detail(request),
+        )
 
     def _now_ns(self) -> int:
         return self._clock.now_ns() - self._session_start_ns
@@ -341,9 +465,17 @@ def _duplicate(request_id: str, peer: bytes) -> Answer:
     return Answer(Ack(id=request_id, duplicate=True), peer)
 
 
-def _detail(request: Release | Undo | SetHold | NewEpisode | Resume | Stop) -> str:
+def _similarity(grounded: Grounded) -> float:
+    return float(np.clip(grounded.similarity, -1.0, 1.0))
+
+
+def _detail(request: _Applied) -> str:
+    if isinstance(request, Choose):
+        return request.command
     if isinstance(request, SetHold):
         return f"{request.hold_s:g} s"
     if isinstance(request, NewEpisode):
         return f"seed {request.seed}, shift {request.shift}"
+    if isinstance(request, Resume):
+        return "by words" if request.by_words else ""
     return request.reason if isinstance(request, Stop) else ""

@@ -5,12 +5,15 @@ torch is imported when a model is loaded, so the backend serves (and keeps corre
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hitl.backend.engine import Model
 from hitl.backend.registry import ModelRegistry
 from hitl.config import Settings
 from hitl.errors import CheckpointError, MissingPackageError
+from hitl.messages import Reading
+from hitl.speech.certainty import Decided, decide
 from hitl.speech.grounding import ground
 
 
@@ -45,10 +48,15 @@ def load_model(settings: Settings) -> Model:
         ground("warm up the sentence encoder", policy.space)  # its first call takes longer than a correction may
     except PolicyError as error:
         raise CheckpointError(str(error), field=str(folder), hint="Corrections are kept; nothing acts.") from error
+
+    def decided(text: str, heard: float, readings: Sequence[Reading], *, spoken: bool) -> Decided:
+        return decide(text, heard, readings, policy.space, spoken=spoken)
+
     return Model(
         policy=policy,
         ground=lambda text: ground(text, policy.space),
         commands=list(policy.bank.texts),
         name=name,
         device=str(policy.device),
+        decide=decided,
     )

@@ -21,7 +21,7 @@ import numpy as np
 
 from hitl import kinematics
 from hitl.backend.controller import Chunk, Controller, Embodiment, Rules, Seen, StopWanted
-from hitl.backend.engine import Answer, Engine, Loaded, Model, Saved
+from hitl.backend.engine import Answer, Engine, Loaded, Model, Saved, Sound
 from hitl.backend.ledger import Entry, Ledger, Written
 from hitl.backend.robots import RobotDesk
 from hitl.backend.session_recorder import SessionRecorder
@@ -41,17 +41,15 @@ from hitl.messages import (
     Hello,
     NewEpisode,
     Observation,
-    Release,
+    Request,
     Resume,
     RobotState,
-    SetHold,
     Stop,
-    Undo,
     Welcome,
 )
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
-from hitl.speech.grounding import is_stop
+from hitl.speech.intents import intent_of
 
 log = logging.getLogger("hitl.backend")
 
@@ -74,6 +72,7 @@ def rules_of(settings: Settings) -> Rules:
         pause_s=settings.pause_s,
         switch_probability=settings.switch_probability,
         switch_asks=settings.switch_asks,
+        ask_s=settings.ask_s,
     )
 
 
@@ -173,7 +172,7 @@ class Backend:
         elif isinstance(message, Stop):
             self._desk.stopped()
             self._engine.ask(message, received.peer)
-        elif isinstance(message, Correction | Release | Undo | SetHold | NewEpisode | Resume):
+        elif isinstance(message, Request):
             self._request(received, message)
 
     def _hello(self, received: Received, hello: Hello) -> None:
@@ -197,10 +196,8 @@ class Backend:
         )
         self._hub.send("control", peer, welcome)
 
-    def _request(
-        self, received: Received, request: Correction | Release | Undo | SetHold | NewEpisode | Resume
-    ) -> None:
-        if isinstance(request, Correction) and is_stop(request.text):
+    def _request(self, received: Received, request: Request) -> None:
+        if isinstance(request, Correction) and intent_of(request.text) == "stop":
             self._stop(request.id, request.author, request.text)  # before the engine, which may be busy or loading
         if isinstance(request, NewEpisode):
             try:
@@ -211,14 +208,13 @@ class Backend:
         self._engine.ask(request, received.peer)
 
     def _stop(self, correction_id: str, author: str, said: str) -> None:
-        """Stop all robots because of a correction; once, whichever thread saw it first."""
+        """Pause all robots because of a correction; once, whichever thread saw it first."""
         if correction_id in self._stopped:
             return
         self._stopped.add(correction_id)
         self._desk.stopped()
-        self._hub.stop(
-            Stop(id=new_ulid(), author=author, stamp_ns=self._clock.now_ns(), reason=f"{author} said {said!r}")
-        )
+        reason = f"{author} said {said!r}"
+        self._hub.stop(Stop(id=new_ulid(), author=author, stamp_ns=self._clock.now_ns(), reason=reason, by_words=True))
 
     def _robot_state(self, received: Received, state: RobotState) -> None:
         now_ns = self._clock.now_ns()
@@ -312,13 +308,16 @@ class Backend:
         self._hub.send("robot", self._desk.peer, chunk.header, [chunk.rows.tobytes()])
         self._latencies.append((self._clock.now_ns() - chunk.captured_ns) / 1e6)
 
-    def _tell(self, item: Saved | Answer | CorrectionStatus, new: bool) -> None:
+    def _tell(self, item: Saved | Answer | Sound | CorrectionStatus, new: bool) -> None:
         """What may be told now that everything before it is on disk."""
         if isinstance(item, CorrectionStatus):
             self._statuses[item.id] = item
             self._hub.publish(item)
             if self._recorder is not None:
                 self._recorder.correction(self._session_ns(), item)
+        elif isinstance(item, Sound):
+            if new and self._recorder is not None:
+                self._recorder.voice(item.session_ns, item.utterance, item.samples)
         elif isinstance(item, Answer):
             self._hub.send("control", item.peer, item.ack)
         else:

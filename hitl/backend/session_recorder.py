@@ -5,6 +5,7 @@
     /command          each change of the running command
     /correction       each change of a correction
     /feedback         each event of the feedback log
+    /voice            what was said, from its first sound on
     /log              what the backend waits for, in words
 
 A recording that cannot be made or written is an error that is shown; the loop goes on without it.
@@ -82,6 +83,11 @@ class SessionRecorder:
         """What was written to the feedback log."""
         if self._recorder is not None:
             self._recorder.message("/feedback", event.session_ns, event)
+
+    def voice(self, session_ns: int, utterance_id: str, samples: bytes) -> None:
+        """The sound of an utterance that begins at `session_ns`: int16, mono, 16 kHz."""
+        if self._recorder is not None:
+            self._recorder.voice(session_ns, utterance_id, samples)
 
     def waiting(self, session_ns: int, text: str) -> None:
         """What the backend waits for, where that changed."""

@@ -15,9 +15,11 @@ import msgspec
 from hitl.clock import is_ulid
 from hitl.errors import InputError, MessageError
 from hitl.messages import (
+    MAX_AUDIO_BYTES,
     MAX_TEXT_CHARS,
     PROTOCOL,
     ActionChunk,
+    Choose,
     ControlMessage,
     Correction,
     CorrectionStatus,
@@ -31,12 +33,16 @@ from hitl.messages import (
     StopMessage,
     StreamMessage,
     Undo,
+    Utterance,
 )
 
 AnyMessage = StreamMessage | ControlMessage | StopMessage
 Payload = bytes | memoryview
 MAX_HEAD_BYTES = 4 << 20
-"""Longest message without its payloads: enough to answer a pasted megabyte by name instead of hanging up."""
+"""Longest message without its payloads: a minute of sound fits, and a pasted megabyte is answered by name."""
+
+MAX_READINGS = 10
+"""More readings of what was said are refused; the first few have nearly all the probability."""
 
 _MAGIC = b"HTL"
 _HEAD = _MAGIC + bytes([PROTOCOL])
@@ -126,22 +132,22 @@ def check_payloads(message: AnyMessage, payloads: Sequence[Payload]) -> None:
         )
 
 
-def check_text(text: str) -> str:
-    """`text` without surrounding white space, or InputError that names `text` and says what to do."""
+def check_text(text: str, field: str = "text") -> str:
+    """`text` without surrounding white space, or InputError that names the field and says what to do."""
     stripped = text.strip()
     if not stripped:
-        raise InputError("is empty", field="text", hint="Say in a few words what should be done.")
+        raise InputError("is empty", field=field, hint="Say in a few words what should be done.")
     if len(stripped) > MAX_TEXT_CHARS:
         raise InputError(
             f"has {len(stripped)} characters; at most {MAX_TEXT_CHARS} are taken",
-            field="text",
+            field=field,
             hint="Say it shorter.",
         )
     for position, letter in enumerate(stripped):
         if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp"):
             raise InputError(
                 f"has the control character U+{ord(letter):04X} at position {position}",
-                field="text",
+                field=field,
                 hint="Remove it; a correction is one line of plain text.",
             )
     return stripped
@@ -156,16 +162,61 @@ def check_request(request: Request) -> None:
             "must be 1 to 100 printable characters", field="author", hint="Set your name in the settings."
         )
     if isinstance(request, Correction):
-        check_text(request.text)
+        _check_words(request)
     if isinstance(request, Correction | SetHold) and request.hold_s is not None:
         if not math.isfinite(request.hold_s) or not 0 <= request.hold_s <= 86_400:
             raise InputError(
                 f"is {request.hold_s}; give 0 to 86400 seconds", field="hold_s", hint="0 holds until done or released."
             )
-    if isinstance(request, Undo) and not is_ulid(request.target):
+    if isinstance(request, Choose):
+        check_text(request.command, "command")
+    if isinstance(request, Utterance):
+        _check_utterance(request)
+    if isinstance(request, Undo | Choose) and not is_ulid(request.target):
         raise InputError(f"{request.target[:64]!r} is no ULID", field="target", hint="Give the id of a correction.")
     if isinstance(request, NewEpisode):
         if len(request.shift) > 100 or not request.shift.isprintable():
             raise InputError("must be a name of at most 100 printable characters", field="shift", hint="Use nominal.")
         if request.seed is not None and not 0 <= request.seed < 2**32:
             raise InputError(f"is {request.seed}; give 0 to 4294967295", field="seed", hint="Leave it out for any.")
+
+
+def _check_words(correction: Correction) -> None:
+    check_text(correction.text)
+    _check_share(correction.heard, "heard")
+    if len(correction.readings) > MAX_READINGS:
+        raise InputError(
+            f"has {len(correction.readings)}; at most {MAX_READINGS} are taken",
+            field="readings",
+            hint="Give the most probable ones.",
+        )
+    for reading in correction.readings:
+        check_text(reading.text, "readings")
+        _check_share(reading.probability, "readings")
+
+
+def _check_share(value: float, field: str) -> None:
+    if not 0.0 <= value <= 1.0:  # also not a number
+        raise InputError(f"is {value}; give 0 to 1", field=field, hint="It is a probability.")
+
+
+def _check_utterance(utterance: Utterance) -> None:
+    size = len(utterance.audio)
+    if not size or size % 2 or size > MAX_AUDIO_BYTES:
+        raise InputError(
+            f"has {size} bytes; give an even number from 2 to {MAX_AUDIO_BYTES}",
+            field="audio",
+            hint="Send int16 samples, mono, 16 kHz, of at most a minute.",
+        )
+    if utterance.text:
+        check_text(utterance.text)
+    if utterance.correction and not is_ulid(utterance.correction):
+        raise InputError(
+            f"{utterance.correction[:64]!r} is no ULID", field="correction", hint="Give the id of what came of it."
+        )
+    if len(utterance.recognizer) > 100 or not utterance.recognizer.isprintable():
+        raise InputError("must be at most 100 printable characters", field="recognizer", hint="Give its name.")
+    if utterance.began_ns > utterance.stamp_ns:
+        raise InputError(
+            "is later than stamp_ns", field="began_ns", hint="The sound begins before its last word ends."
+        )

@@ -161,7 +161,7 @@ class Lockstep:
             elif isinstance(output, OutcomeEvent):
                 self._note(output)
             elif isinstance(output, StopWanted):
-                self._core.stop(output.id, output.said)
+                self._core.stop(output.id, output.said, by_words=True)
 
     def _note(self, event: LogEvent) -> None:
         self.events.append(event)

@@ -28,11 +28,13 @@ _decoder: msgspec.json.Decoder[LogEvent] = msgspec.json.Decoder(LogEvent)
 
 @dataclass(frozen=True)
 class CorrectionView:
-    """A correction as it stands now: `undone` by a later event, and how it ended (None while that is not known)."""
+    """A correction as it stands now: `undone` by a later event, how it ended (None while that is not known), and the
+    command that it acted as, or would have: where it was asked about, the one that a person chose."""
 
     event: CorrectionEvent
     undone: bool
     outcome: CorrectionState | None
+    command: str
 
 
 class FeedbackLog:
@@ -120,6 +122,7 @@ class FeedbackLog:
         """All corrections in order, with what later events say about them."""
         undone: set[str] = set()
         outcomes: dict[str, CorrectionState] = {}
+        chosen: dict[str, str] = {}
         given: list[CorrectionEvent] = []
         for event in self.events(session):
             if isinstance(event, CorrectionEvent):
@@ -128,11 +131,14 @@ class FeedbackLog:
                 outcomes[event.correction] = event.state
             elif isinstance(event, RequestEvent) and event.kind == "undo":
                 undone.add(event.target)
+            elif isinstance(event, RequestEvent) and event.kind == "choose":
+                chosen[event.target] = event.detail
         return [
             CorrectionView(
                 event,
                 event.id in undone or outcomes.get(event.id) == "undone",
                 "undone" if event.id in undone else outcomes.get(event.id),
+                chosen.get(event.id, event.command),
             )
             for event in given
         ]

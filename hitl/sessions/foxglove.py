@@ -1,13 +1,14 @@
 """Foxglove's well-known schemas as bytes, so that Foxglove, Rerun and the `mcap` tools show recordings as they are.
 
-`CompressedImage` in protobuf (https://docs.foxglove.dev/docs/sdk/schemas/compressed-image), written by hand from the
-protobuf wire format (https://protobuf.dev/programming-guides/encoding/): four fields need no code generator. `Log` and
-hitl's own messages as JSON with a JSON schema. Knows nothing of files.
+`CompressedImage` (https://docs.foxglove.dev/docs/sdk/schemas/compressed-image) and `RawAudio` (raw-audio there) in
+protobuf, written by hand from the wire format (https://protobuf.dev/programming-guides/encoding/): so few fields need
+no code generator. `Log` and hitl's own messages as JSON with a JSON schema. Knows nothing of files.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import struct
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -15,9 +16,11 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LOG_LEVELS: dict[LogLevel, int] = {"debug": 1, "info": 2, "warning": 3, "error": 4}
 IMAGE_SCHEMA = "foxglove.CompressedImage"
 LOG_SCHEMA = "foxglove.Log"
+AUDIO_SCHEMA = "foxglove.RawAudio"
+AUDIO_FORMAT = "pcm-s16"
 
-_BYTES_FIELD, _VARINT_FIELD = 2, 0
-_TYPE_INT64, _TYPE_INT32, _TYPE_STRING, _TYPE_MESSAGE, _TYPE_BYTES = 3, 5, 9, 11, 12
+_BYTES_FIELD, _VARINT_FIELD, _FIXED32_FIELD = 2, 0, 5
+_TYPE_INT64, _TYPE_INT32, _TYPE_FIXED32, _TYPE_STRING, _TYPE_MESSAGE, _TYPE_BYTES = 3, 5, 7, 9, 11, 12
 
 
 def compressed_image(stamp_ns: int, camera: str, data: bytes, encoding: str = "jpeg") -> bytes:
@@ -28,15 +31,12 @@ def compressed_image(stamp_ns: int, camera: str, data: bytes, encoding: str = "j
 def read_compressed_image(message: bytes) -> tuple[int, str, bytes, str]:
     """Stamp [ns since the Unix epoch], camera, data and encoding. Raises ValueError for other bytes."""
     fields = _fields(message)
-    stamp = _fields(bytes(fields.get(1, b"")))
-    seconds, nanos = int(stamp.get(1, 0)), int(stamp.get(2, 0))
     camera, data, encoding = (bytes(fields.get(number, b"")) for number in (4, 2, 3))
-    return seconds * 1_000_000_000 + nanos, camera.decode(), data, encoding.decode()
+    return _read_timestamp(fields), camera.decode(), data, encoding.decode()
 
 
 def image_descriptors() -> bytes:
     """The FileDescriptorSet (descriptor.proto) of `foxglove.CompressedImage`, which MCAP wants as its schema."""
-    timestamp = _text(1, b"Timestamp") + _field("seconds", 1, _TYPE_INT64) + _field("nanos", 2, _TYPE_INT32)
     image = (
         _text(1, b"CompressedImage")
         + _field("timestamp", 1, _TYPE_MESSAGE, ".google.protobuf.Timestamp")
@@ -44,9 +44,54 @@ def image_descriptors() -> bytes:
         + _field("data", 2, _TYPE_BYTES)
         + _field("format", 3, _TYPE_STRING)
     )
-    first = _file("google/protobuf/timestamp.proto", "google.protobuf", (), timestamp)
-    second = _file("foxglove/CompressedImage.proto", "foxglove", ("google/protobuf/timestamp.proto",), image)
-    return _text(1, first) + _text(1, second)
+    return _with_timestamp("foxglove/CompressedImage.proto", image)
+
+
+class Sound(NamedTuple):
+    """A block of sound: int16 samples, little-endian, interleaved; `stamp_ns` of the first since the Unix epoch."""
+
+    stamp_ns: int
+    samples: bytes
+    rate: int
+    channels: int
+    id: str
+    """Of what was said (a ULID)."""
+
+
+def raw_audio(sound: Sound) -> bytes:
+    """One block of sound."""
+    return (
+        _text(1, _timestamp(sound.stamp_ns))
+        + _text(2, sound.samples)
+        + _text(3, AUDIO_FORMAT.encode())
+        + _fixed32(4, sound.rate)
+        + _fixed32(5, sound.channels)
+        + _text(100, sound.id.encode())
+    )
+
+
+def read_raw_audio(message: bytes) -> Sound:
+    """A block of sound. Raises ValueError for other bytes and other formats."""
+    fields = _fields(message)
+    samples, encoding, sound_id = (bytes(fields.get(number, b"")) for number in (2, 3, 100))
+    if encoding.decode() != AUDIO_FORMAT:
+        raise ValueError(f"sound in the format {encoding.decode()!r} cannot be read")
+    rate, channels = int(fields.get(4, 0)), int(fields.get(5, 0))
+    return Sound(_read_timestamp(fields), samples, rate, channels, sound_id.decode())
+
+
+def audio_descriptors() -> bytes:
+    """The FileDescriptorSet of `foxglove.RawAudio`."""
+    audio = (
+        _text(1, b"RawAudio")
+        + _field("timestamp", 1, _TYPE_MESSAGE, ".google.protobuf.Timestamp")
+        + _field("data", 2, _TYPE_BYTES)
+        + _field("format", 3, _TYPE_STRING)
+        + _field("sample_rate", 4, _TYPE_FIXED32)
+        + _field("number_of_channels", 5, _TYPE_FIXED32)
+        + _field("message_id", 100, _TYPE_STRING)
+    )
+    return _with_timestamp("foxglove/RawAudio.proto", audio)
 
 
 def log_line(stamp_ns: int, level: LogLevel, text: str, name: str) -> bytes:
@@ -102,6 +147,23 @@ def _timestamp(stamp_ns: int) -> bytes:
     return _number(1, stamp_ns // 1_000_000_000) + _number(2, stamp_ns % 1_000_000_000)
 
 
+def _fixed32(number: int, value: int) -> bytes:
+    return _varint(number << 3 | _FIXED32_FIELD) + struct.pack("<I", value)
+
+
+def _read_timestamp(fields: dict[int, int | bytes]) -> int:
+    stamp = _fields(bytes(fields.get(1, b"")))
+    return int(stamp.get(1, 0)) * 1_000_000_000 + int(stamp.get(2, 0))
+
+
+def _with_timestamp(name: str, message: bytes) -> bytes:
+    """A FileDescriptorSet of one message of foxglove's, and the time stamp that it uses."""
+    timestamp = _text(1, b"Timestamp") + _field("seconds", 1, _TYPE_INT64) + _field("nanos", 2, _TYPE_INT32)
+    first = _file("google/protobuf/timestamp.proto", "google.protobuf", (), timestamp)
+    second = _file(name, "foxglove", ("google/protobuf/timestamp.proto",), message)
+    return _text(1, first) + _text(1, second)
+
+
 def _field(name: str, number: int, kind: int, type_name: str = "") -> bytes:
     optional = 1
     body = _text(1, name.encode()) + _number(3, number) + _number(4, optional) + _number(5, kind)
@@ -127,6 +189,11 @@ def _fields(data: bytes) -> dict[int, int | bytes]:
                 raise ValueError("a field is cut off")
             found[key >> 3] = data[position : position + length]
             position += length
+        elif key & 7 == _FIXED32_FIELD:
+            if position + 4 > len(data):
+                raise ValueError("a field is cut off")
+            (found[key >> 3],) = struct.unpack_from("<I", data, position)
+            position += 4
         else:
             raise ValueError(f"wire type {key & 7} is not used by these schemas")
     return found

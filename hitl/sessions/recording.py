@@ -1,4 +1,4 @@
-"""Recordings of a session: one MCAP file (https://mcap.dev/spec) of pictures, messages and log lines on one clock.
+"""Recordings of a session: one MCAP file (https://mcap.dev/spec) of pictures, sound, messages and log lines.
 
 A recorder never delays its caller: it takes references into a bounded queue, and a thread of its own encodes and
 writes. Pictures are dropped and counted when that thread falls behind. Chunks are small and written out each second,
@@ -27,11 +27,12 @@ from mcap.writer import CompressionType, Writer
 from numpy.typing import NDArray
 
 from hitl.errors import InputError, StorageError
-from hitl.messages import RobotState
+from hitl.messages import AUDIO_RATE, RobotState
 from hitl.sessions import foxglove
 
 FORMAT = "hitl-recording-1"
 STATE_TOPIC = "/robot/state"
+VOICE_TOPIC = "/voice"
 _CHUNK_BYTES = 512 * 1024
 _FLUSH_S = 1.0
 _MAX_PICTURES = 60
@@ -53,7 +54,7 @@ class RecordedState(msgspec.Struct, frozen=True, kw_only=True):
 class _Item:
     topic: str
     session_ns: int
-    body: msgspec.Struct | tuple[foxglove.LogLevel, str, str] | _Picture
+    body: msgspec.Struct | tuple[foxglove.LogLevel, str, str] | _Picture | _Voice
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,12 @@ class _Picture:
     width: int
     data: Picture
     encoding: Literal["raw", "jpeg"]
+
+
+@dataclass(frozen=True)
+class _Voice:
+    id: str
+    samples: bytes
 
 
 class Recorder:
@@ -144,6 +151,13 @@ class Recorder:
         """Record a line of text; False where it is dropped."""
         return self._put(_Item("/log", session_ns, (level, text, name)))
 
+    def voice(self, session_ns: int, utterance_id: str, samples: bytes) -> bool:
+        """Record the sound of an utterance that begins at `session_ns`: int16, little-endian, mono, 16 kHz.
+
+        False where it is dropped.
+        """
+        return self._put(_Item(VOICE_TOPIC, session_ns, _Voice(utterance_id, samples)))
+
     def close(self) -> None:
         """Write what is queued and the index; may be called twice. Does not raise: see `error`."""
         with self._changed:
@@ -206,6 +220,9 @@ class Recorder:
                 return
             data = foxglove.compressed_image(unix_ns, item.body.camera, jpeg)
             schema = foxglove.IMAGE_SCHEMA
+        elif isinstance(item.body, _Voice):
+            sound = foxglove.Sound(unix_ns, item.body.samples, AUDIO_RATE, 1, item.body.id)
+            data, schema = foxglove.raw_audio(sound), foxglove.AUDIO_SCHEMA
         elif isinstance(item.body, tuple):
             data = foxglove.log_line(unix_ns, *item.body)
             schema = foxglove.LOG_SCHEMA
@@ -232,6 +249,8 @@ class Recorder:
             return found
         if isinstance(item.body, _Picture):
             encoding, kind, about = "protobuf", "protobuf", foxglove.image_descriptors()
+        elif isinstance(item.body, _Voice):
+            encoding, kind, about = "protobuf", "protobuf", foxglove.audio_descriptors()
         elif isinstance(item.body, tuple):
             encoding, kind, about = "json", "jsonschema", foxglove.log_schema()
         else:
@@ -285,7 +304,7 @@ class _ChunkFile:
 
 @dataclass(frozen=True)
 class Record:
-    """One recorded message: `data` is JSON, or protobuf where `schema` is `foxglove.CompressedImage`."""
+    """One recorded message: `data` is JSON, or protobuf where `schema` is one of pictures or sound."""
 
     topic: str
     schema: str

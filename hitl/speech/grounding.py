@@ -1,7 +1,7 @@
 """What a person's words mean among the commands that the policy knows: exactly one, one near in meaning, a new one,
 or stop.
 
-- stop: the words ask to stop, in any spelling (`stop_words.py`); decided first and without any model.
+- stop: the words ask to stop, in any spelling, or to wait (`intents.py`); decided first and without any model.
 - exact: the words of a command, give or take case, punctuation and politeness.
 - near: the words are of the kind the encoder was trained on (familiarity), one command is close to them in code space,
   and none other about as close. Or they are nearly the sentence of a command that was added later.
@@ -13,15 +13,15 @@ Lookups are injected (`BankLike`); nothing of models, torch or the robot is know
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from hitl.errors import InputError
 from hitl.messages import MAX_TEXT_CHARS, Grounding
-from hitl.speech.stop_words import is_stop
+from hitl.speech.intents import intent_of
 from hitl.speech.text import clean, plain, without_fillers
 
-__all__ = ["BankLike", "Candidate", "Grounded", "Thresholds", "ground", "is_stop"]
+__all__ = ["BankLike", "Candidate", "Grounded", "Thresholds", "ground", "ground_exactly"]
 
 STOP_COMMAND = "stop"
 _FORBIDDING = frozenset("don't dont not never no cannot can't mustn't without".split())
@@ -87,27 +87,24 @@ class Grounded:
     """kind; command: the text to act on; similarity: 1 for exact and stop, else how near the best command is, 0 to 1.
 
     alternatives: the next commands with their probabilities, best first (the command itself is not among them).
+    familiarity: probability that the words are of the kind that commands are made of; 1 where nobody was asked.
     """
 
     kind: Grounding
     command: str
     similarity: float
     alternatives: tuple[tuple[str, float], ...] = ()
+    familiarity: float = field(default=1.0, compare=False)
 
 
 def ground(text: str, bank: BankLike, thresholds: Thresholds | None = None, alternatives: int = 3) -> Grounded:
     """What `text` means. Raises InputError (field "text") where it has no words."""
+    exactly = ground_exactly(text, bank)
+    if exactly is not None:
+        return exactly
     limits = thresholds or Thresholds()
-    said = clean(text[: 4 * MAX_TEXT_CHARS])[:MAX_TEXT_CHARS]
+    said = _said(text)
     words = plain(said)
-    if not words:
-        raise InputError("has no words.", field="text", hint="Say what the robot should do.")
-    if is_stop(said):
-        return Grounded("stop", STOP_COMMAND, 1.0)
-    for form in dict.fromkeys((words, without_fillers(words))):
-        command = bank.exact(form)
-        if command is not None:
-            return Grounded("exact", command, 1.0)
     found = bank.nearest(without_fillers(words), alternatives + 1)
     if not found:
         return Grounded("new", said, 0.0)
@@ -118,8 +115,27 @@ def ground(text: str, bank: BankLike, thresholds: Thresholds | None = None, alte
     )
     same_sentence = best.sentence >= limits.sentence and _forbids(words) == _forbids(plain(best.text))
     if familiar or same_sentence:
-        return Grounded("near", best.text, _share(max(best.cosine, best.sentence)), others[1:])
-    return Grounded("new", said, _share(min(best.cosine, familiarity)), others[:alternatives])
+        return Grounded("near", best.text, _share(max(best.cosine, best.sentence)), others[1:], familiarity)
+    return Grounded("new", said, _share(min(best.cosine, familiarity)), others[:alternatives], familiarity)
+
+
+def ground_exactly(text: str, bank: BankLike) -> Grounded | None:
+    """Stop or the command with these very words; None for what only a model can tell. Errors as `ground`."""
+    said = _said(text)
+    words = plain(said)
+    if not words:
+        raise InputError("has no words.", field="text", hint="Say what the robot should do.")
+    if intent_of(said) == "stop":
+        return Grounded("stop", STOP_COMMAND, 1.0)
+    for form in dict.fromkeys((words, without_fillers(words))):
+        command = bank.exact(form)
+        if command is not None:
+            return Grounded("exact", command, 1.0)
+    return None
+
+
+def _said(text: str) -> str:
+    return clean(text[: 4 * MAX_TEXT_CHARS])[:MAX_TEXT_CHARS]
 
 
 def _forbids(words: str) -> bool:

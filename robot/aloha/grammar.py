@@ -361,8 +361,8 @@ def _still() -> Iterator[Command]:
     text = "hold still"
     templates = split(
         "hold still | stay still | keep still | stand still | don't move | do not move | stay where you are"
-        " | stay there | hold it there | wait | wait a moment | wait there | do nothing | hold your position"
-        " | stay put | hold that pose | keep your position | remain still | stay as you are | just wait"
+        " | stay there | hold it there | wait a moment | wait there | do nothing | hold your position"
+        " | stay put | hold that pose | keep your position | remain still | stay as you are"
         " | hold the arms still | no movement | stay in place | keep both arms still | keep everything still"
         " | wait a minute | hold on | hold your pose | don't do anything | stay right there | keep that position"
         " | be still | stay motionless",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from gui import samples
-from gui.notices import row_words, trouble_notice, waiting_notice
+from gui.notices import row_meaning, row_words, trouble_notice, waiting_notice
 from gui.state import STALE_BACKEND_NS, LiveState
 from gui.words import TextError, checked_text
-from hitl.messages import Ack, Correction, NewEpisode, Stop, Undo, Welcome
+from hitl.messages import Ack, Correction, NewEpisode, Resume, Stop, Undo, Utterance, Welcome
 
 NOW = samples.NOW_NS
 
@@ -95,6 +96,72 @@ def test_a_stop_is_pending_until_the_robot_says_stopped():
     assert state.stop_asked is not None
     state.apply(samples.robot("stopped"), NOW)
     assert state.stop_asked is None and state.stopped
+
+
+def test_paused_by_words_is_a_phase_of_its_own_that_offers_resume():
+    state = linked()
+    state.stopping(Stop(id="01S", author="Ada", stamp_ns=NOW, by_words=True))
+    state.apply(samples.robot("paused", "Ada typed 'wait'"), NOW)
+    assert state.phase(NOW) == "paused" and state.stopped and state.paused and state.stop_asked is None
+    notice = trouble_notice(state, NOW)
+    assert (notice.title, notice.detail) == ("Paused by words.", "Say or type “go on”, or press Resume.")
+    state.stopping(Stop(id="01T", author="Ada", stamp_ns=NOW))
+    state.apply(samples.robot("paused"), NOW)
+    assert state.stop_asked is not None and not state.paused, "the pressed stop is still under way"
+
+
+def test_words_that_cannot_end_a_pressed_stop_are_answered():
+    state = linked()
+    state.apply(samples.robot("stopped"), NOW)
+    state.submitted(Resume(id="01R", author="Ada", stamp_ns=NOW, by_words=True), NOW)
+    assert "press Resume" in trouble_notice(state, NOW).detail
+    state.submitted(Resume(id="01Q", author="Ada", stamp_ns=NOW), NOW)
+    assert trouble_notice(state, NOW) is None
+
+
+def test_sound_that_is_sent_hides_no_notice():
+    state = linked()
+    state.apply(samples.robot("stopped"), NOW)
+    state.submitted(Resume(id="01R", author="Ada", stamp_ns=NOW, by_words=True), NOW)
+    state.apply(Ack(id="01R"), NOW)
+    state.submitted(Utterance(id="01X", author="Ada", stamp_ns=NOW, began_ns=0, text="go on", audio=b"ab"), NOW)
+    assert "press Resume" in trouble_notice(state, NOW).detail and not state.new_episode_waits()
+
+
+def test_only_a_pressed_resume_takes_back_a_stop_that_is_under_way():
+    state = linked()
+    state.stopping(Stop(id="01S", author="Ada", stamp_ns=NOW))
+    state.submitted(Resume(id="01R", author="Ada", stamp_ns=NOW, by_words=True), NOW)
+    assert state.stop_asked is not None
+    state.submitted(Resume(id="01Q", author="Ada", stamp_ns=NOW), NOW)
+    assert state.stop_asked is None
+
+
+def test_a_question_is_shown_with_what_may_have_been_meant():
+    state = linked(session_ns=10 * 60_000_000_000)
+    asked = samples.correction(1, 599, "go lift", "asked", command="go left", grounding="near", similarity=0.6)
+    state.apply(replace(asked, certainty="low", choices=["go left", "go right"]), NOW)
+    row = state.rows[asked.id]
+    assert (row.certainty, row.choices, row.ended, row.can_undo) == ("low", ("go left", "go right"), False, True)
+    assert row_words(row, True) == ("asks: which did you mean?", "warn")
+    assert row_meaning(row) == "“go left” or “go right”" and sum(state.interventions(NOW)) == 0
+    state.apply(Welcome(id="w", protocol=1, session="another", session_start_ns=0, commands=[], corrections=[]), NOW)
+    assert state.rows[asked.id].state == "expired", "a backend that has just started asks nothing"
+
+
+def test_what_was_no_command_has_ended_and_cannot_be_undone():
+    state = linked(session_ns=10 * 60_000_000_000)
+    state.apply(samples.correction(1, 599, "lunch is ready", "ignored", grounding="new"), NOW)
+    (row,) = state.newest_rows()
+    assert row.ended and not row.can_undo and state.undo_target() is None
+    assert row_words(row, True)[0] == "not a command" and row_meaning(row) == ""
+    assert sum(state.interventions(NOW)) == 0
+
+
+def test_what_was_not_quite_heard_says_what_it_was_understood_as():
+    state = linked()
+    state.apply(replace(samples.correction(1, 599, "Go left!", "acting", command="go left"), certainty="middle"), NOW)
+    assert row_meaning(state.newest_rows()[0]) == "understood as “go left”"
 
 
 def test_a_refused_request_is_told():

@@ -134,6 +134,45 @@ def test_resume_shows_only_while_stopped(qtbot, window, link):
     assert not resume.isEnabled()
 
 
+def type_words(window: QWidget, words: str) -> None:
+    window.live.say.focus()
+    QTest.keyClicks(window.live.say.box, words)
+    press(window, Qt.Key.Key_Return)
+    assert window.live.say.box.text() == ""
+
+
+@pytest.mark.parametrize("words", ["stop", "wait"])
+def test_a_typed_stop_pauses_and_resume_is_offered(window, link, words):
+    type_words(window, words)
+    (stop,) = link.stops
+    assert stop.by_words and words in stop.reason and not link.requests
+    window.receive(samples.batch(StopAck(id=stop.id, tick=1, stamp_ns=0), samples.robot("paused")))
+    assert window.registry.action("robot.resume").isEnabled() and window.strip._state.text() == "Paused"
+    assert "go on" in window.live.notice.text() and window.live.command._tag.accessibleName() == "Paused"
+
+
+def test_typed_go_on_resumes_by_words(qtbot, window, link):
+    window.receive(samples.batch(samples.robot("paused")))
+    type_words(window, "go on")
+    (sent,) = requests(qtbot, link, 1)
+    assert isinstance(sent, Resume) and sent.by_words and not window.state.newest_rows()[0].text == "go on"
+
+
+def test_typed_scratch_that_undoes_the_newest_or_says_that_there_is_none(qtbot, window, link):
+    type_words(window, "scratch that")
+    (sent,) = requests(qtbot, link, 1)
+    assert isinstance(sent, Undo) and sent.target == samples.corrections()[-1].id
+    window.state.rows.clear()
+    type_words(window, "scratch that")
+    assert "nothing to take back" in window.live.notice.text() and len(link.requests) == 1
+
+
+def test_typed_commands_that_only_begin_like_words_for_the_loop_are_said(qtbot, window, link):
+    type_words(window, "keep going left")
+    (sent,) = requests(qtbot, link, 1)
+    assert isinstance(sent, Correction) and sent.text == "keep going left"
+
+
 def test_undo_by_key_takes_back_the_newest_of_this_person(qtbot, window, link):
     press(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     (sent,) = requests(qtbot, link, 1)

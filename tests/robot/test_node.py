@@ -203,6 +203,25 @@ def test_only_a_resume_after_the_stop_clears_it_and_a_resent_one_is_a_duplicate(
     assert [ack.duplicate for ack in acks] == [False, True]
 
 
+def test_words_resume_what_words_paused_and_no_pressed_stop(running: Running) -> None:
+    running.begin()
+
+    def resumed() -> Ack:
+        resume = Resume(id=new_ulid(), author="t", stamp_ns=0, by_words=True)
+        running.link.give(resume)
+        return running.until(
+            lambda: next((m for m, _ in running.link.sent if isinstance(m, Ack) and m.id == resume.id), 0)
+        )
+
+    running.link.give(Stop(id=new_ulid(), author="t", stamp_ns=0, by_words=True))
+    running.until(lambda: running.state().mode == "paused")
+    assert resumed().error == ""
+    running.until(lambda: running.state().mode == "holding")
+    running.link.give(Stop(id=new_ulid(), author="t", stamp_ns=0))
+    running.until(lambda: running.state().mode == "stopped")
+    assert "press Resume" in resumed().error and running.state().mode == "stopped"
+
+
 def test_a_new_episode_is_reset_once_however_often_it_is_sent(running: Running) -> None:
     resets = []
     really = running.driver.reset

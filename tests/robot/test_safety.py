@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -188,7 +190,7 @@ def test_a_resume_clears_the_stop_and_needs_a_fresh_chunk() -> None:
     safety = core()
     safety.accept(*chunk(still()), 0)
     safety.stop(new_ulid(), "stop")
-    assert safety.resume(new_ulid())
+    assert safety.resume(new_ulid()) == ""
     assert safety.decide(0).mode == "holding"
     assert safety.accept(*chunk(still()), 0) is None
     assert safety.decide(0).mode == "running"
@@ -198,7 +200,7 @@ def test_a_resume_from_before_the_stop_does_not_clear_it() -> None:
     safety = core()
     old = new_ulid()
     safety.stop(new_ulid(), "stop")
-    assert not safety.resume(old)
+    assert "stopped again" in safety.resume(old)
     assert safety.latched and safety.decide(0).mode == "stopped"
 
 
@@ -215,3 +217,87 @@ def test_a_stop_does_not_hide_a_fault() -> None:
     safety.fault("the motor is hot")
     safety.stop(new_ulid(), "stop")
     assert safety.decide(0).mode == "fault" and "motor" in safety.decide(0).reason
+
+
+def test_a_stop_by_words_pauses_and_words_resume_it() -> None:
+    safety = core()
+    safety.accept(*chunk(still()), 0)
+    safety.stop(new_ulid(), "ann said 'wait'", by_words=True)
+    assert safety.latched and safety.accept(*chunk(still()), 0) == Refusal.STOPPED
+    decision = safety.decide(0)
+    assert (decision.targets, decision.mode, decision.reason) == (None, "paused", "ann said 'wait'")
+    assert safety.resume(new_ulid(), by_words=True) == ""
+    assert safety.decide(0).mode == "holding", "it needs a fresh chunk"
+
+
+def test_words_from_before_the_pause_do_not_end_it() -> None:
+    safety = core()
+    old = new_ulid()
+    safety.stop(new_ulid(), "wait", by_words=True)
+    assert "stopped again" in safety.resume(old, by_words=True)
+    assert safety.decide(0).mode == "paused"
+    assert safety.resume(new_ulid()) == "" and not safety.latched, "a pressed Resume ends a pause, too"
+
+
+@pytest.mark.parametrize("words_first", [True, False])
+@pytest.mark.parametrize(
+    ("latch", "mode", "why"),
+    [
+        (lambda s: s.stop(new_ulid(), "a person pressed STOP"), "stopped", "STOP was pressed; press Resume."),
+        (lambda s: s.fault("the motor is hot"), "fault", "the motor is hot"),
+    ],
+    ids=["stop", "fault"],
+)
+def test_a_pressed_stop_or_a_fault_wins_over_words(
+    latch: Callable[[SafetyCore], object], mode: str, why: str, words_first: bool
+) -> None:
+    safety = core()
+    latches = [lambda s: s.stop(new_ulid(), "wait", by_words=True), latch]
+    for make in latches if words_first else reversed(latches):
+        make(safety)
+    assert safety.decide(0).mode == mode and safety.decide(0).reason != "wait"
+    assert safety.resume(new_ulid(), by_words=True) == why
+    assert safety.decide(0).mode == mode
+    assert safety.resume(new_ulid()) == "" and not safety.latched
+
+
+@given(st.lists(st.sampled_from(["pause", "press", "fault", "go on", "episode", "chunk"]), max_size=12))
+def test_no_sequence_of_words_clears_a_pressed_stop_or_a_fault(steps: list[str]) -> None:
+    safety = core()
+    pressed = broken = False
+    for step in steps:
+        match step:
+            case "pause":
+                safety.stop(new_ulid(), "wait", by_words=True)
+            case "press":
+                safety.stop(new_ulid(), "a person pressed STOP")
+                pressed = True
+            case "fault":
+                safety.fault("the motor is hot")
+                broken = True
+            case "go on":
+                refused = safety.resume(new_ulid(), by_words=True)
+                assert bool(refused) == (pressed or broken)
+            case "episode":
+                safety.begin_episode("e", np.array([0.0, 1.0]))
+            case "chunk":
+                safety.accept(*chunk(still(), start=safety.tick), 0)
+        decision = safety.decide(0)
+        if broken or pressed:
+            assert decision.targets is None and decision.mode == ("fault" if broken else "stopped")
+    assert safety.resume(new_ulid()) == "" and not safety.latched
+
+
+@given(st.lists(st.sampled_from(["press", "fault", "pause"]), min_size=1, max_size=4), st.integers(0, 4))
+def test_a_resume_older_than_any_stop_is_refused_by_words_and_pressed(kinds: list[str], at: int) -> None:
+    safety = core()
+    old = ""
+    for number, kind in enumerate([*kinds, "pause"]):
+        if number == min(at, len(kinds)):
+            old = new_ulid()
+        if kind == "fault":
+            safety.fault("hot")
+        else:
+            safety.stop(new_ulid(), kind, by_words=kind == "pause")
+    assert safety.resume(old) and safety.resume(old, by_words=True)
+    assert safety.latched

@@ -15,7 +15,7 @@ import numpy as np
 from hitl.backend.engine import Model
 from hitl.backend.server import run_backend
 from hitl.config import Settings, load_settings
-from hitl.speech.grounding import is_stop
+from hitl.speech.intents import intent_of
 
 COMMANDS = ("go higher", "go lower", "go left", "go right", "hold still")
 DIRECTIONS = {"go higher": (2, 1), "go lower": (2, -1), "go left": (0, -1), "go right": (0, 1)}
@@ -82,7 +82,7 @@ class ScriptedPolicy:
 
 
 def ground(text: str) -> Grounded:
-    if is_stop(text):
+    if intent_of(text) == "stop":
         return Grounded("stop", "stop", 1.0)
     return Grounded("exact" if text in COMMANDS else "new", text, 1.0 if text in COMMANDS else 0.0)
 

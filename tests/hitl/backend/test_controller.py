@@ -428,13 +428,155 @@ def test_stop_asks_for_the_stop_and_is_no_command() -> None:
     assert world.outcomes() == [(event.id, "done")]
 
 
+# -- asking what was meant, and ignoring ------------------------------------------------------------------------------
+
+
+def unsure(**fields: Any) -> dict[str, Any]:
+    return {"grounding": "near", "certainty": "low", "choices": ["go left", "go right"], "source": "voice", **fields}
+
+
+def test_low_certainty_asks_and_leaves_the_running_command_alone() -> None:
+    world = World(ask_s=8.0)
+    world.observe()
+    before = world.controller.status()
+    event = world.correct("go left", **unsure())
+    out = world.take()
+    assert chunks(out) == [] and not any(isinstance(item, CommandStatus) for item in out)
+    assert world.states(event.id) == ["saved", "asked"]
+    asked = next(item for item in reversed(out) if isinstance(item, CorrectionStatus))
+    assert (asked.choices, asked.certainty, asked.source) == (["go left", "go right"], "low", "voice")
+    world.observe(20)
+    assert world.controller.status().command_id == before.command_id
+    assert world.outcomes() == []
+
+
+def test_a_persons_running_command_goes_on_while_another_is_asked_about() -> None:
+    world = World()
+    world.observe()
+    running = world.correct("go higher")
+    world.correct("go left", **unsure())
+    world.take()
+    world.observe(3)
+    assert world.controller.status().command_id == running.id and world.states(running.id) == ["saved", "acting"]
+
+
+def test_a_choice_acts_in_the_call_that_brings_it() -> None:
+    world = World()
+    world.observe()
+    event = world.correct("go left", **unsure())
+    world.take()
+    assert world.controller.choose(event.id, "go right") == ""
+    out = world.take()
+    (chunk,) = chunks(out)
+    assert chunk.header.command_id == event.id and world.policy.started[-1] == "go right"
+    assert world.states(event.id) == ["saved", "asked", "saved", "acting"]
+    status = next(item for item in reversed(out) if isinstance(item, CorrectionStatus))
+    assert (status.command, status.text, status.choices) == ("go right", "go left", [])
+    assert "acting" in world.controller.choose(event.id, "go left"), "it is asked once"
+
+
+def test_a_choice_replaces_what_runs_and_its_time_begins_with_it() -> None:
+    world = World(ask_s=8.0)
+    world.observe()
+    asked = world.correct("go left", **unsure(hold_s=1.0))
+    other = world.correct("go higher", author="eve")
+    world.observe(20)
+    assert world.controller.choose(asked.id, "go left") == ""
+    world.take()
+    assert (other.id, "replaced") in world.outcomes()
+    world.observe(9)
+    assert world.states(asked.id)[-1] == "acting"
+    world.observe(2)
+    assert world.states(asked.id)[-1] == "expired"
+
+
+def test_a_command_that_was_not_offered_is_refused_and_the_question_stays() -> None:
+    world = World()
+    event = world.correct("go left", **unsure())
+    why = world.controller.choose(event.id, "open the gripper")
+    assert "not offered" in why and "go right" in why
+    assert world.controller.choose(event.id, "go right") == ""
+    assert "not known" in world.controller.choose(new_ulid(), "go right")
+
+
+def test_a_question_ends_after_its_time_also_while_the_robot_is_stopped_or_silent() -> None:
+    world = World(ask_s=2.0)
+    world.observe()
+    first = world.correct("go left", **unsure())
+    world.observe(19)
+    assert world.outcomes() == []
+    world.observe(1)
+    assert world.outcomes() == [(first.id, "expired")]
+    second = world.correct("go left", **unsure())
+    world.state(world.tick, mode="paused")
+    world.observe(21)
+    third = world.correct("go left", **unsure())
+    world.clock.advance(2.0)
+    world.controller.expire()
+    world.take()
+    assert world.outcomes()[1:] == [(second.id, "expired"), (third.id, "expired")]
+    assert "expired" in world.controller.choose(third.id, "go left")
+
+
+def test_a_choice_that_comes_too_late_is_refused_before_anybody_noticed_the_time() -> None:
+    world = World(ask_s=2.0)
+    event = world.correct("go left", **unsure())
+    world.clock.advance(2.0)
+    assert "expired" in world.controller.choose(event.id, "go left")
+
+
+@pytest.mark.parametrize("later", [{}, unsure(), {"grounding": "stop"}], ids=["sure", "unsure", "stop"])
+def test_another_correction_of_the_same_person_replaces_a_question(later: dict[str, Any]) -> None:
+    world = World()
+    world.observe()
+    mine, others = world.correct("go left", **unsure()), world.correct("go left", **unsure(author="eve"))
+    world.correct("go higher", **later)
+    world.take()
+    assert [state for id_, state in world.outcomes() if id_ == mine.id] == ["replaced"]
+    assert world.states(others.id)[-1] == "asked"
+
+
+def test_undo_ends_a_question() -> None:
+    world = World()
+    world.observe()
+    event = world.correct("go left", **unsure())
+    world.controller.undo(event.id)
+    assert "undone" in world.controller.choose(event.id, "go left")
+    world.take()
+    assert world.outcomes() == [(event.id, "undone")]
+
+
+def test_a_new_episode_ends_questions() -> None:
+    world = World()
+    event = world.correct("go left", **unsure())
+    world.controller.new_episode("e2")
+    world.take()
+    assert world.outcomes() == [(event.id, "expired")] and world.controller.choose(event.id, "go left")
+
+
+def test_ignored_words_are_kept_and_nothing_follows() -> None:
+    world = World()
+    world.observe()
+    before = world.controller.status()
+    asked = world.correct("go left", **unsure())
+    event = correction("what is for lunch", grounding="new", certainty="low")
+    world.controller.ignore(event)
+    assert chunks(world.take()) == []
+    assert world.states(event.id) == ["ignored"] and world.outcomes() == [(event.id, "ignored")]
+    assert world.controller.status().command_id == before.command_id
+    assert world.states(asked.id)[-1] == "asked"
+    world.controller.undo(event.id)
+    assert world.take() == []
+
+
 # -- the rest ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_stopped_robot_gets_no_chunks_and_commands_do_not_end_meanwhile() -> None:
+@pytest.mark.parametrize("mode", ["stopped", "paused", "fault"])
+def test_a_stopped_robot_gets_no_chunks_and_commands_do_not_end_meanwhile(mode: Mode) -> None:
     world = World(ScriptedPolicy("go left", done_after_s=0.0), min_command_s=0.0)
     world.observe()
-    world.state(world.tick, mode="stopped")
+    world.state(world.tick, mode=mode)
     assert chunks(world.observe(10)) == []
     event = world.correct()
     assert chunks(world.take()) == [] and world.states(event.id) == ["saved"]

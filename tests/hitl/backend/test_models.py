@@ -9,6 +9,7 @@ from hitl.backend.models import load_model, model_folder
 from hitl.backend.registry import ModelRegistry, packaged_model
 from hitl.config import Settings
 from hitl.errors import CheckpointError
+from hitl.messages import Reading
 
 
 def test_the_folder_given_wins_over_the_promoted_version_over_the_packaged_one(tmp_path: Path) -> None:
@@ -46,6 +47,9 @@ def test_the_packaged_model_grounds_acts_and_proposes(tmp_path: Path) -> None:
     assert len(model.commands) >= 60 and model.name == "packaged" and model.device == "cpu"
     grounded = model.ground(model.commands[0])
     assert (grounded.kind, grounded.command) == ("exact", model.commands[0])
+    assert model.decide is not None
+    decided = model.decide("uh", 0.9, [Reading(text=model.commands[1], probability=0.9)], spoken=True)
+    assert (decided.grounded.command, decided.certainty) == (model.commands[1], "high")
     pose = np.array([-0.2, 0.5, 0.2, -1.0, 0.0, 0.5, 0.2, 0.5, 0.2, -1.0, 0.0, 0.5])
     images = {name: np.zeros((*size, 3), np.uint8) for name, size in model.policy.cameras.items()}  # type: ignore
     output = model.policy.act(images, pose, pose, model.policy.start(model.commands[0], pose), 0.0)

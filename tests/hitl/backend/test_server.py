@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -19,9 +21,11 @@ from hitl.clock import new_ulid
 from hitl.config import Settings
 from hitl.errors import CheckpointError, PortInUseError
 from hitl.messages import (
+    AUDIO_RATE,
     Ack,
     ActionChunk,
     BackendStatus,
+    Choose,
     Correction,
     CorrectionEvent,
     CorrectionStatus,
@@ -31,6 +35,7 @@ from hitl.messages import (
     NewEpisode,
     Observation,
     OutcomeEvent,
+    Reading,
     Release,
     RequestEvent,
     Resume,
@@ -40,8 +45,11 @@ from hitl.messages import (
     StopAck,
     Task,
     Undo,
+    Utterance,
+    UtteranceEvent,
     Welcome,
 )
+from hitl.sessions import foxglove
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
 from hitl.sessions.recording import read_recording
@@ -247,26 +255,100 @@ def test_release_undo_and_hold_are_saved_and_act(stage: Stage) -> None:
     assert [event.state for event in stage.events(OutcomeEvent)] == ["released", "undone"]
 
 
-def test_stop_in_words_reaches_the_robot_also_while_the_model_loads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["stop", "no, stop! wait"])
+def test_stop_in_words_reaches_the_robot_also_while_the_model_loads(tmp_path: Path, text: str) -> None:
     with loading_stage(tmp_path) as (stage, gate):
         stage.until(lambda: stage.status() and stage.status().robot == "connected")
-        correction = Correction(id=new_ulid(), author="ann", stamp_ns=0, text="stop")
+        correction = Correction(id=new_ulid(), author="ann", stamp_ns=0, text=text)
         stage.window.link.submit(correction)
         stop = stage.until(lambda: stage.robot.newest(Stop))
-        assert "ann" in stop.reason and "stop" in stop.reason
+        assert "ann" in stop.reason and "stop" in stop.reason and stop.by_words
         stage.robot.link.send(StopAck(id=stop.id, tick=stage.tick, stamp_ns=0))
         gate.set()
         stage.until(lambda: stage.states(correction.id) == ["saved", "done"])
         assert len({message.id for message in stage.robot.all(Stop)}) == 1, "one stop, however often it is sent"
 
 
-def test_a_resume_is_saved_and_passed_on_until_the_robot_answers(stage: Stage) -> None:
+@dataclass(frozen=True)
+class Doubtful:
+    """Takes "a or b" for a question, "talk" for none of its business, and the rest as it is."""
+
+    grounded: Any
+    text: str
+    certainty: Any = "high"
+    choices: tuple[str, ...] = ()
+    ignored: bool = False
+
+
+def doubt(text: str, heard: float, readings: Sequence[Reading], *, spoken: bool) -> Doubtful:
+    if not spoken:
+        return Doubtful(ground(text), text)
+    taken = readings[-1].text if readings else text
+    if " or " in text:
+        return Doubtful(ground(taken), taken, "low", tuple(text.split(" or ")))
+    return Doubtful(ground(taken), taken, "low", ignored=text == "talk")
+
+
+def choose(target: str, command: str) -> Choose:
+    return Choose(id=new_ulid(), author="ann", stamp_ns=0, target=target, command=command)
+
+
+@pytest.fixture
+def doubting(tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(
+        tmp_path, lambda settings: Model(ScriptedPolicy(), ground, COMMANDS, "scripted", "cpu", doubt), ask_s=600.0
+    )
+    yield made
+    made.close()
+
+
+def test_spoken_words_of_low_certainty_are_asked_about_and_the_choice_acts(doubting: Stage) -> None:
+    stage = doubting
     stage.ready()
-    resume = Resume(id=new_ulid(), author="ann", stamp_ns=0)
+    readings = [Reading(text="go higher or go lower", probability=0.5), Reading(text="go higher", probability=0.4)]
+    asked = stage.correct("go higher or go lower", source="voice", heard=0.7, readings=readings)
+    stage.until(lambda: stage.states(asked.id) == ["saved", "asked"])
+    status = stage.window.newest(CorrectionStatus)
+    assert (status.choices, status.certainty, status.source) == (["go higher", "go lower"], "low", "voice")
+    (event,) = stage.events(CorrectionEvent)
+    assert (event.text, event.heard, event.readings) == ("go higher", 0.7, readings)
+    assert (event.certainty, event.choices) == ("low", ["go higher", "go lower"])
+    request = choose(asked.id, "go lower")
+    assert not stage.ask(request).error
+    stage.until(lambda: any(chunk.command_id == asked.id for chunk in stage.robot.all(ActionChunk)))
+    stage.until(lambda: stage.states(asked.id)[-1] == "acting")
+    assert stage.window.newest(CorrectionStatus).command == "go lower"
+    logged = stage.events(RequestEvent)[-1]
+    assert (logged.id, logged.kind, logged.target, logged.detail) == (request.id, "choose", asked.id, "go lower")
+    late = stage.ask(choose(asked.id, "go higher"))
+    assert "asked" in late.error and "acting" in late.error
+    assert stage.events(RequestEvent)[-1].id == request.id, "what had no effect is not in the log"
+
+
+def test_talk_is_logged_and_ignored_and_what_is_typed_is_never_doubted(doubting: Stage) -> None:
+    stage = doubting
+    stage.ready()
+    talk = stage.correct("talk", source="voice", heard=0.9)
+    stage.until(lambda: stage.states(talk.id) == ["ignored"])
+    typed = stage.correct("go higher or go lower")
+    stage.until(lambda: stage.states(typed.id) == ["saved", "acting"])
+    assert [(event.id, event.certainty) for event in stage.events(CorrectionEvent)] == [
+        (talk.id, "low"),
+        (typed.id, "high"),
+    ]
+    assert [(event.correction, event.state) for event in stage.events(OutcomeEvent)] == [(talk.id, "ignored")]
+
+
+@pytest.mark.parametrize("by_words", [False, True])
+def test_a_resume_is_saved_and_passed_on_until_the_robot_answers(stage: Stage, by_words: bool) -> None:
+    stage.ready()
+    resume = Resume(id=new_ulid(), author="ann", stamp_ns=0, by_words=by_words)
     stage.ask(resume)
     stage.until(lambda: len([m for m in stage.robot.all(Resume) if m.id == resume.id]) >= 2)
     stage.robot.link.send(Ack(id=resume.id))
-    assert stage.events(RequestEvent)[-1].kind == "resume"
+    event = stage.events(RequestEvent)[-1]
+    assert (event.kind, event.detail) == ("resume", "by words" if by_words else "")
+    assert all(message.by_words is by_words for message in stage.robot.all(Resume))
 
 
 def test_a_new_episode_ends_the_old_one_in_the_log(stage: Stage) -> None:
@@ -369,6 +451,75 @@ def test_what_was_seen_and_said_is_in_the_recording(tmp_path: Path) -> None:
     lines = [record.data.decode() for record in records if record.topic == "/log"]
     assert "a robot to connect" in lines[0] and "all runs" in lines[-1]
     assert any(correction.id in record.data.decode() for record in records if record.topic == "/feedback")
+
+
+def spoken(seconds: float = 0.5, **fields: Any) -> Utterance:
+    """Something whose last word ended now, and whose sound goes on for a tenth of a second."""
+    now_ns = time.monotonic_ns()
+    samples = np.random.default_rng(0).integers(-(2**15), 2**15, round(seconds * AUDIO_RATE), dtype=np.int16)
+    made = Utterance(
+        id=new_ulid(), author="ann", stamp_ns=now_ns, began_ns=now_ns - round((seconds - 0.1) * 1e9), text="go higher",
+        correction=new_ulid(), recognizer="test", audio=samples.astype("<i2").tobytes(),
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **fields)
+
+
+def sounds(stage: Stage) -> list[tuple[int, foxglove.Sound]]:
+    (session,) = Catalog(Path(stage.settings.data)).sessions()
+    records = read_recording(session.recording)
+    return [(r.session_ns, foxglove.read_raw_audio(r.data)) for r in records if r.topic == "/voice"]
+
+
+def test_what_was_said_is_logged_once_and_its_sound_is_in_the_recording(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    try:
+        stage.ready()
+        start_ns = stage.window.newest(Welcome).session_start_ns
+        utterance = spoken()
+        assert not stage.ask(utterance).error
+        again = Peer(Link(stage.endpoints, "say", "again"))
+        again.link.submit(utterance)
+        ack = stage.until(lambda: again.poll() or next((a for a in again.all(Ack) if a.id == utterance.id), None))
+        again.link.close()
+        assert ack.duplicate
+        (event,) = stage.events(UtteranceEvent)
+        assert (event.id, event.session_ns) == (utterance.id, utterance.stamp_ns - start_ns)
+        assert (event.text, event.correction, event.recognizer) == ("go higher", utterance.correction, "test")
+        assert event.duration_s == pytest.approx(0.5) and event.episode == stage.episode
+    finally:
+        stage.close()
+    ((session_ns, sound),) = sounds(stage)
+    assert session_ns == utterance.began_ns - start_ns
+    assert (sound.samples, sound.id, sound.rate, sound.channels) == (utterance.audio, utterance.id, AUDIO_RATE, 1)
+    (session,) = Catalog(Path(stage.settings.data)).sessions()
+    logged = [record.data.decode() for record in read_recording(session.recording) if record.topic == "/feedback"]
+    assert sum(utterance.id in line for line in logged) == 1
+
+
+@pytest.mark.parametrize("stamp_ns", [1_000_000_000, 2**62], ids=["long ago", "to come"])
+def test_what_was_said_by_another_clock_has_the_time_at_which_it_came(tmp_path: Path, stamp_ns: int) -> None:
+    stage = Stage(tmp_path)
+    try:
+        stage.ready()
+        utterance = spoken(stamp_ns=stamp_ns, began_ns=0)
+        before_ns = time.monotonic_ns() - stage.window.newest(Welcome).session_start_ns
+        stage.ask(utterance)
+        (event,) = stage.events(UtteranceEvent)
+        assert 0 < event.session_ns - before_ns < PATIENCE_S * 1e9
+    finally:
+        stage.close()
+    ((session_ns, _),) = sounds(stage)
+    assert session_ns == event.session_ns - min(stamp_ns, 60_000_000_000), "a sound begins a minute before at most"
+
+
+def test_without_recording_what_was_said_is_still_logged(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, record=False)
+    try:
+        utterance = spoken()
+        assert not stage.ask(utterance).error
+        assert [event.id for event in stage.events(UtteranceEvent)] == [utterance.id]
+    finally:
+        stage.close()
 
 
 def test_without_recording_there_is_no_file(tmp_path: Path) -> None:

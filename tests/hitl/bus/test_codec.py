@@ -11,9 +11,11 @@ from hitl.bus import codec
 from hitl.clock import new_ulid
 from hitl.errors import InputError, MessageError
 from hitl.messages import (
+    MAX_AUDIO_BYTES,
     MAX_TEXT_CHARS,
     PROTOCOL,
     ActionChunk,
+    Choose,
     Correction,
     CorrectionStatus,
     Frame,
@@ -23,9 +25,11 @@ from hitl.messages import (
     NewEpisode,
     Observation,
     Ping,
+    Reading,
     RobotState,
     SetHold,
     Undo,
+    Utterance,
 )
 
 plain = st.text(st.characters(exclude_categories=("Cs",)), max_size=50)
@@ -120,6 +124,26 @@ def request(**fields: object) -> dict[str, object]:
     return {"id": new_ulid(), "author": "ada", "stamp_ns": 0, **fields}
 
 
+def utterance(**fields: object) -> Utterance:
+    return Utterance(**{**request(stamp_ns=5), "began_ns": 1, "text": "", "audio": bytes(4), **fields})
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        Correction(**request(text="go", heard=0.0, readings=[Reading(text="go", probability=0.1)] * 10)),
+        Choose(**request(target=new_ulid(), command="go left")),
+        utterance(
+            audio=bytes(MAX_AUDIO_BYTES), text="go left", correction=new_ulid(), recognizer="whisper", began_ns=5
+        ),
+        utterance(),
+    ],
+)
+def test_requests_about_speech_that_can_be_meant_are_taken_and_fit_into_a_message(right: codec.Request) -> None:
+    codec.check_request(right)
+    assert codec.decode(codec.encode(right)) == right
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
@@ -133,6 +157,21 @@ def request(**fields: object) -> dict[str, object]:
         (Correction(**request(text=" ")), "text"),
         (NewEpisode(**request(seed=-1)), "seed"),
         (NewEpisode(**request(shift="a\nb")), "shift"),
+        (Correction(**request(text="go", heard=float("nan"))), "heard"),
+        (Correction(**request(text="go", heard=1.1)), "heard"),
+        (Correction(**request(text="go", readings=[Reading(text="go", probability=0.05)] * 11)), "readings"),
+        (Correction(**request(text="go", readings=[Reading(text="a\nb", probability=0.5)])), "readings"),
+        (Correction(**request(text="go", readings=[Reading(text="go", probability=-0.1)])), "readings"),
+        (Choose(**request(target="x", command="go left")), "target"),
+        (Choose(**request(target=new_ulid(), command=" ")), "command"),
+        (utterance(id="x"), "id"),
+        (utterance(audio=b""), "audio"),
+        (utterance(audio=b"odd"), "audio"),
+        (utterance(audio=bytes(MAX_AUDIO_BYTES + 2)), "audio"),
+        (utterance(text="a" * (MAX_TEXT_CHARS + 1)), "text"),
+        (utterance(correction="x"), "correction"),
+        (utterance(recognizer="a\nb"), "recognizer"),
+        (utterance(began_ns=6), "began_ns"),
     ],
 )
 def test_requests_that_cannot_be_meant_name_their_field(wrong: object, field: str) -> None:

@@ -14,6 +14,7 @@ from hitl.bus import Endpoints, Hub, Link, Outbox, ServerKeys, codec
 from hitl.clock import ManualClock, SystemClock, new_ulid
 from hitl.errors import ConfigError, InputError, PortInUseError, StorageError, UnavailableError
 from hitl.messages import (
+    AUDIO_RATE,
     PROTOCOL,
     Ack,
     ActionChunk,
@@ -29,6 +30,7 @@ from hitl.messages import (
     Pong,
     RequestEvent,
     RobotState,
+    Utterance,
     Welcome,
 )
 from hitl.sessions.feedback_log import FeedbackLog
@@ -50,6 +52,22 @@ def answer(socket: zmq.Socket, hub: Hub) -> Ack:
     message = codec.decode(socket.recv())
     assert isinstance(message, Ack)
     return message
+
+
+def test_twenty_seconds_of_speech_go_through_the_outbox_and_the_link(bus, tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(-(2**15), 2**15, 20 * AUDIO_RATE, dtype=np.int16)
+    spoken = Utterance(
+        id=new_ulid(), author="ada", stamp_ns=2, began_ns=1, text="go left", audio=samples.astype("<i2").tobytes()
+    )
+    bus.link(outbox=Outbox(tmp_path / "o.sqlite")).submit(spoken)
+    bus.close(next(iter(bus.got)))
+    outbox = Outbox(tmp_path / "o.sqlite")
+    assert outbox.pending() == [spoken], "it waits on disk for a backend"
+    hub, link = bus.hub(), bus.link(outbox=outbox)
+    bus.until(lambda: not link.unsaved)
+    (received,) = bus.messages(hub, Utterance)
+    assert np.array_equal(np.frombuffer(received.audio, "<i2"), samples) and received == spoken
+    assert len(outbox) == 0
 
 
 def test_a_correction_arrives_is_acknowledged_and_leaves_the_outbox(bus, correction, tmp_path: Path) -> None:

@@ -87,4 +87,4 @@ def test_the_headless_demo_plays_its_script_and_leaves_a_session(
     assert Path(report.recording).is_file() and report.session in report.recording
     assert 0 < report.real_time_factor < 1.5 and set(report.cpu) == {"backend", "robot"}
     out = capsys.readouterr().out
-    assert '"go higher"' in out and "robot: stopped" in out
+    assert '"go higher"' in out and "robot: paused" in out

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -122,6 +123,16 @@ def test_what_is_true_now_follows_from_the_events(log: FeedbackLog) -> None:
         (False, None),
     ]
     assert log.corrections("other") == []
+
+
+def test_a_correction_that_was_asked_about_means_what_was_chosen(log: FeedbackLog) -> None:
+    asked, other = correction(), correction()
+    for event in (asked, other):
+        log.append(event)
+    choice = msgspec.structs.replace(undo(asked.id), kind="choose", detail="go right")
+    log.append(choice)
+    assert [view.command for view in log.corrections()] == ["go right", other.command]
+    assert [view.undone for view in log.corrections()] == [False, False]
 
 
 def test_a_foreign_or_newer_file_is_refused_and_left_alone(tmp_path: Path, log: FeedbackLog) -> None:

@@ -21,6 +21,35 @@ def test_the_bytes_are_those_of_the_protobuf_format() -> None:
     assert foxglove.compressed_image(1_000_000_005, "a", b"\x01\x02") == expected
 
 
+@given(st.integers(0, 2**63 - 1), st.binary(max_size=500), st.integers(0, 2**32 - 1), st.integers(0, 9))
+def test_sound_that_is_written_is_read(stamp_ns: int, samples: bytes, rate: int, channels: int) -> None:
+    sound = foxglove.Sound(stamp_ns, samples, rate, channels, "01ID")
+    assert foxglove.read_raw_audio(foxglove.raw_audio(sound)) == sound
+
+
+def test_sound_that_is_cut_off_or_of_another_format_is_a_value_error() -> None:
+    whole = foxglove.raw_audio(foxglove.Sound(5, b"ab" * 300, 16_000, 1, ""))
+    with pytest.raises(ValueError, match="cut off"):
+        foxglove.read_raw_audio(whole[:200])
+    with pytest.raises(ValueError, match="cut off"):
+        foxglove.read_raw_audio(whole[: whole.index(b"pcm-s16") + 9])
+    with pytest.raises(ValueError, match="opus"):
+        foxglove.read_raw_audio(whole.replace(b"pcm-s16", b"opus-16"))
+
+
+def test_protobuf_itself_reads_sound() -> None:
+    descriptors = pytest.importorskip("google.protobuf.descriptor_pb2")
+    pools = pytest.importorskip("google.protobuf.descriptor_pool")
+    factory = pytest.importorskip("google.protobuf.message_factory")
+    pool = pools.DescriptorPool()
+    for file in descriptors.FileDescriptorSet.FromString(foxglove.audio_descriptors()).file:
+        pool.Add(file)
+    kind = factory.GetMessageClass(pool.FindMessageTypeByName("foxglove.RawAudio"))
+    audio = kind.FromString(foxglove.raw_audio(foxglove.Sound(1_000_000_005, b"data", 16_000, 1, "01ID")))
+    assert (audio.timestamp.seconds, audio.timestamp.nanos, audio.message_id) == (1, 5, "01ID")
+    assert (audio.data, audio.format, audio.sample_rate, audio.number_of_channels) == (b"data", "pcm-s16", 16_000, 1)
+
+
 @given(st.binary(max_size=50))
 def test_other_bytes_are_a_value_error(data: bytes) -> None:
     try:

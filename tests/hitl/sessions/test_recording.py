@@ -80,6 +80,22 @@ def test_pictures_are_jpeg_in_the_right_colours(tmp_path: Path) -> None:
     assert np.abs(shown[24, 48].astype(int)).max() < 20
 
 
+def test_sound_is_read_back_sample_by_sample_at_the_time_at_which_it_began(tmp_path: Path) -> None:
+    path = tmp_path / "r.mcap"
+    samples = np.random.default_rng(0).integers(-(2**15), 2**15, 3 * 16_000, dtype=np.int16)
+    with Recorder(path, "s1", started_unix_ns=1_000_000_000_000_000_000) as recorder:
+        recorder.log(9, "later")
+        assert recorder.voice(7, "01U", samples.astype("<i2").tobytes())
+    with path.open("rb") as file:
+        ((schema, channel, message),) = make_reader(file, validate_crcs=True).iter_messages(topics="/voice")
+    assert (schema.name, schema.encoding, channel.message_encoding) == ("foxglove.RawAudio", "protobuf", "protobuf")
+    assert message.log_time == 1_000_000_000_000_000_007
+    sound = foxglove.read_raw_audio(message.data)
+    assert np.array_equal(np.frombuffer(sound.samples, "<i2"), samples)
+    assert (sound.stamp_ns, sound.rate, sound.channels, sound.id) == (message.log_time, 16_000, 1, "01U")
+    assert [(record.topic, record.session_ns) for record in read_recording(path)] == [("/log", 9), ("/voice", 7)]
+
+
 def test_jpeg_pictures_are_stored_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "r.mcap"
     with Recorder(path, "s1") as recorder:

@@ -1,0 +1,117 @@
+"""What goes into the controller and comes out: a policy and a robot's body as protocols, rules, observations, chunks.
+
+Nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitl.messages import ActionChunk, Observation
+
+Array = NDArray[np.float64]
+Images = dict[str, NDArray[np.uint8]]
+
+
+class LowLevelOutput(Protocol):
+    """What the low level answers: `pose_chunk` float `(steps, 12)`, absolute targets; `done` probability."""
+
+    @property
+    def pose_chunk(self) -> Any: ...
+
+    @property
+    def done(self) -> float: ...
+
+
+class Proposal(Protocol):
+    """What the high level would do next: texts with probabilities, most probable first."""
+
+    @property
+    def texts(self) -> Sequence[str]: ...
+
+    @property
+    def probabilities(self) -> Sequence[float]: ...
+
+
+class Policy(Protocol):
+    """What the controller needs of a hierarchical policy (policies/hierarchy/policy.py is one)."""
+
+    def start(self, text: str, pose_target: Array) -> Any:
+        """Begin a command at `(12,)` commanded pose; the result is passed back to `act`."""
+        ...
+
+    def act(self, images: Images, pose: Array, pose_target: Array, command: Any, elapsed_s: float) -> LowLevelOutput:
+        """Low level: one chunk from the newest pictures and poses."""
+        ...
+
+    def remember(self, images: Images, pose: Array, stamp_ns: int) -> None:
+        """Take an observation into the high level's history."""
+        ...
+
+    def propose(self) -> Proposal:
+        """High level: the next command, from the history."""
+        ...
+
+    def forget(self) -> None:
+        """Empty the history, at the start of an episode."""
+        ...
+
+
+class Embodiment(Protocol):
+    """Joints of one robot to poses and back."""
+
+    def pose_of(self, joints: Array) -> Array:
+        """`(..., action_size)` -> `(..., 12)`."""
+        ...
+
+    def joints_of(self, pose: Array) -> Array:
+        """`(..., 12)` -> `(..., action_size)`; not finite raises ValueError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When commands end and change; the settings of the same names say more."""
+
+    hold_s: float = 8.0
+    high_level_hz: float = 2.0
+    done_threshold: float = 0.5
+    done_observations: int = 3
+    min_command_s: float = 0.5
+    pause_s: float = 0.8
+    switch_probability: float = 0.5
+    switch_asks: int = 2
+    ask_s: float = 8.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One observation with its payloads."""
+
+    observation: Observation
+    joints: Array
+    targets: Array
+    images: Images
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Actions for the robot: `rows` float64 `(steps, action_size)`, made from pictures of `captured_ns`."""
+
+    header: ActionChunk
+    rows: Array
+    captured_ns: int
+
+
+@dataclass(frozen=True)
+class StopWanted:
+    """A person said "stop": the correction `id` asks for a stop by words, which latches."""
+
+    id: str
+    author: str
+    said: str
