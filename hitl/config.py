@@ -72,6 +72,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How many times in a row it must be so sure of the same command."""
     ask_s: _Positive = 8.0
     """For how long a correction of low certainty is asked about; then nothing follows from it."""
+    microphone: str = ""
+    """Name of the microphone; empty: the system's."""
+    talk: Literal["hold", "tap", "hands-free"] = "hold"
+    """How talking begins and ends: holding the talk key, tapping it, or speaking."""
+    wake: str = ""
+    """Words that must begin what is said hands-free; empty: none."""
+    recognizer: Literal["commands", "faster-whisper", "openai-whisper", "endpoint"] = "commands"
+    """What hears words; see hitl/speech/recognizer.py."""
+    recognizer_model: str = ""
+    """The recognizer's model (a size, a folder, an address); empty: its default."""
+    sounds: bool = True
+    """Whether the begin and the end of talking are heard."""
+    aloud: bool = False
+    """Whether what was understood is said aloud."""
     record: bool = True
     """Whether sessions are recorded."""
     jpeg_quality: Annotated[int, msgspec.Meta(ge=10, le=100)] = 85

@@ -29,9 +29,10 @@ from hitl.speech.certainty import Decided, decide
 from hitl.speech.ear import READINGS, Ear, Parts
 from hitl.speech.ear_messages import Configure, Finished, FromEar, LetGo, Mode, Press, Ready
 from hitl.speech.grounding import BankLike
+from hitl.speech.heard import Heard, Recognizer
 from hitl.speech.intents import intent_of
 from hitl.speech.microphone import Back, Event
-from hitl.speech.recognizer import Heard, Recognizer, open_recognizer
+from hitl.speech.recognizer import open_recognizer
 from hitl.speech.spotter import Spotter
 from hitl.speech.text import plain
 from hitl.speech.voice_activity import VoiceActivity
@@ -55,7 +56,9 @@ def load_bank(settings: Settings) -> Bank:
 
         from policies.hierarchy.policy import HierarchicalPolicy
     except ModuleNotFoundError as problem:
-        raise MissingPackageError(f"it needs {problem.name}.", field="bench speech", hint="Run: make setup") from problem
+        raise MissingPackageError(
+            f"it needs {problem.name}.", field="bench speech", hint="Run: make setup"
+        ) from problem
     torch.set_num_threads(1)
     return HierarchicalPolicy.load(model_folder(settings)[1], device="cpu").space
 
@@ -327,4 +330,8 @@ def percentiles(values: Sequence[float]) -> dict[str, float | int | None]:
     """{"p50", "p95", "n"} of values, in whole numbers."""
     if not values:
         return {"p50": None, "p95": None, "n": 0}
-    return {"p50": round(float(np.percentile(values, 50))), "p95": round(float(np.percentile(values, 95))), "n": len(values)}
+    return {
+        "p50": round(float(np.percentile(values, 50))),
+        "p95": round(float(np.percentile(values, 95))),
+        "n": len(values),
+    }

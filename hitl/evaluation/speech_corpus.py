@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hitl.errors import DatasetError
@@ -82,7 +81,9 @@ class Corpus:
                     self.sounds += np.split(file["audio"], file["ends"][:-1])
                     about = json.loads(str(file["meta"]))
             except (OSError, ValueError, KeyError) as problem:
-                raise DatasetError("is no file of utterances.", field=str(path), hint="Delete it and run again.") from problem
+                raise DatasetError(
+                    "is no file of utterances.", field=str(path), hint="Delete it and run again."
+                ) from problem
             self.texts += [entry[0] for entry in about]
             self.kinds += [entry[1] for entry in about]
         if not self.sounds:

@@ -32,9 +32,7 @@ TEST_VOICES = (
     "festival:ked", "festival:slt-hts", "piper:joe", "pico:en-GB", "kokoro:af_bella", "kokoro:am_michael",
     "kokoro:bf_emma", "kokoro:bm_george", "kokoro:af_nova", "kokoro:am_puck",
 )  # fmt: skip
-LEARNED_NEURAL = tuple(
-    Voice("kokoro", name) for name in neural_voices.KOKORO if f"kokoro:{name}" not in TEST_VOICES
-)
+LEARNED_NEURAL = tuple(Voice("kokoro", name) for name in neural_voices.KOKORO if f"kokoro:{name}" not in TEST_VOICES)
 LEARNED_FAST = (Voice("hibari", "heart"), Voice("pico", "en-US"))
 _LEARNED_RECORDED = (Voice("flite", "kal"), Voice("flite", "kal16"), Voice("flite", "awb"), Voice("flite", "rms"))
 

@@ -54,7 +54,9 @@ def read_set(folder: Path) -> list[Item]:
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
-        raise InputError(f"cannot be read ({problem}).", field=str(table), hint="It needs the columns file,command.") from problem
+        raise InputError(
+            f"cannot be read ({problem}).", field=str(table), hint="It needs the columns file,command."
+        ) from problem
     items = []
     for number, row in enumerate(rows, 2):
         name, command = row.get("file"), row.get("command")
@@ -64,7 +66,9 @@ def read_set(folder: Path) -> list[Item]:
         if not path.is_file():
             raise InputError(f"names {name}, which is not there.", field=f"{table}:{number}")
         text = (row.get("text") or command).strip()
-        kind = row.get("kind") or ("other" if not command.strip() else "stop" if intent_of(command) == "stop" else "command")
+        kind = row.get("kind") or (
+            "other" if not command.strip() else "stop" if intent_of(command) == "stop" else "command"
+        )
         items.append(Item(path, command.strip(), text, kind, row.get("voice") or ""))
     if not items:
         raise InputError("names no files.", field=str(table))
@@ -76,7 +80,9 @@ def make_set(folder: Path, seed: int = 0, told: Told | None = None) -> list[Item
     voices = test_voices()
     if len(voices) < 2:
         raise UnavailableError(
-            "there are too few voices to make a test set.", field="speech", hint="apt-get install espeak-ng flite festival"
+            "there are too few voices to make a test set.",
+            field="speech",
+            hint="apt-get install espeak-ng flite festival",
         )
     folder.mkdir(parents=True, exist_ok=True)
     rows = list(_rows(voices, seed))
@@ -98,7 +104,9 @@ def _rows(voices: Sequence[Voice], seed: int) -> Iterator[tuple[str, Said, str]]
     """For each voice and speed one command of each family in words kept from training, the stop words, and three
     sentences that are no command."""
     rng = random.Random(seed)
-    families = {command.family: [c for c in COMMANDS if c.family == command.family and c.held_out] for command in COMMANDS}
+    families = {
+        command.family: [c for c in COMMANDS if c.family == command.family and c.held_out] for command in COMMANDS
+    }
     others = _sentences()
     rng.shuffle(others)
     number = 0
@@ -118,7 +126,11 @@ def _rows(voices: Sequence[Voice], seed: int) -> Iterator[tuple[str, Said, str]]
 
 
 def _sentences() -> list[str]:
-    lines = [line.strip() for path in sorted(_NO_COMMANDS.glob("no_commands*.txt")) for line in path.read_text().splitlines()]
+    lines = [
+        line.strip()
+        for path in sorted(_NO_COMMANDS.glob("no_commands*.txt"))
+        for line in path.read_text().splitlines()
+    ]
     return [line for line in lines if line and not line.startswith("#")]
 
 

@@ -43,7 +43,9 @@ def read_weights(path: Path) -> Weights:
         return _Reader(data).weights()
     except (struct.error, ValueError, IndexError, UnicodeDecodeError) as problem:
         raise CheckpointError(
-            "is no CTranslate2 model of binary version 6.", field=str(path), hint="Convert it anew with ct2-transformers-converter."
+            "is no CTranslate2 model of binary version 6.",
+            field=str(path),
+            hint="Convert it anew with ct2-transformers-converter.",
         ) from problem
 
 

@@ -24,11 +24,27 @@ from hitl.speech.audio import RATE, Audio, clipped_share, level_db, to_int16
 from hitl.speech.capture import BLOCK, Capture, CaptureRules, Discarded, Opened, Pause, Utterance
 from hitl.speech.capture import Partial as SoFar
 from hitl.speech.ear_messages import (
-    Began, Cancel, Configure, DeviceHere, DeviceLost, Dropped, Finished, FromEar, Level, LetGo, Partial, Press, Quit,
-    Ready, Say, StopHeard, ToEar, Trouble,
+    Began,
+    Cancel,
+    Configure,
+    DeviceHere,
+    DeviceLost,
+    Dropped,
+    Finished,
+    FromEar,
+    LetGo,
+    Level,
+    Partial,
+    Press,
+    Quit,
+    Ready,
+    Say,
+    StopHeard,
+    ToEar,
+    Trouble,
 )  # fmt: skip
+from hitl.speech.heard import Heard, Recognizer
 from hitl.speech.microphone import Back, Event, Lost
-from hitl.speech.recognizer import Heard, Recognizer
 from hitl.speech.sounds import Speaker
 from hitl.speech.spotter import Spotter
 from hitl.speech.text import plain

@@ -130,7 +130,9 @@ class Microphone:
             raise UnavailableError("there is no microphone.", field="microphone", hint=_TYPING)
         if self._wanted:
             raise UnavailableError(
-                f"“{self._wanted}” is not there.", field="microphone", hint=f"Plug it in, or choose another one. {_TYPING}"
+                f"“{self._wanted}” is not there.",
+                field="microphone",
+                hint=f"Plug it in, or choose another one. {_TYPING}",
             )
         return found[0]
 

@@ -38,7 +38,9 @@ def hum(samples: int, rng: Generator) -> Audio:
     """Mains hum and its harmonics with a little hiss; unit power."""
     time = np.arange(samples) / RATE
     base = rng.choice([50.0, 60.0])
-    tones = sum(rng.uniform(0.1, 1) / n * np.sin(2 * np.pi * base * n * time + rng.uniform(0, 6)) for n in range(1, 12))
+    tones = sum(
+        rng.uniform(0.1, 1) / n * np.sin(2 * np.pi * base * n * time + rng.uniform(0, 6)) for n in range(1, 12)
+    )
     return _unit(_unit(np.asarray(tones)) + 0.3 * coloured(samples, 0.0, rng))
 
 
@@ -67,7 +69,9 @@ def knocks(samples: int, rng: Generator) -> Audio:
     while at < samples:
         length = min(RATE // 3, samples - at)
         time = np.arange(length) / RATE
-        ring = sum(np.sin(2 * np.pi * rng.uniform(200, 5000) * time) * np.exp(-time * rng.uniform(8, 60)) for _ in range(4))
+        ring = sum(
+            np.sin(2 * np.pi * rng.uniform(200, 5000) * time) * np.exp(-time * rng.uniform(8, 60)) for _ in range(4)
+        )
         out[at : at + length] += rng.uniform(0.3, 1.5) * np.asarray(ring)
         at += int(rng.uniform(0.1, 0.7) * RATE)
     return _unit(out)

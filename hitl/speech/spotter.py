@@ -95,7 +95,10 @@ class Network:
 
     def __init__(self, tensors: dict[str, Array]) -> None:
         """Raises KeyError or ValueError for tensors of another network."""
-        self._kernels = [(_as_matrix(tensors[f"convolutions.{n}.weight"]), tensors[f"convolutions.{n}.bias"]) for n in range(_LAYERS)]
+        self._kernels = [
+            (_as_matrix(tensors[f"convolutions.{n}.weight"]), tensors[f"convolutions.{n}.bias"])
+            for n in range(_LAYERS)
+        ]
         self._out = (tensors["out.weight"], tensors["out.bias"])
 
     def probabilities(self, frames: Array) -> Array:

@@ -47,7 +47,9 @@ def voice_named(name: str) -> Voice:
     """The voice of `engine:name`. Raises InputError where the engine is none, UnavailableError where it is not there."""
     engine, _, rest = name.partition(":")
     if engine not in ENGINES or not rest:
-        raise InputError(f"“{name}” is no voice.", field="voice", hint="Give for instance espeak:en-us+f3 or flite:slt.")
+        raise InputError(
+            f"“{name}” is no voice.", field="voice", hint="Give for instance espeak:en-us+f3 or flite:slt."
+        )
     voice = Voice(engine, rest)
     if not is_there(voice):
         raise UnavailableError(f"the voice “{name}” is not installed.", field="voice", hint="hitl doctor says how.")
@@ -120,7 +122,12 @@ def _command(text: str, path: Path, voice: Voice, speed: float, pitch: float) ->
         words = str(round(PLAIN_WORDS_PER_MINUTE * speed))
         height = str(round(min(99, max(0, 50 * pitch))))
         return ["espeak-ng", "-v", voice.name, "-s", words, "-p", height, "-w", str(path), "--", text]
-    options = ["--setf", f"duration_stretch={1 / speed:.3f}", "--setf", f"int_f0_target_mean={_flite_mean(voice) * pitch:.0f}"]
+    options = [
+        "--setf",
+        f"duration_stretch={1 / speed:.3f}",
+        "--setf",
+        f"int_f0_target_mean={_flite_mean(voice) * pitch:.0f}",
+    ]
     return ["flite", "-voice", voice.name, *(options if pitch != 1.0 else options[:2]), "-t", text, "-o", str(path)]
 
 

@@ -43,9 +43,7 @@ class Wording:
 
     def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Tokens given `(b, t)` and tokens wanted `(b, t)`, the latter IGNORED where nothing is to be learned."""
-        rows = [
-            self.tokenizer.encode(f" {text}", add_special_tokens=False).ids if text else [] for text in texts
-        ]
+        rows = [self.tokenizer.encode(f" {text}", add_special_tokens=False).ids if text else [] for text in texts]
         longest = max(len(row) for row in rows) + len(self.start)
         given = torch.full((len(rows), longest), self.end)
         wanted = torch.full((len(rows), longest), IGNORED)

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from hitl.errors import InputError, UnavailableError
 from hitl.speech.audio import RATE, Audio, to_int16
-from hitl.speech.recognizer import Heard, Hypothesis, Word
+from hitl.speech.heard import Heard, Hypothesis, Word
 from hitl.speech.silence import is_hallucination
 
 KEY_VARIABLE = "HITL_SPEECH_KEY"
@@ -36,7 +36,9 @@ class Endpoint:
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(
-                f"“{address}” is no address.", field="recognizer_model", hint="Give for instance http://127.0.0.1:8000#whisper-1."
+                f"“{address}” is no address.",
+                field="recognizer_model",
+                hint="Give for instance http://127.0.0.1:8000#whisper-1.",
             )
         self._parts, self._timeout_s = parts, timeout_s
         self._model = parts.fragment or _MODEL
@@ -58,7 +60,11 @@ class Endpoint:
         answer = self._ask(*_form(fields, _wav(audio)))
         segments = [piece for piece in answer.get("segments") or () if isinstance(piece, dict)]
         kept = [piece for piece in segments if not _nobody(piece)]
-        text = " ".join(str(piece.get("text", "")).strip() for piece in kept) if segments else str(answer.get("text", "")).strip()
+        text = (
+            " ".join(str(piece.get("text", "")).strip() for piece in kept)
+            if segments
+            else str(answer.get("text", "")).strip()
+        )
         if not text or not segments and is_hallucination(text, 0.0, 0.0):
             return Heard((), 1.0)
         score = sum(float(piece.get("avg_logprob", 0.0)) * max(1, len(piece.get("tokens") or ())) for piece in kept)

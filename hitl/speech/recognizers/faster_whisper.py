@@ -19,7 +19,7 @@ import numpy as np
 
 from hitl.errors import CheckpointError, MissingPackageError
 from hitl.speech.audio import RATE, Audio
-from hitl.speech.recognizer import Heard, Hypothesis, Word
+from hitl.speech.heard import Heard, Hypothesis, Word
 from hitl.speech.silence import is_hallucination
 
 WINDOW_S = 8.0
@@ -39,10 +39,14 @@ def open_model(model: str, device: str, threads: int) -> Any:
     try:
         from faster_whisper import WhisperModel
     except ImportError as problem:
-        raise MissingPackageError("faster-whisper is not installed.", field="speech", hint="Run: make setup") from problem
+        raise MissingPackageError(
+            "faster-whisper is not installed.", field="speech", hint="Run: make setup"
+        ) from problem
     kind = {"auto": "auto", "cpu": "cpu"}.get(device, "cuda")
     try:
-        return WhisperModel(model, device=kind, compute_type="default" if kind == "cuda" else "int8", cpu_threads=threads)
+        return WhisperModel(
+            model, device=kind, compute_type="default" if kind == "cuda" else "int8", cpu_threads=threads
+        )
     except (RuntimeError, ValueError, OSError) as problem:
         raise CheckpointError(
             f"{model} is no Whisper model ({str(problem).splitlines()[0]}).",

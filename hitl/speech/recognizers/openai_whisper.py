@@ -11,7 +11,7 @@ from typing import Any
 
 from hitl.errors import CheckpointError, MissingPackageError
 from hitl.speech.audio import Audio
-from hitl.speech.recognizer import Heard, Hypothesis, Word
+from hitl.speech.heard import Heard, Hypothesis, Word
 from hitl.speech.silence import is_hallucination
 
 

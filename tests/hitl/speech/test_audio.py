@@ -75,7 +75,10 @@ def test_a_dead_channel_does_not_halve_the_voice(tmp_path: Path) -> None:
         (b"RIFF\0\0\0\0WAVE", "ends before its sound"),
         (b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0", "damaged head"),
         (b"RIFF\0\0\0\0WAVEdata\x04\0\0\0abcd", "nothing about its format"),
-        (b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x55\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data\x04\0\0\0abcd", "not known"),
+        (
+            b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x55\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data\x04\0\0\0abcd",
+            "not known",
+        ),
         (b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data\0\0\0\0", "no sound"),
     ],
 )

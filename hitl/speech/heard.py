@@ -1,0 +1,77 @@
+"""Sound in, words out: what a recognizer is and what it answers.
+
+A recognizer hears one utterance at a time and knows nothing of what the words ask for: that is `certainty.py`'s part.
+Those that can be opened by name are in `recognizer.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hitl.speech.audio import Audio
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word and when it was said, seconds into the utterance; probability 0 to 1."""
+
+    text: str
+    start_s: float
+    end_s: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One reading of an utterance. log_probability: of the whole text given the sound, natural logarithm."""
+
+    text: str
+    log_probability: float
+
+    @property
+    def probability(self) -> float:
+        """Of the whole text, 0 to 1."""
+        return math.exp(min(0.0, self.log_probability))
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a recognizer makes of an utterance.
+
+    hypotheses: the most probable first, none where nothing was heard; no_speech: probability that nobody spoke; words:
+    with times, where they were asked for.
+    """
+
+    hypotheses: tuple[Hypothesis, ...]
+    no_speech: float = 0.0
+    words: tuple[Word, ...] = field(default=())
+
+    @property
+    def text(self) -> str:
+        """The most probable reading; empty where nothing was heard."""
+        return self.hypotheses[0].text if self.hypotheses else ""
+
+    @property
+    def probability(self) -> float:
+        """Of the most probable reading; 0 where nothing was heard."""
+        return self.hypotheses[0].probability if self.hypotheses else 0.0
+
+
+class Recognizer(Protocol):
+    """Opened once, used by one thread."""
+
+    @property
+    def name(self) -> str:
+        """For people: the kind and the model."""
+        ...
+
+    def hear(self, audio: Audio, *, best: int = 1, words: bool = False, hints: Sequence[str] = ()) -> Heard:
+        """What is said in `(n,)` samples at 16 kHz: up to `best` readings, with times of words where asked for.
+
+        hints: words and sentences that are likely. Empty or silent sound gives no hypotheses.
+        Raises UnavailableError where a server does not answer.
+        """
+        ...
