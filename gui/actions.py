@@ -39,6 +39,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("robot.release", "Robot", "Release to the policy", "Ctrl+G",
             "Ends the running correction, so that the policy chooses again."),
     Command("robot.new_episode", "Robot", "New episode…", "Ctrl+N", "Ends this episode and begins another."),
+    Command("say.talk", "Correct", "Talk", "Space",
+            "Hold it while you speak, or tap it before and after, as the settings say."),
     Command("say.focus", "Correct", "Write a correction", "/", "Goes to the text box."),
     *(Command(f"say.choose{n}", "Correct", f"Take alternative {n}", str(n),
               f"Sends the policy's alternative {n} as your correction.") for n in range(1, 6)),

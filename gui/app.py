@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSize
@@ -18,6 +19,8 @@ from gui.preferences import Preferences
 from gui.theme import Theme, checked_mode, checked_text_size
 from hitl.bus import ClientKeys, Endpoints, Link, Outbox
 from hitl.errors import ConfigError, UnavailableError
+from hitl.speech.ear_messages import FromEar
+from hitl.speech.ear_process import EarProcess
 
 _ADDRESS = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^\s:/]+):(\d{1,5})/?")
 
@@ -48,11 +51,12 @@ def application() -> QApplication:
 
 def main(
     endpoints: Endpoints, *, outbox: Path, author: str = "", theme: str = "", text_size: int = 0,
-    keys: ClientKeys | None = None,
+    keys: ClientKeys | None = None, ear: Sequence[str] = (), ear_environment: Mapping[str, str] | None = None,
 ) -> int:  # fmt: skip
     """Show the window until it is closed; returns the exit code.
 
     endpoints: where the backend is or will be. outbox: file that keeps what is not yet acknowledged.
+    ear: the command of the process that listens, with what its environment has beside this one's; empty: no talking.
     author, theme, text_size (points): override what the person set before; empty or 0 leaves it.
     Raises UnavailableError without a display, InputError for a bad theme or size.
     """
@@ -79,7 +83,12 @@ def main(
 
         return Connection(open_link)
 
-    window = MainWindow(connect, preferences, look, address=endpoints.control, author=author)
+    def open_ear(told: Callable[[FromEar], None]) -> EarProcess:
+        return EarProcess(ear, told, environment=ear_environment)
+
+    window = MainWindow(
+        connect, preferences, look, address=endpoints.control, author=author, open_ear=open_ear if ear else None
+    )
     geometry = preferences.geometry
     if geometry is None or not window.restoreGeometry(geometry):
         window.resize(_first_size())

@@ -18,11 +18,13 @@ from gui.actions import COMMANDS, Registry, StopKey
 from gui.connection import Batch, Connection
 from gui.live.episode_panel import EpisodePanel
 from gui.live.view import LiveView
-from gui.notices import status_items
+from gui.notices import answer_words, status_items
 from gui.preferences import Preferences
 from gui.settings.view import SettingsView
 from gui.state import LiveState, Notice
 from gui.theme import TEXT_SIZES, Mode, Theme
+from gui.voice import OpenEar, TalkKey, Voice
+from gui.voice_state import VoiceState
 from gui.widgets.basics import column, row
 from gui.widgets.hints import Hint, Hints
 from gui.widgets.palette import Palette
@@ -31,8 +33,23 @@ from gui.widgets.status import Status
 from gui.widgets.strip import Strip
 from hitl.clock import Clock, SystemClock, new_ulid
 from hitl.errors import HitlError
-from hitl.messages import Correction, NewEpisode, Release, Request, Resume, SetHold, Stop, Undo
+from hitl.messages import (
+    MAX_AUDIO_BYTES,
+    Choose,
+    Correction,
+    CorrectionStatus,
+    NewEpisode,
+    Release,
+    Request,
+    Resume,
+    SetHold,
+    Stop,
+    Undo,
+    Utterance,
+)
+from hitl.speech.ear_messages import Finished, LetGo, Press, Say, StopHeard
 from hitl.speech.intents import intent_of
+from hitl.speech.text import plain
 
 _TICK_MS = 100
 """Ages, countdowns and staleness are drawn anew this often; messages are drawn when they come."""
@@ -46,7 +63,7 @@ class MainWindow(QMainWindow):
 
     def __init__(
         self, connect: Connect, preferences: Preferences, theme: Theme, *, address: str = "", author: str = "",
-        clock: Clock | None = None,
+        clock: Clock | None = None, open_ear: OpenEar | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self._connect = connect
@@ -54,7 +71,9 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self._started_address = address
         self._clock = clock or SystemClock()
+        self._answering: set[str] = set()
         self._retired: list[Connection] = []
+        self.heard = VoiceState(preferences.talking.mode, there=open_ear is not None)
         self.state = LiveState(author or preferences.author)
         self.registry = Registry(self, preferences.keys)
         self.addActions([self.registry.action(command.id) for command in COMMANDS])
@@ -63,6 +82,10 @@ class MainWindow(QMainWindow):
         self._build()
         self._wire()
         self.connection = self._connected_to(preferences.address)
+        self.voice = Voice(open_ear, self._stop_heard) if open_ear is not None else None
+        if self.voice is not None:
+            self.voice.ready.connect(self._take_heard, Qt.ConnectionType.QueuedConnection)
+            self.voice.ask(preferences.talking)
         self._timer = QTimer(self)
         self._timer.setInterval(_TICK_MS)
         self._timer.timeout.connect(self.refresh)
@@ -110,6 +133,11 @@ class MainWindow(QMainWindow):
     def _wire(self) -> None:
         self.stop_key = StopKey(self, self._clock)
         self.stop_key.pressed.connect(self.stop)
+        self.talk_key = TalkKey(self, self.registry)
+        self.talk_key.pressed.connect(lambda: self._talk(Press()))
+        self.talk_key.released.connect(lambda: self._talk(LetGo()))
+        self.live.talk.button.down.connect(self.talk_key.press)
+        self.live.talk.button.up.connect(self.talk_key.release)
         self.strip.stop_pressed.connect(self.stop_key.request)
         self.live.say.sent.connect(self._say)
         self.live.corrections.undo_asked.connect(self.undo)
@@ -145,6 +173,8 @@ class MainWindow(QMainWindow):
     def start(self) -> None:
         """Begin to look for the backend and to draw time passing; show the hints on the first start."""
         self.connection.start()
+        if self.voice is not None:
+            self.voice.start()
         self._timer.start()
         if not self._preferences.hints_seen:
             QTimer.singleShot(0, self.hints.start)
@@ -155,6 +185,67 @@ class MainWindow(QMainWindow):
         """Send a correction."""
         hold_s = self._preferences.hold_s
         self.send(Correction(**self._stamp(), text=words, source=source, hold_s=hold_s))
+
+    def _talk(self, message: Press | LetGo) -> None:
+        if self.voice is None:
+            return
+        self.voice.ask(message)
+        if isinstance(message, LetGo) and self.heard.mode == "hold":
+            self.heard.let_go()
+        self.refresh()
+
+    def _stop_heard(self, word: StopHeard) -> None:
+        """A stop word; called from the ear's thread, so that a busy window delays no stop."""
+        reason = f"{self.state.author} said {word.word!r}"
+        self.connection.stop(Stop(**self._stamp(), reason=reason, by_words=True))
+
+    def _take_heard(self) -> None:
+        if self.voice is None:
+            return
+        now_ns = self._clock.now_ns()
+        for message in self.voice.take():
+            self.heard.apply(message, now_ns)
+            if isinstance(message, Finished):
+                self._spoken(message)
+        self.live.talk.refresh(self.heard, now_ns)
+
+    def _spoken(self, said: Finished) -> None:
+        """What was said: a correction, or what steers the loop; its sound goes to the recording."""
+        made = ""
+        if plain(said.text):
+            match intent_of(said.text):
+                case "stop":
+                    self._ask_to_stop(f"{self.state.author} said {said.text!r}", by_words=True)
+                case "go on":
+                    self.send(Resume(**self._stamp(), by_words=True))
+                case "undo":
+                    self._take_back()
+                case _:
+                    made = self._spoken_correction(said)
+        if said.audio and len(said.audio) <= MAX_AUDIO_BYTES:
+            self.send(Utterance(
+                **(self._stamp() | {"stamp_ns": said.spoken_ns}), began_ns=min(said.began_ns, said.spoken_ns),
+                text=said.text, correction=made, recognizer=said.recognizer, audio=said.audio,
+            ))  # fmt: skip
+
+    def _spoken_correction(self, said: Finished) -> str:
+        correction = Correction(
+            **self._stamp(), text=said.text, source="voice", hold_s=self._preferences.hold_s,
+            heard=said.heard, readings=said.readings,
+        )  # fmt: skip
+        self.send(correction)
+        self._answering.add(correction.id)
+        return correction.id
+
+    def _answer(self, status: CorrectionStatus) -> None:
+        """Say aloud what became of spoken words, where that is switched on."""
+        if status.id not in self._answering or status.state not in ("acting", "asked", "ignored"):
+            return
+        self._answering.discard(status.id)
+        words = {"asked": " or ".join(status.choices), "ignored": "Sorry?"}.get(status.state, status.command)
+        self.heard.say(answer_words(status), self._clock.now_ns(), "note" if status.state == "ignored" else "answer")
+        if self.voice is not None and intent_of(words) != "stop":
+            self.voice.ask(Say(text=words))
 
     def _say(self, words: str) -> None:
         """Typed words: a correction, or what steers the loop."""
@@ -180,6 +271,11 @@ class MainWindow(QMainWindow):
 
     def choose(self, place: int) -> None:
         """Send the alternative at `place` (0 first) as a correction; nothing happens where there is none."""
+        question = self.state.question if self.state.connected else None
+        if question is not None:
+            if place < len(question.choices):
+                self.send(Choose(**self._stamp(), target=question.id, command=question.choices[place]))
+            return
         command = self.state.command
         if command is not None and self.state.connected and place < len(command.alternatives):
             self.correct(command.alternatives[place].text, "key")
@@ -229,6 +325,8 @@ class MainWindow(QMainWindow):
             self.state.submitted(request, now_ns)
         for message in batch.messages:
             self.state.apply(message, now_ns)
+            if isinstance(message, CorrectionStatus):
+                self._answer(message)
         for failure in batch.failures:
             self.state.failed(failure.request, failure.reason)
             if isinstance(failure.request, Correction) and not self.live.say.box.text():
@@ -244,7 +342,7 @@ class MainWindow(QMainWindow):
         now_ns = self._clock.now_ns()
         address = self._preferences.address or self._started_address
         self.strip.refresh(self.state, now_ns)
-        self.live.refresh(self.state, now_ns, address)
+        self.live.refresh(self.state, self.heard, now_ns, address)
         self.status.show_items(status_items(self.state, now_ns))
         self.registry.enable("say.undo", self.state.undo_target() is not None)
         if self.state.backend is not None:
@@ -303,6 +401,11 @@ class MainWindow(QMainWindow):
                 self.send(SetHold(**self._stamp(), hold_s=self._preferences.hold_s))
             case "address":
                 self._reconnect()
+            case "talk" | "microphone" | "wake" | "sounds" | "aloud":
+                self.heard.mode = self._preferences.talking.mode
+                if self.voice is not None:
+                    self.voice.ask(self._preferences.talking)
+                self.refresh()
 
     def _reconnect(self) -> None:
         before = self.connection
@@ -342,5 +445,7 @@ class MainWindow(QMainWindow):
         self._timer.stop()
         self._preferences.geometry = self.saveGeometry()
         self._preferences.sync()
+        if self.voice is not None:
+            self.voice.close()
         self.connection.close()
         super().closeEvent(event)

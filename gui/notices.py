@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gui.state import LiveState, Notice, Row
+from hitl.messages import CorrectionStatus
 
 Tone = Literal["plain", "good", "warn", "danger", "accent"]
 
@@ -95,6 +96,18 @@ def row_words(row: Row, connected: bool) -> tuple[str, Tone]:
         "ignored": ("not a command", "plain"),
     }
     return words[row.state]
+
+
+def answer_words(status: CorrectionStatus) -> str:
+    """What became of spoken words, for the caption."""
+    if status.state == "asked":
+        choices = " or ".join(f"{place} {choice}" for place, choice in enumerate(status.choices, 1))
+        return f"“{status.text}”: {choices}?"
+    if status.state == "ignored":
+        return f"Heard “{status.text}”, which is no command. Say it again, or type it."
+    if status.certainty == "middle" or status.grounding == "near":
+        return f"“{status.text}”, understood as “{status.command}”"
+    return f"“{status.text}”"
 
 
 def row_meaning(row: Row) -> str:

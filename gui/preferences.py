@@ -14,6 +14,7 @@ from PySide6.QtCore import QByteArray, QSettings
 
 from gui.theme import MODES, TEXT_SIZES, Mode, checked_mode
 from hitl.errors import InputError
+from hitl.speech.ear_messages import Configure
 
 Kind = Literal["choice", "whole", "number", "text"]
 MAX_HOLD_S = 600.0
@@ -45,6 +46,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("hold_s", "Corrections", "Hold for at most", "number", 0.0,
             "How long a correction holds. With 0 it holds until it is done or you release it.",
             low=0, high=MAX_HOLD_S, unit="s"),
+    Setting("talk", "Talking", "How to talk", "choice", "hold",
+            "Hold the talk key, tap it before and after, or just speak.", choices=("hold", "tap", "hands-free")),
+    Setting("microphone", "Talking", "Microphone", "text", "", "Its name; empty: the one that the system chose."),
+    Setting("wake", "Talking", "Wake words", "text", "",
+            "Hands-free, only what begins with these words is for the robot. Empty: all that is said."),
+    Setting("sounds", "Talking", "Sounds", "choice", "on", "Two soft notes when it begins and ends to listen.",
+            choices=("on", "off")),
+    Setting("aloud", "Talking", "Answers", "choice", "off",
+            "Says aloud what was understood. Captions are always there.", choices=("off", "on")),
     Setting("address", "Connection", "Backend address", "text", "",
             "Empty: the backend that this window was started with. Otherwise “tcp://host:port”, "
             "where port is the first of four."),
@@ -95,6 +105,18 @@ class Preferences:
     def address(self) -> str:
         """Address of the backend; empty for the one that the window was started with."""
         return str(self.get("address"))
+
+    @property
+    def talking(self) -> Configure:
+        """What an ear is told of these settings."""
+        mode = str(self.get("talk"))
+        return Configure(
+            mode="tap" if mode == "tap" else "hands-free" if mode == "hands-free" else "hold",
+            device=str(self.get("microphone")),
+            wake=str(self.get("wake")),
+            sounds=self.get("sounds") == "on",
+            aloud=self.get("aloud") == "on",
+        )
 
     @property
     def hints_seen(self) -> bool:

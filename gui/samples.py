@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 from PySide6.QtCore import QSize
 from PySide6.QtGui import QImage
 
@@ -27,6 +28,7 @@ from hitl.messages import (
     Task,
     Welcome,
 )  # fmt: skip
+from hitl.speech.ear_messages import ToEar
 
 AUTHOR = "Ada"
 NOW_NS = 3_600_000_000_000
@@ -176,6 +178,32 @@ def acting(state: CorrectionState = "acting") -> CorrectionStatus:
     """The correction that runs under `person_command`."""
     return correction(9, 700, "nudge it left a little", state, command="move the left arm a bit to the left",
                       grounding="near", similarity=0.83)  # fmt: skip
+
+
+def asked() -> CorrectionStatus:
+    """Spoken words that may mean two things."""
+    status = correction(9, 700, "turn it to the white", "asked", command="go right", grounding="near", similarity=0.66)
+    choices = ["go right", "turn the right gripper clockwise"]
+    return msgspec.structs.replace(status, source="voice", certainty="low", choices=choices)
+
+
+def ignored() -> CorrectionStatus:
+    """Spoken words that are no command."""
+    status = correction(9, 700, "what a lovely day", "ignored", grounding="new", similarity=0.1)
+    return msgspec.structs.replace(status, source="voice", certainty="low")
+
+
+class SampleEar:
+    """An ear that hears nothing."""
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def ask(self, message: ToEar) -> None:
+        """Nobody listens."""
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
 def welcome(rows: list[CorrectionStatus]) -> Welcome:

@@ -15,10 +15,13 @@ from gui import samples
 from gui.app import application, display_available
 from gui.connection import Connection
 from gui.main_window import MainWindow
+from gui.notices import answer_words
 from gui.preferences import Preferences
 from gui.theme import Theme, checked_mode, checked_text_size
 from hitl.clock import ManualClock
 from hitl.errors import InputError, StorageError
+from hitl.messages import CorrectionStatus
+from hitl.speech.ear_messages import Began, DeviceHere, DeviceLost, Finished, FromEar, Level, Partial, Ready
 
 DEFAULT_SIZE = (1280, 800)
 _S = 1_000_000_000
@@ -99,6 +102,51 @@ def _stop_hint(window: MainWindow) -> None:
     window.hints.advance()
 
 
+def _heard(window: MainWindow, *messages: FromEar) -> None:
+    for message in messages:
+        window.heard.apply(message, samples.NOW_NS)
+
+
+def _listening(window: MainWindow) -> None:
+    _running(window)
+    _heard(window, Began(number=1, stamp_ns=samples.NOW_NS), Level(db=-24.0, clipped=0.0, speech=0.1))
+
+
+def _partial(window: MainWindow) -> None:
+    _listening(window)
+    _heard(window, Partial(number=1, text="nudge it left a"), Level(db=-17.0, clipped=0.0, speech=0.9))
+
+
+def _spoken(window: MainWindow) -> None:
+    _understood(window)
+    window.heard.say(answer_words(samples.acting()), samples.NOW_NS, "answer")
+
+
+def _status(window: MainWindow, status: CorrectionStatus) -> None:
+    window.receive(samples.batch(samples.robot(), samples.backend(), samples.policy_command(), status))
+
+
+def _asking(window: MainWindow) -> None:
+    _status(window, samples.asked())
+    window.heard.say(answer_words(samples.asked()), samples.NOW_NS, "answer")
+
+
+def _undone(window: MainWindow) -> None:
+    _status(window, samples.acting("undone"))
+    _heard(window, Finished(number=1, text="scratch that"))
+
+
+def _ignored(window: MainWindow) -> None:
+    _status(window, samples.ignored())
+    window.heard.say(answer_words(samples.ignored()), samples.NOW_NS, "note")
+
+
+def _deaf(window: MainWindow) -> None:
+    _running(window)
+    why = "“USB microphone” is not there. Plug it in, or choose another one. Typing keeps working."
+    _heard(window, DeviceLost(device="USB microphone", why=why))
+
+
 def _palette(window: MainWindow) -> None:
     _running(window)
     window.registry.trigger("view.palette")
@@ -135,6 +183,13 @@ VIEWS: dict[str, tuple[str, _Pose]] = {
     "live-hints": ("the first hint", _hints),
     "live-stop-hint": ("the last hint", _stop_hint),
     "live-episode": ("a new episode is about to begin", _episode),
+    "live-listening": ("the talk key is held", _listening),
+    "live-partial": ("words are heard while they are said", _partial),
+    "live-spoken": ("spoken words act, understood as a known command", _spoken),
+    "live-asking": ("spoken words may mean two things", _asking),
+    "live-undone": ("“scratch that” took a correction back", _undone),
+    "live-ignored": ("spoken words that are no command", _ignored),
+    "live-deaf": ("the microphone is gone", _deaf),
     "palette": ("the command palette", _palette),
     "settings": ("the settings", _settings),
     "keys": ("the keys, in the settings", _keys),
@@ -178,7 +233,10 @@ def pose(view: str, theme: Theme, size: tuple[int, int], folder: Path, app: QApp
     preferences.hints_seen = True
     clock = ManualClock(samples.NOW_NS)
     window = MainWindow(lambda _address: Connection(samples.open_sample, clock), preferences, theme,
-                        address="ipc:///run/user/1000/hitl/control", clock=clock)  # fmt: skip
+                        address="ipc:///run/user/1000/hitl/control", clock=clock,
+                        open_ear=lambda _told: samples.SampleEar())  # fmt: skip
+    window.heard.apply(DeviceHere(device="USB microphone"), samples.NOW_NS)
+    window.heard.apply(Ready(recognizer="commands"), samples.NOW_NS)
     window.resize(*size)
     window.show()
     app.processEvents()

@@ -257,6 +257,11 @@ class LiveState:
         row = self.rows.get(self.command.command_id) if self.corrected and self.command is not None else None
         return row is not None and row.state == "done"
 
+    @property
+    def question(self) -> Row | None:
+        """The newest correction that waits for a person to say which was meant."""
+        return next((row for row in self.newest_rows() if row.state == "asked" and row.choices), None)
+
     def newest_rows(self) -> list[Row]:
         """Corrections, the newest first (ULIDs sort by time)."""
         return [self.rows[key] for key in sorted(self.rows, reverse=True)]

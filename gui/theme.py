@@ -245,7 +245,7 @@ def style_sheet(colours: Colours, type_: Type) -> str:
     """The style sheet of the whole application; `{name}` of the template are fields of Colours and sizes of Type."""
     shade = "dark" if colours == DARK else "light"
     values = {entry.name: getattr(colours, entry.name) for entry in fields(colours)}
-    return _SHEET.format(**values, caption=type_.caption, shade=shade, radius=6)
+    return _SHEET.format(**values, caption=type_.caption, body=type_.body, shade=shade, radius=6)
 
 
 _SHEET = """
@@ -257,6 +257,7 @@ QLabel[kind="caption"] {{ color: {text_soft}; font-size: {caption}pt; }}
 QLabel[kind="soft"] {{ color: {text_soft}; }}
 QLabel[kind="strong"] {{ font-weight: 600; }}
 QLabel[kind="error"] {{ color: {danger_text}; font-size: {caption}pt; }}
+QLabel[tone="soft"] {{ color: {text_soft}; }}
 QLabel[tone="good"] {{ color: {good}; }}
 QLabel[tone="warn"] {{ color: {warn}; }}
 QLabel[tone="danger"] {{ color: {danger_text}; }}
@@ -271,6 +272,12 @@ QLabel[tone="accent"] {{ color: {accent}; }}
 #rail {{ background: {surface}; border-right: 1px solid {line}; }}
 #side {{ background: {surface}; border-left: 1px solid {line}; }}
 #panel {{ background: {surface}; border-top: 1px solid {line}; }}
+#talkbar {{ background: {surface}; border-top: 1px solid {line}; }}
+#talkbar QLabel[kind="caption"] {{ font-size: {body}pt; color: {text}; }}
+#talkbar QLabel[tone="soft"] {{ color: {text_soft}; }}
+#talkbar QLabel[tone="warn"] {{ color: {warn}; }}
+#talkbar QPushButton[on="true"] {{ background: {accent}; border-color: {accent}; color: {on_accent};
+  font-weight: 600; }}
 #saybar {{ background: {surface}; border-top: 1px solid {line}; }}
 
 QPushButton {{ background: {raised}; border: 1px solid {line_strong}; border-radius: {radius}px;

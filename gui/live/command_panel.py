@@ -11,6 +11,7 @@ from gui.notices import PAUSED
 from gui.state import LiveState
 from gui.theme import GRID, Theme
 from gui.widgets.basics import ElidedLabel, column, command_button, label, row
+from hitl.messages import Alternative
 
 CHOICES = 5
 _LEAST_COMMAND_PT = 20
@@ -134,8 +135,10 @@ class Choice(QAbstractButton):
         self.setEnabled(bool(text))
         keys = keys_shown(self._registry.keys(self._id))
         if text:
-            self.setToolTip(f"Send “{text}” as your correction ({keys}). The policy gives it {probability:.0%}.")
-            self.setAccessibleName(f"Alternative {self._number}: {text}, probability {probability:.2f}")
+            gives = f" The policy gives it {probability:.0%}." if probability else ""
+            self.setToolTip(f"Send “{text}” as your correction ({keys}).{gives}")
+            sure = f", probability {probability:.2f}" if probability else ""
+            self.setAccessibleName(f"Alternative {self._number}: {text}{sure}")
         else:
             self.setToolTip("")
             self.setAccessibleName(f"Alternative {self._number}: none now")
@@ -167,7 +170,7 @@ class Choice(QAbstractButton):
         painter.setPen(theme.colour("text_soft"))
         painter.drawText(cap, Qt.AlignmentFlag.AlignCenter, keys)
         if there:
-            number = f"{self._probability:.2f}"
+            number = f"{self._probability:.2f}" if self._probability else ""
             number_width = painter.fontMetrics().horizontalAdvance(number)
             right = self.rect().adjusted(0, 0, -10, 0)
             painter.drawText(right, middle | Qt.AlignmentFlag.AlignRight, number)
@@ -207,7 +210,11 @@ class Choices(QWidget):
 
     def refresh(self, state: LiveState) -> None:
         """Show the alternatives."""
-        alternatives = state.command.alternatives if state.command and state.connected else []
+        question = state.question if state.connected else None
+        if question is not None:
+            alternatives = [Alternative(text=choice, probability=0.0) for choice in question.choices]
+        else:
+            alternatives = state.command.alternatives if state.command and state.connected else []
         self._empty.setVisible(not alternatives)
         for place, button in enumerate(self.buttons):
             button.setVisible(bool(alternatives))
@@ -268,6 +275,11 @@ class CommandPanel(QFrame):
         self._tag.setVisible(bool(word))
         why = why_words(state)
         self._why.show_text(f"{why} · {holds}" if mine and not (state.stopped or state.waits) else why)
+        question = state.question if state.connected else None
+        if question is not None:
+            self._tag.show_word("Which?", "on_accent", "accent")
+            self._tag.setVisible(True)
+            self._why.show_text(f"“{question.text}” may mean two things. Press 1 or 2, or say it again.")
         if state.stopped:
             self._line.show_command(stop_words(state), "danger_text", 0.0)
         elif state.command is None or not state.connected:

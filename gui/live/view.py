@@ -12,9 +12,11 @@ from gui.live.cameras import CameraGrid
 from gui.live.command_panel import CommandPanel
 from gui.live.corrections import Corrections
 from gui.live.say import SayBar
+from gui.live.talk import TalkBar
 from gui.notices import trouble_notice, waiting_notice
 from gui.state import LiveState, Notice
 from gui.theme import GRID, Theme
+from gui.voice_state import VoiceState
 from gui.widgets.basics import column, label, restyle, row
 from gui.widgets.icons import pixmap
 
@@ -87,6 +89,7 @@ class LiveView(QWidget):
         self.waiting = WaitingPage(theme)
         self.notice = NoticeBar()
         self.command = CommandPanel(theme, registry)
+        self.talk = TalkBar(theme, registry)
         self.say = SayBar(registry)
         self.corrections = Corrections(theme, registry)
         self._theme = theme
@@ -96,7 +99,7 @@ class LiveView(QWidget):
         self._stack.addWidget(room)
         self._stack.addWidget(self.waiting)
         middle = QWidget()
-        layout = column(self.notice, self._stack, self.command, self.say, spacing=0)
+        layout = column(self.notice, self._stack, self.command, self.talk, self.say, spacing=0)
         layout.setStretch(1, 1)
         middle.setLayout(layout)
         whole = row(middle, self.corrections, spacing=0)
@@ -108,7 +111,7 @@ class LiveView(QWidget):
         """Take over the theme's type: the list is as wide as about 30 letters."""
         self.corrections.setFixedWidth(230 + 7 * self._theme.type.body)
 
-    def refresh(self, state: LiveState, now_ns: int, address: str) -> None:
+    def refresh(self, state: LiveState, voice: VoiceState, now_ns: int, address: str) -> None:
         """Show the state."""
         waiting = waiting_notice(state, now_ns, address)
         if waiting is not None and not (self.cameras.cameras() and state.backend is not None):
@@ -122,5 +125,6 @@ class LiveView(QWidget):
         self.notice.show_notice(trouble_notice(state, now_ns))
         self.cameras.age(now_ns)
         self.command.refresh(state, now_ns)
+        self.talk.refresh(voice, now_ns)
         self.corrections.refresh(state, now_ns)
         self.say.set_bank(state.bank)

@@ -230,7 +230,7 @@ def understood(heard: Heard, bank: Bank) -> Decided | None:
     """What is made of a recognizer's answer; None where nothing was heard."""
     if not heard.hypotheses or not plain(heard.text):
         return None
-    readings = [Reading(text=h.text, probability=h.probability) for h in heard.hypotheses if plain(h.text)]
+    readings = [Reading(text=text, probability=part) for text, part in heard.shares() if plain(text)]
     return decide(heard.text, heard.probability, readings, bank, spoken=True)
 
 

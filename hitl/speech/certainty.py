@@ -25,6 +25,8 @@ from hitl.speech.text import plain, without_fillers
 MOST_READINGS = 5
 """Grounding a reading takes about 10 ms; the sixth changes nothing that a person would notice."""
 MOST_CHOICES = 2
+SAME_SOUND = {"frees": "freeze", "frieze": "freeze", "weight": "wait", "weights": "wait", "wade": "wait"}
+"""What a recognizer may write for a stop word said alone, since nothing else tells them apart."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def decide(
     limits = thresholds or Limits()
     if not spoken:
         return Decided(ground(text, bank, limits.grounding), text)
+    text = SAME_SOUND.get(without_fillers(plain(text)), text)
     top = ground_exactly(text, bank)
     if top is not None and top.kind == "stop":
         return Decided(top, text)

@@ -389,7 +389,7 @@ class _Recognition(threading.Thread):
                 number=work.number,
                 text=found.text[:MAX_TEXT_CHARS],
                 heard=found.probability,
-                readings=[Reading(text=h.text[:MAX_TEXT_CHARS], probability=h.probability) for h in found.hypotheses],
+                readings=[Reading(text=text[:MAX_TEXT_CHARS], probability=share) for text, share in found.shares()],
                 recognizer=self._recognizer.name if self._recognizer else "",
                 audio=to_int16(whole.audio),
                 began_ns=self._ear.stamp_of(whole.at),

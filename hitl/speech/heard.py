@@ -56,8 +56,13 @@ class Heard:
 
     @property
     def probability(self) -> float:
-        """Of the most probable reading; 0 where nothing was heard."""
-        return self.hypotheses[0].probability if self.hypotheses else 0.0
+        """How sure it is that one of its readings was said, 0 to 1."""
+        return min(1.0, sum(hypothesis.probability for hypothesis in self.hypotheses))
+
+    def shares(self) -> list[tuple[str, float]]:
+        """The readings with their shares of each other's probability, which add up to 1."""
+        total = sum(hypothesis.probability for hypothesis in self.hypotheses) or 1.0
+        return [(hypothesis.text, hypothesis.probability / total) for hypothesis in self.hypotheses]
 
 
 class Recognizer(Protocol):

@@ -103,11 +103,16 @@ def speak_all(texts: Sequence[str], voice: Voice, *, speed: float = 1.0, pitch: 
     with tempfile.TemporaryDirectory(prefix="hitl-speak-") as folder:
         paths = [Path(folder) / f"{number}.wav" for number in range(len(texts))]
         if voice.engine == "festival":
-            _run(["festival", "--batch", "-"], _festival_script(texts, paths, voice, speed))
+            script = Path(folder) / "say.scm"
+            script.write_text(_festival_script(texts, paths, voice, speed), encoding="utf-8")
+            _run(["festival", "--batch", str(script)])
         else:
             for text, path in zip(texts, paths, strict=True):
                 _run(_command(text, path, voice, speed, pitch))
-        return [read_wav(path) if path.exists() and path.stat().st_size > 44 else _SILENCE for path in paths]
+        missing = [text for text, path in zip(texts, paths, strict=True) if not path.exists()]
+        if missing:
+            raise UnavailableError(f"{voice} did not say “{missing[0][:40]}”.", field="voice")
+        return [read_wav(path) if path.stat().st_size > _HEAD_BYTES else _SILENCE for path in paths]
 
 
 def _resampled(sound: Audio, rate: int) -> Audio:
@@ -115,6 +120,8 @@ def _resampled(sound: Audio, rate: int) -> Audio:
 
 
 _SILENCE = np.zeros(160, np.float32)
+"""What a text without sounds becomes, such as "..."."""
+_HEAD_BYTES = 44
 
 
 def _command(text: str, path: Path, voice: Voice, speed: float, pitch: float) -> list[str]:
@@ -145,9 +152,9 @@ def _festival_script(texts: Sequence[str], paths: Sequence[Path], voice: Voice, 
     return "\n".join(lines)
 
 
-def _run(command: list[str], given: str = "") -> None:
+def _run(command: list[str]) -> None:
     try:
-        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except FileNotFoundError:
         raise UnavailableError(
             f"{command[0]} is not installed.", field="voice", hint=f"Install it: apt-get install {command[0]}"
