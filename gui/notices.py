@@ -92,7 +92,7 @@ def row_words(row: Row, connected: bool) -> tuple[str, Tone]:
         "undone": ("undone", "plain"),
         "refused": ("refused", "danger"),
         "failed": ("not kept", "danger"),
-        "asked": ("asks: which did you mean?", "warn"),
+        "asked": ("asks which", "warn"),
         "ignored": ("not a command", "plain"),
     }
     return words[row.state]
@@ -101,8 +101,7 @@ def row_words(row: Row, connected: bool) -> tuple[str, Tone]:
 def answer_words(status: CorrectionStatus) -> str:
     """What became of spoken words, for the caption."""
     if status.state == "asked":
-        choices = " or ".join(f"{place} {choice}" for place, choice in enumerate(status.choices, 1))
-        return f"“{status.text}”: {choices}?"
+        return f"“{status.text}”: which one, 1 or 2?"
     if status.state == "ignored":
         return f"Heard “{status.text}”, which is no command. Say it again, or type it."
     if status.certainty == "middle" or status.grounding == "near":

@@ -273,12 +273,13 @@ QLabel[tone="accent"] {{ color: {accent}; }}
 #side {{ background: {surface}; border-left: 1px solid {line}; }}
 #panel {{ background: {surface}; border-top: 1px solid {line}; }}
 #talkbar {{ background: {surface}; border-top: 1px solid {line}; }}
-#talkbar QLabel[kind="caption"] {{ font-size: {body}pt; color: {text}; }}
-#talkbar QLabel[tone="soft"] {{ color: {text_soft}; }}
-#talkbar QLabel[tone="warn"] {{ color: {warn}; }}
+#talkbar #heard {{ font-size: {body}pt; color: {text}; }}
+#talkbar #heard[tone="soft"] {{ color: {text_soft}; }}
+#talkbar #heard[tone="warn"] {{ color: {warn}; }}
 #talkbar QPushButton[on="true"] {{ background: {accent}; border-color: {accent}; color: {on_accent};
   font-weight: 600; }}
 #saybar {{ background: {surface}; border-top: 1px solid {line}; }}
+#saybar[joined="true"] {{ border-top: none; }}
 
 QPushButton {{ background: {raised}; border: 1px solid {line_strong}; border-radius: {radius}px;
   padding: 5px 12px; color: {text}; }}

@@ -112,18 +112,77 @@ def _gui(arguments: Namespace) -> int:
     _need("PySide6", "gui", "the window")
     from gui import app
     from hitl.bus.addresses import client_keys_of, endpoints_of, outbox_path
+    from hitl.config import to_environment
 
     return app.main(
-        endpoints_of(settings), outbox=outbox_path(settings), author=settings.author, keys=client_keys_of(settings)
+        endpoints_of(settings),
+        outbox=outbox_path(settings),
+        author=settings.author,
+        keys=client_keys_of(settings),
+        ear=[sys.executable, "-m", "hitl.cli", "ear"],
+        ear_environment=to_environment(settings),
     )
 
 
 def _say(arguments: Namespace) -> int:
+    if arguments.wav is not None:
+        return _say_file(arguments)
+    if not arguments.text:
+        raise _missing_words()
     from hitl.say import say
 
     hold_s = getattr(arguments, "hold_s", None)
     print(say(" ".join(arguments.text), _settings(arguments), hold_s=hold_s, wait_s=arguments.wait))
     return EXIT_OK
+
+
+def _missing_words() -> Exception:
+    from hitl.errors import InputError
+
+    return InputError("is missing.", field="TEXT", hint='For example: hitl say "go higher", or hitl say --wav FILE.')
+
+
+def _say_file(arguments: Namespace) -> int:
+    _need("faster_whisper", "speech", "the recognizer")
+    from hitl.listen import say_file
+
+    say_file(arguments.wav, _settings(arguments), print, arguments.wait)
+    return EXIT_OK
+
+
+def _ear(arguments: Namespace) -> int:
+    settings = _settings(arguments)
+    _log("ear", settings)
+    for module in ("onnxruntime", "soxr", "safetensors"):
+        _need(module, "speech", "listening")
+    from hitl.hearing import configure_of, parts_of
+    from hitl.speech.ear_service import serve
+
+    serve(parts_of(settings), configure_of(settings))
+    return EXIT_OK
+
+
+def _listen(arguments: Namespace) -> int:
+    settings = _settings(arguments)
+    _log("listen", settings)
+    for module in ("onnxruntime", "soxr", "safetensors"):
+        _need(module, "speech", "listening")
+    from hitl.listen import hands_free, listen
+
+    listen(hands_free(settings), lambda text: print(text, flush=True))
+    return EXIT_OK
+
+
+def _transcribe(arguments: Namespace) -> int:
+    _need("faster_whisper", "speech", "the recognizer")
+    from hitl.transcribe import as_text, transcribe
+
+    def told(found: dict[str, Any]) -> None:
+        failed = "error" in found
+        print(json.dumps(found) if arguments.json else as_text(found), file=sys.stderr if failed else sys.stdout)
+
+    done = transcribe(arguments.files, _settings(arguments), words=arguments.words, told=told)
+    return EXIT_OK if done else EXIT_FAILED
 
 
 def _generate(arguments: Namespace) -> int:
@@ -213,6 +272,43 @@ def _bench_stream(arguments: Namespace) -> int:
     from hitl.evaluation import streaming
 
     return _print_json(streaming.run(settings, seconds=arguments.seconds, seed=arguments.seed))
+
+
+def _bench_speech(arguments: Namespace) -> int:
+    settings = _settings(arguments)
+    _need("torch", "backend", "grounding")
+    _need("faster_whisper", "speech", "the recognizer")
+    from hitl.evaluation import speech
+
+    return _print_json(
+        speech.run(
+            settings,
+            folder=arguments.set,
+            recognizers=arguments.recognizer or tuple(speech.RECOGNIZERS),
+            live=arguments.live,
+            limit=arguments.limit,
+            seed=arguments.seed,
+            say=lambda text: print(f"\r{text:<78}", end="", file=sys.stderr, flush=True),
+        )
+    )
+
+
+def _train_speech(arguments: Namespace) -> int:
+    _need("torch", "backend", "training")
+    _need("faster_whisper", "speech", "the recognizer")
+    from hitl.evaluation import speech_training
+
+    speech_training.train(
+        arguments.out,
+        arguments.corpus,
+        utterances=arguments.utterances,
+        steps=arguments.steps,
+        minutes=arguments.minutes,
+        device=arguments.device or "auto",
+        threads=arguments.threads,
+        progress=_show_training,
+    )
+    return EXIT_OK
 
 
 def _screenshot(arguments: Namespace) -> int:
@@ -335,12 +431,17 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "robot": _robot,
     "gui": _gui,
     "say": _say,
+    "ear": _ear,
+    "listen": _listen,
+    "transcribe": _transcribe,
     "generate": _generate,
     "train": _train,
     "evaluate skills": _evaluate_skills,
     "evaluate packing": _evaluate_packing,
     "bench correction": _bench_correction,
     "bench stream": _bench_stream,
+    "bench speech": _bench_speech,
+    "train-speech": _train_speech,
     "screenshot": _screenshot,
     "doctor": _doctor,
     "keys": _keys,

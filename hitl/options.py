@@ -27,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_parts(commands, common)
     _add_learning(commands, common)
+    _add_speech_training(commands, common)
     _add_experiments(commands, common)
     _add_tools(commands, common)
     return parser
@@ -50,11 +51,28 @@ def _add_parts(commands: _Commands, common: argparse.ArgumentParser) -> None:
     _add(commands, "robot", "run a robot, real or simulated", common, link, robot)
     _add(commands, "gui", "open the window alone", common, link)
     say = _add(commands, "say", "send one correction; kept and delivered later if no backend is there", common, link)
-    say.add_argument("text", nargs="+", metavar="TEXT", help='what to do instead, e.g. "go higher"; "stop" stops')
+    say.add_argument("text", nargs="*", metavar="TEXT", help='what to do instead, e.g. "go higher"; "stop" stops')
     say.add_argument(
         "--wait", type=float, default=3.0, metavar="S", help="how long to wait for the backend (default 3)"
     )
     say.add_argument("--hold", dest="hold_s", type=float, metavar="S", help="how long it holds at most; 0: until done")
+    say.add_argument("--wav", type=Path, metavar="FILE", help="hear the words in a WAV file instead")
+    _add(commands, "ear", "the process of a window that listens; it speaks MessagePack", common, _talk_options())
+    _add(commands, "listen", "talk to the robot without a window", common, _link_options(), _talk_options())
+    write = _add(commands, "transcribe", "what is said in WAV files", common, _talk_options())
+    write.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WAV files")
+    write.add_argument("--words", action="store_true", help="with the times of words")
+    write.add_argument("--json", action="store_true", help="one JSON object a file")
+
+
+def _talk_options() -> argparse.ArgumentParser:
+    parser, group = _options("talking")
+    group.add_argument("--microphone", metavar="NAME", help="which microphone (default: the system's)")
+    group.add_argument(
+        "--recognizer", metavar="KIND", help="commands (default), faster-whisper, openai-whisper, endpoint"
+    )
+    group.add_argument("--recognizer-model", metavar="MODEL", help="a size, a folder or an address, as the kind takes")
+    return parser
 
 
 def _add_learning(commands: _Commands, common: argparse.ArgumentParser) -> None:
@@ -83,6 +101,19 @@ def _add_learning(commands: _Commands, common: argparse.ArgumentParser) -> None:
     _add_seed(learn)
 
 
+def _add_speech_training(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    learn = _add(commands, "train-speech", "teach the recognizer and the spotter of stop words", common)
+    learn.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of both models; can be resumed")
+    learn.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="utterances; made where they are not")
+    learn.add_argument("--utterances", type=_at_least_one, default=16000, metavar="N", help="default 16000")
+    learn.add_argument(
+        "--steps", type=_at_least_one, default=1800, metavar="N", help="of the recognizer (default 1800)"
+    )
+    learn.add_argument("--minutes", type=_positive, metavar="M", help="end the recognizer's training after that long")
+    learn.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda")
+    learn.add_argument("--threads", type=_at_least_one, metavar="N", help="cores to use (default: all)")
+
+
 def _add_experiments(commands: _Commands, common: argparse.ArgumentParser) -> None:
     """What README's tables are made with: evaluate, bench. Each prints a table and, last, one JSON object."""
     backend = _backend_options()
@@ -105,7 +136,14 @@ def _add_experiments(commands: _Commands, common: argparse.ArgumentParser) -> No
     correction.add_argument("--n", type=_at_least_one, default=200, metavar="N", help="corrections (default 200)")
     stream = _add(benches, "stream", "from capture to ready to paint", common)
     stream.add_argument("--seconds", type=_positive, default=20.0, metavar="S", help="how long (default 20)")
-    for command in (correction, stream):
+    speech = _add(benches, "speech", "how well and how fast spoken commands are understood", common, backend)
+    speech.add_argument("--set", type=Path, metavar="DIR", help="WAV files and labels.csv (default: a set is made)")
+    speech.add_argument(
+        "--recognizer", action="append", metavar="NAME", help="commands, tiny.en or another kind (default: those two)"
+    )
+    speech.add_argument("--live", type=int, default=20, metavar="N", help="utterances at their own pace (default 20)")
+    speech.add_argument("--limit", type=_at_least_one, metavar="N", help="only so many utterances of the set")
+    for command in (correction, stream, speech):
         _add_seed(command)
 
 

@@ -83,6 +83,7 @@ class TalkBar(QFrame):
         self.button.setAccessibleName("Talk")
         self._meter = Meter(theme)
         self._caption = ElidedLabel("Caption of what is heard")
+        self._caption.setObjectName("heard")
         self._device = label("", "caption", name="Microphone")
         layout = row(
             self.button, self._meter, self._caption, self._device, spacing=12, margins=(2 * GRID, 10, 2 * GRID, 0)

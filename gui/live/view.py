@@ -126,5 +126,6 @@ class LiveView(QWidget):
         self.cameras.age(now_ns)
         self.command.refresh(state, now_ns)
         self.talk.refresh(voice, now_ns)
+        restyle(self.say, "joined", voice.there)
         self.corrections.refresh(state, now_ns)
         self.say.set_bank(state.bank)

@@ -1,8 +1,8 @@
 """`hitl bench speech`: how well and how fast spoken commands are understood, for each recognizer and noise.
 
-Three measurements: what is understood (every utterance through the recognizer and grounding), when (utterances at their
-own pace through a whole ear, by key and hands-free), and the stop words (the stream through the spotter, whose delay is
-counted in samples). Voices, noises and wording are those that nothing learned from (`speech_test_set.py`).
+Three measurements: what is understood (every utterance through the recognizer and grounding), when (utterances at
+their own pace through a whole ear, by key and hands-free), and the stop words (the stream through the spotter, whose
+delay is counted in samples). Voices, noises and wording are those that nothing learned from (`speech_test_set.py`).
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ def run(
     seed: int = 0,
     say: Say = lambda _text: None,
 ) -> dict[str, Any]:
-    """All of it as one table. `folder`: a set of one's own; `live`: utterances at their own pace for each recognizer, mode
-    and level; `limit`: only so many utterances, spread over the set."""
+    """All of it as one table. `folder`: a set of one's own; `live`: utterances at their own pace for each recognizer,
+    mode and level; `limit`: only so many utterances, spread over the set."""
     made = settings.data_folder / "speech-test-set"
     items = read_set(folder) if folder else make_set(made, told=lambda done, all_: say(f"test set: {done} of {all_}"))
     if limit is not None and limit < len(items):

@@ -1,7 +1,8 @@
 """Sound to learn recognition from: utterances on disk, and each time one is drawn another room, microphone and noise.
 
-`write_corpus` has synthesizers say a training set, which takes minutes and goes on where it was stopped. `Corpus` reads
-it and draws batches; their noises are those of `hitl.speech.noise` with numbers that `speech_sets` does not use in tests.
+`write_corpus` has synthesizers say a training set, which takes minutes and goes on where it was stopped. `Corpus`
+reads it and draws batches; their noises are those of `hitl.speech.noise` with numbers that `speech_sets` does not use
+in tests.
 """
 
 from __future__ import annotations
@@ -70,12 +71,12 @@ def write_corpus(folder: Path, utterances: Sequence[Said], told: Callable[[int, 
 class Corpus:
     """Utterances of a folder, drawn with noise. One thread uses it."""
 
-    def __init__(self, folder: Path, seed: int = 0, noisiness: Noisiness | None = None) -> None:
-        """Raises DatasetError where the folder holds no utterances."""
+    def __init__(self, folders: Sequence[Path], seed: int = 0, noisiness: Noisiness | None = None) -> None:
+        """A folder that is given twice counts twice. Raises DatasetError where they hold no utterances."""
         self.sounds: list[NDArray[np.int16]] = []
         self.texts: list[str] = []
         self.kinds: list[str] = []
-        for path in sorted(folder.glob("*.npz")):
+        for path in (path for folder in folders for path in sorted(folder.glob("utterances-???.npz"))):
             try:
                 with np.load(path) as file:
                     self.sounds += np.split(file["audio"], file["ends"][:-1])
@@ -87,13 +88,15 @@ class Corpus:
             self.texts += [entry[0] for entry in about]
             self.kinds += [entry[1] for entry in about]
         if not self.sounds:
-            raise DatasetError("holds no utterances.", field=str(folder), hint="Make them: hitl train speech")
+            raise DatasetError(
+                "holds no utterances.", field=", ".join(map(str, folders)), hint="Make them: hitl train-speech"
+            )
         self._rng = np.random.default_rng(seed)
         self._rules = noisiness or Noisiness()
 
     def sound(self, index: int) -> Audio:
         """Utterance `index` as it was said."""
-        return self.sounds[index].astype(np.float32) / 32768
+        return self.sounds[index].astype(np.float32) / np.float32(32768)
 
     def draw(self, size: int) -> tuple[Audio, list[str]]:
         """Sounds `(size, n)` padded with silence, and what is said in each."""

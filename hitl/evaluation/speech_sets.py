@@ -1,8 +1,8 @@
 """What is said, by which voices and through which noise, when recognizers are trained and when they are tested.
 
-The two never meet: other voices (other synthesizers where there are any), other noises, and wording of the grammar that
-is kept from training. Sentences people would say to a robot that knows other things, talk, stop words and words that sound
-like them are made here too. Nothing of recognition or learning is known here.
+The two never meet: other voices (other synthesizers where there are any), other noises, and wording of the grammar
+that is kept from training. Sentences people would say to a robot that knows other things, talk, stop words and words
+that sound like them are made here too. Nothing of recognition or learning is known here.
 """
 
 from __future__ import annotations
@@ -37,39 +37,59 @@ LEARNED_FAST = (Voice("hibari", "heart"), Voice("pico", "en-US"))
 _LEARNED_RECORDED = (Voice("flite", "kal"), Voice("flite", "kal16"), Voice("flite", "awb"), Voice("flite", "rms"))
 
 _THINGS = (
-    "cup mug bottle sponge towel plate bowl spoon fork knife drawer door lid jar can tray basket bag sock shirt book pen"
-    " pencil marker tape cable plug switch lamp phone charger screw bolt nut screwdriver wrench hammer brush broom bucket"
+    "cup mug bottle sponge towel plate bowl spoon fork knife drawer door lid jar can tray basket bag"
+    " sock shirt book pen"
+    " pencil marker tape cable plug switch lamp phone charger screw bolt nut screwdriver wrench hammer"
+    " brush broom bucket"
     " table shelf bin cupboard window handle button lever wheel gear battery card paper envelope folder stapler ruler"
-    " scissors cloth napkin pot pan kettle apple banana orange lemon carrot egg bread cheese candy chocolate bar toy car"
-    " train doll dice coin key ring chain rope string stick rod tube pipe hose valve tap cap cork disc plate peg hook clip"
+    " scissors cloth napkin pot pan kettle apple banana orange lemon carrot egg bread cheese candy"
+    " chocolate bar toy car"
+    " train doll dice coin key ring chain rope string stick rod tube pipe hose valve tap cap cork disc"
+    " plate peg hook clip"
     " brick block cube cylinder ball sphere cone pyramid cross star ring capsule pill marble beam crate carton box"
     " container bean grain seed tea coffee sugar salt bottle opener keyboard mouse screen camera light sensor cart"
     " wrist elbow shoulder gripper hand arm finger claw thumb tip base corner edge middle center top bottom side front"
 ).split()
 _LOOKS = (
-    "red green blue yellow purple orange pink brown black white grey silver golden small big large little tiny long short"
-    " round square flat heavy light empty full open closed broken clean dirty wet dry soft hard wooden plastic metal glass"
+    "red green blue yellow purple orange pink brown black white grey silver golden small big large"
+    " little tiny long short"
+    " round square flat heavy light empty full open closed broken clean dirty wet dry soft hard wooden"
+    " plastic metal glass"
     " other first second third last left right upper lower next nearest crimson emerald navy scarlet violet"
 ).split()
 _DOING = (
-    "pick up the {a} {t}|put the {t} on the {t2}|place the {t} next to the {a} {t2}|move the {t} to the {d}|push the {t} {d}"
-    "|pull the {t} {d}|open the {t}|close the {a} {t}|turn the {t} {d}|rotate the {t} by {n} degrees|lift the {t} a bit"
+    "pick up the {a} {t}|put the {t} on the {t2}|place the {t} next to the {a} {t2}|move the {t} to the"
+    " {d}|push the {t} {d}"
+    "|pull the {t} {d}|open the {t}|close the {a} {t}|turn the {t} {d}|rotate the {t} by {n} degrees"
+    "|lift the {t} a bit"
     "|lower the {t} slowly|grab the {a} {t} with the {s} hand|hand me the {t}|give the {t} to the {s} arm|wipe the {t}"
-    "|clean the {a} {t}|fold the {t}|stack the {t} on the {a} {t2}|insert the {t} into the {t2}|pour the {t} into the {t2}"
-    "|shake the {t}|press the {a} {t}|touch the {t}|point at the {a} {t}|look at the {t}|find the {a} {t}|bring me the {t}"
-    "|take the {t} out of the {t2}|drop the {t} into the {a} {t2}|slide the {t} {d}|tilt the {t} {d}|reach for the {a} {t}"
-    "|let go of the {t}|hold the {t} {a2}|move the {s} arm {n} centimeters {d}|go {d} by {n} centimeters|move {d} {n} inches"
-    "|use the {s} arm to take the {t}|the {a} {t} goes into the {t2}|you missed the {t}|that is the {a} {t}|not the {t} the"
-    " {t2}|try the {a} {t} again|a bit more {d}|a little {d} of the {t}|slower {d}|faster please|do it again|closer to the"
-    " {t}|further away from the {t}|line up with the {a} {t}|stow the {t} in the {t2}|jog the {s} arm {d}|nudge the {t} {d}"
-    "|inch the {s} hand {d}|clamp the {t}|loosen the {t} a touch|tighten the {a} {t}|swivel the {t} {d}|park the {s} arm"
-    "|retract the {s} hand|seize the {a} {t}|collect the {t}|snatch the {a} {t} for me|deposit it inside the {t}|load it into"
-    " the {a} {t}|rest it on the {t}|leave the {t} where it is|return it to the {t}|aim at the {a} {t}|lean {d}|travel {d}"
+    "|clean the {a} {t}|fold the {t}|stack the {t} on the {a} {t2}|insert the {t} into the {t2}|pour the"
+    " {t} into the {t2}"
+    "|shake the {t}|press the {a} {t}|touch the {t}|point at the {a} {t}|look at the {t}|find the {a}"
+    " {t}|bring me the {t}"
+    "|take the {t} out of the {t2}|drop the {t} into the {a} {t2}|slide the {t} {d}|tilt the {t} {d}"
+    "|reach for the {a} {t}"
+    "|let go of the {t}|hold the {t} {a2}|move the {s} arm {n} centimeters {d}|go {d} by {n} centimeters"
+    "|move {d} {n} inches"
+    "|use the {s} arm to take the {t}|the {a} {t} goes into the {t2}|you missed the {t}|that is the {a}"
+    " {t}|not the {t} the"
+    " {t2}|try the {a} {t} again|a bit more {d}|a little {d} of the {t}|slower {d}|faster please|do it"
+    " again|closer to the"
+    " {t}|further away from the {t}|line up with the {a} {t}|stow the {t} in the {t2}|jog the {s} arm"
+    " {d}|nudge the {t} {d}"
+    "|inch the {s} hand {d}|clamp the {t}|loosen the {t} a touch|tighten the {a} {t}|swivel the {t} {d}"
+    "|park the {s} arm"
+    "|retract the {s} hand|seize the {a} {t}|collect the {t}|snatch the {a} {t} for me|deposit it inside"
+    " the {t}|load it into"
+    " the {a} {t}|rest it on the {t}|leave the {t} where it is|return it to the {t}|aim at the {a} {t}"
+    "|lean {d}|travel {d}"
     "|head {d}|drift {d}|float over the {t}|hover above the {a} {t}"
 ).split("|")
 _WAYS = (
-    "left|right|up|down|forward|backward|back|away|toward me|upward|downward|to the left|to the right|leftward|rightward"
-    "|clockwise|counterclockwise|inward|outward|ahead|a bit left|slightly right|a notch up|a smidge down|a touch forward"
+    "left|right|up|down|forward|backward|back|away|toward me|upward|downward|to the left|to the right"
+    "|leftward|rightward"
+    "|clockwise|counterclockwise|inward|outward|ahead|a bit left|slightly right|a notch up|a smidge down"
+    "|a touch forward"
 ).split("|")
 _MANNERS = "tighter|steady|higher|lower|gently|firmly|carefully|straight|level|upside down".split("|")
 _NUMBERS = "one two three four five six seven eight nine ten twelve fifteen twenty thirty forty five ninety".split()
@@ -80,11 +100,15 @@ _CONTROL = (
 _STOPPING = (
     "{}|{}|{}|{} now|please {}|{} {}|no {}|{} it|ok {}|{} right there|{} please|robot {}|{} that|just {}|hey {}"
 ).split("|")
-_SOUND_ALIKE = (
-    "top|shop|step|stuff|stack|stock|start|stand|spot|drop|pop|hop|sob|the top of the box|put it on top|a step back|shop now"
-    "|stock up|weight|eight|late|white|way|wade|waste|hate|fate|mate|bait|gate|rate|it has some weight|go straight|that is"
-    " great|free|frees|breeze|please|fries|three|phrase|fleece|freed|set it free|the breeze|three pieces|keep going|step"
-    " forward|stay up|start up|what|watt|went|west|waist|stoop|stamp|strap|steep|stab|start now|a late train|move it straight"
+SOUND_ALIKE = (
+    "top|shop|step|stuff|stack|stock|start|stand|spot|drop|pop|hop|sob|the top of the box|put it on top"
+    "|a step back|shop now"
+    "|stock up|weight|eight|late|white|way|wade|waste|hate|fate|mate|bait|gate|rate|it has some weight"
+    "|go straight|that is"
+    " great|free|frees|breeze|please|fries|three|phrase|fleece|freed|set it free|the breeze|three pieces"
+    "|keep going|step"
+    " forward|stay up|start up|what|watt|went|west|waist|stoop|stamp|strap|steep|stab|start now|a late"
+    " train|move it straight"
 ).split("|")
 
 HUMAN_HEIGHT = (0.5, 1.6)
@@ -142,7 +166,7 @@ def training_texts(count: int, seed: int = 0) -> list[tuple[str, str]]:
         elif draw < 0.94:
             kind, text = "control", rng.choice(_CONTROL)
         else:
-            kind, text = "alike", rng.choice(_SOUND_ALIKE)
+            kind, text = "alike", rng.choice(SOUND_ALIKE)
         words = plain(text)
         if words and words not in kept:
             found.append((kind, words))

@@ -1,8 +1,9 @@
-"""The set of utterances that recognizers are tested with: made by voices that nobody learned from, or read from a folder.
+"""The set of utterances that recognizers are tested with: made by voices that nobody learned from, or read from a
+folder.
 
-A folder holds WAV files and `labels.csv` with the columns `file,command` (command empty: speech that is none), and where
-it is known `text` (what is said, else the command), `kind` (command, stop or other) and `voice`. A set that is made is such
-a folder, kept in hitl's data folder, so that it can be listened to.
+A folder holds WAV files and `labels.csv` with the columns `file,command` (command empty: speech that is none), and
+where it is known `text` (what is said, else the command), `kind` (command, stop or other) and `voice`. A set that is
+made is such a folder, kept in hitl's data folder, so that it can be listened to.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def read_set(folder: Path) -> list[Item]:
 
 
 def make_set(folder: Path, seed: int = 0, told: Told | None = None) -> list[Item]:
-    """The set of this machine's voices in `folder`; what is there already stays. Raises UnavailableError without any."""
+    """The set of this machine's voices in `folder`; what is there already stays. Raises UnavailableError without
+    any."""
     voices = test_voices()
     if len(voices) < 2:
         raise UnavailableError(

@@ -1,7 +1,7 @@
 """Seconds of sound with and without stop words in them, drawn from a corpus of utterances, to train the spotter on.
 
-Where a word ends is known for words said alone, since they are cut at their ends; they are put behind other speech, into
-rooms and noise. A second counts as the word where the word ended 50 to 400 ms before the second's end.
+Where a word ends is known for words said alone, since they are cut at their ends; they are put behind other speech,
+into rooms and noise. A second counts as the word where the word ended 50 to 400 ms before the second's end.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _TRIM_DB = 35.0
 
 
 class StopWordCorpus:
-    """Draws windows from `corpus`. `words`: share of windows that hold a word; `alike`: share of the others that are made
-    of what sounds like one, or of a word that has not ended yet."""
+    """Draws windows from `corpus`. `words`: share of windows that hold a word; `alike`: share of the others that are
+    made of what sounds like one, or of a word that has not ended yet."""
 
     def __init__(self, corpus: Corpus, seed: int = 0, *, words: float = 0.4, alike: float = 0.4) -> None:
         self._corpus = corpus

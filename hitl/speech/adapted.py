@@ -1,7 +1,7 @@
 """A recognizer with what it was taught: the packaged Whisper and a small file of corrections become one model folder.
 
-Corrections (`policies/speech/whisper.py` makes them) are of low rank: for each linear layer W of the file, W + B A. The
-joined folder is kept in the user's cache under the digest of both, so that it is made once, in a second or two.
+Corrections (`policies/speech/whisper.py` makes them) are of low rank: for each linear layer W of the file, W + B A.
+The joined folder is kept in the user's cache under the digest of both, so that it is made once, in a second or two.
 """
 
 from __future__ import annotations

@@ -144,7 +144,8 @@ def _samples(data: bytes, kind: int, width: int) -> Audio:
 
 
 def _mono(samples: NDArray[np.float32]) -> Audio:
-    """`(n, channels)` -> `(n,)`: the mean of the channels that carry sound; a dead channel must not halve the voice."""
+    """`(n, channels)` -> `(n,)`: the mean of the channels that carry sound; a dead channel must not halve the
+    voice."""
     if samples.shape[1] == 1:
         return np.ascontiguousarray(samples[:, 0])
     live = np.abs(samples).max(0, initial=0.0) > 0

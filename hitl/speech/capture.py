@@ -1,8 +1,8 @@
 """When an utterance begins and ends, as a protocol core: no devices, no threads, no clock but the samples themselves.
 
 Fed with blocks of sound and how probably each is speech. Three modes: hold a key, tap to begin and end, hands-free.
-What was said 300 ms before the key belongs to the utterance, since people press late; so do 250 ms after it, since they
-let go early. While an utterance lasts it is given out again and again as far as it goes, for partial text.
+What was said 300 ms before the key belongs to the utterance, since people press late; so do 250 ms after it, since
+they let go early. While an utterance lasts it is given out again and again as far as it goes, for partial text.
 
 One thread owns a capture. Calls append to an output list that `drain` returns.
 """
@@ -32,8 +32,8 @@ class CaptureRules:
     pre_roll_s, tail_s: kept before and after the key; partial_every_s: how often a partial utterance is given out;
     longest_s: an utterance ends there; shortest_s: a shorter press is a slip; begin, end: speech probability at which
     hands-free listening begins and below which it counts silence; begin_s: speech that begins an utterance;
-    silence_s: silence that ends it; lead_s: kept before speech that begins it; pause_s: silence after which it is given
-    out as if it were whole, so that it can be recognized while it is not yet sure that nothing more comes.
+    silence_s: silence that ends it; lead_s: kept before speech that begins it; pause_s: silence after which it is
+    given out as if it were whole, so that it can be recognized while it is not yet sure that nothing more comes.
     """
 
     pre_roll_s: float = 0.3

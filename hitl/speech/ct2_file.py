@@ -2,9 +2,9 @@
 
 CTranslate2 itself only converts from training frameworks. Reading its file lets a recognizer that was installed as a
 package be taught on, and writing it lets what was learned run in the same fast engine. Layout (CTranslate2,
-python/ctranslate2/specs/model_spec.py, binary version 6): u32 version; name of the specification, its u32 revision; u32
-number of variables, each: name, u8 rank, u32 dimensions, u8 kind of number, u32 bytes, data; u32 number of aliases, each:
-alias, name. Text is a u16 length with its closing zero, then the bytes.
+python/ctranslate2/specs/model_spec.py, binary version 6): u32 version; name of the specification, its u32 revision;
+u32 number of variables, each: name, u8 rank, u32 dimensions, u8 kind of number, u32 bytes, data; u32 number of
+aliases, each: alias, name. Text is a u16 length with its closing zero, then the bytes.
 """
 
 from __future__ import annotations

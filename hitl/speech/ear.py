@@ -354,15 +354,16 @@ class _Recognition(threading.Thread):
                 self._condition.wait()
             if self._closing:
                 return None
-            if self._newest is not None and not self._newest.partial and self._wholes:
-                # A pause that its whole waits behind: the whole needs its answer.
-                if self._newest.number == self._wholes[0].number:
-                    work, self._newest = self._newest, None
-                    return work
-            if self._wholes:
-                return self._wholes.pop(0)
-            work, self._newest = self._newest, None
-            return work
+            newest = self._newest
+            # A pause that its whole waits behind goes first: the whole needs its answer.
+            if newest is not None and (not self._wholes or self._is_pause_of(newest, self._wholes[0])):
+                self._newest = None
+                return newest
+            return self._wholes.pop(0)
+
+    @staticmethod
+    def _is_pause_of(work: _Work, whole: _Work) -> bool:
+        return not work.partial and (work.number, work.spoken_until) == (whole.number, whole.spoken_until)
 
     def _early(self, work: _Work) -> None:
         found, _ = self._hear(work.audio, 1 if work.partial else READINGS)

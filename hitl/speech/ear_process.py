@@ -1,7 +1,8 @@
-"""An ear in a process of its own, and the other end of it: length-prefixed MessagePack over the two standard pipes.
+"""The parent's end of an ear in a process of its own: length-prefixed MessagePack over the child's two standard pipes.
 
-So the window never waits for sound, and a sound library that crashes takes nothing with it. The child ends when its
-standard input does, which is when its parent is gone. Knows nothing of what is said.
+So the window never waits for sound, and a sound library that crashes takes nothing with it. The child's end is
+`ear_service.py`; it ends when its standard input does, which is when its parent is gone. Knows nothing of what is
+said.
 """
 
 from __future__ import annotations
@@ -10,14 +11,12 @@ import logging
 import os
 import struct
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO
 
 import msgspec
 
-from hitl.speech.ear import Ear, Parts
 from hitl.speech.ear_messages import Configure, FromEar, Quit, ToEar, Trouble
 
 log = logging.getLogger("hitl.speech")
@@ -25,7 +24,6 @@ log = logging.getLogger("hitl.speech")
 _HEAD = struct.Struct("<I")
 _MOST_BYTES = 16 << 20
 _encoder = msgspec.msgpack.Encoder()
-_to_ear: msgspec.msgpack.Decoder[ToEar] = msgspec.msgpack.Decoder(ToEar)
 _from_ear: msgspec.msgpack.Decoder[FromEar] = msgspec.msgpack.Decoder(FromEar)
 _END_S = 5.0
 
@@ -45,32 +43,6 @@ def read_message(stream: BinaryIO) -> bytes | None:
     (size,) = _HEAD.unpack(head)
     body = stream.read(size) if size <= _MOST_BYTES else b""
     return body if len(body) == size else None
-
-
-def serve(parts: Parts, configure: Configure) -> None:
-    """Be the child: listen until told to quit or the parent is gone."""
-    # The pipe gets a descriptor of its own, so that a library that prints does not speak into it.
-    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    ear: Ear
-
-    def tell(message: FromEar) -> None:
-        try:
-            write_message(out, message)
-        except (OSError, ValueError):
-            ear.ask(Quit())
-
-    ear = Ear(parts, tell, configure)
-
-    def obey() -> None:
-        while (body := read_message(sys.stdin.buffer)) is not None:
-            ear.ask(_to_ear.decode(body))
-        ear.ask(Quit())
-
-    threading.Thread(target=obey, name="obey", daemon=True).start()
-    ear.start()
-    ear.wait()
-    ear.close()
 
 
 class EarProcess:

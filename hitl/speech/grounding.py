@@ -71,9 +71,9 @@ class BankLike(Protocol):
 class Thresholds:
     """From where on words are near a command.
 
-    Chosen on the grammar's held-out phrases, tests/data/people_say.txt and assets/spoken/no_commands.txt with the command
-    encoder of seed 0: 96 % of 400 held-out phrases and 121 of 122 things people say were near and right, 6 of 80
-    sentences that are no command were near one. Fewer false ones cost right ones: familiarity 0.5 gives 9 of 80.
+    Chosen on the grammar's held-out phrases, tests/data/people_say.txt and assets/spoken/no_commands.txt with the
+    command encoder of seed 0: 96 % of 400 held-out phrases and 121 of 122 things people say were near and right, 6 of
+    80 sentences that are no command were near one. Fewer false ones cost right ones: familiarity 0.5 gives 9 of 80.
     """
 
     familiarity: float = 0.7

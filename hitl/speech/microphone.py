@@ -25,7 +25,8 @@ from hitl.speech.audio import RATE, Audio, Converter
 from hitl.speech.capture import BLOCK
 
 SILENT_S = 1.0
-"""A stream that gives nothing for this long is lost; devices deliver every few hundredths of a second, sound or not."""
+"""A stream that gives nothing for this long is lost; devices deliver every few hundredths of a second, sound or
+not."""
 STARTING_S = 4.0
 """A sound server may take its time to begin."""
 LOOK_EVERY_S = 1.0

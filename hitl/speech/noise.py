@@ -83,7 +83,7 @@ def babble(samples: int, talk: Sequence[Audio], rng: Generator, people: int = 5)
     for _ in range(people):
         at = 0
         while at < samples:
-            said = talk[rng.integers(len(talk))]
+            said = talk[int(rng.integers(len(talk)))]
             start = int(rng.integers(max(1, len(said) // 2)))
             part = said[start : start + samples - at]
             out[at : at + len(part)] += part / (np.sqrt(np.mean(np.square(said))) + 1e-6)

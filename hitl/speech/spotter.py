@@ -1,7 +1,7 @@
 """Hears stop words at once: a small network over the last second of sound, asked every 64 ms, whatever else is said.
 
-It does not wait for the end of an utterance and takes a millisecond, so that it can run where the microphone is. Its few
-words are in its weights (`hitl train stop-words`); it knows nothing of recognizers, robots or what a stop does.
+It does not wait for the end of an utterance and takes a millisecond, so that it can run where the microphone is. Its
+few words are in its weights (`hitl train-speech`); it knows nothing of recognizers, robots or what a stop does.
 
 Sound -> 40 log-mel bands every 10 ms -> the second's own mean and deviation taken out, so that loudness and microphone
 hardly matter -> four convolutions over time -> one probability a word, and one for none of them.
@@ -43,8 +43,8 @@ class Spotted:
 
 @dataclass(frozen=True)
 class SpotterRules:
-    """threshold: probability of a word from which a question counts; in_a_row: how many must count; rest_s: a word that was
-    heard is not heard again for so long."""
+    """threshold: probability of a word from which a question counts; in_a_row: how many must count; rest_s: a word
+    that was heard is not heard again for so long."""
 
     threshold: float = 0.7
     in_a_row: int = 2

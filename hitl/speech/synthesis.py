@@ -1,8 +1,8 @@
 """Words in, sound out: the speech synthesizers of the system, each with its voices.
 
-espeak-ng (formants; accents and dozens of variants of the voice box), flite and festival (recorded people), and the learned
-voices of `neural_voices.py`. Whoever wants sound asks for a voice by name; `voices()` says which are there. Used to answer people, to make test sets and to
-train recognizers. Knows nothing of recognition.
+espeak-ng (formants; accents and dozens of variants of the voice box), flite and festival (recorded people), and the
+learned voices of `neural_voices.py`. Whoever wants sound asks for a voice by name; `voices()` says which are there.
+Used to answer people, to make test sets and to train recognizers. Knows nothing of recognition.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Voice:
 
 
 def voice_named(name: str) -> Voice:
-    """The voice of `engine:name`. Raises InputError where the engine is none, UnavailableError where it is not there."""
+    """The voice of `engine:name`. Raises InputError where the engine is none, UnavailableError where it is not
+    there."""
     engine, _, rest = name.partition(":")
     if engine not in ENGINES or not rest:
         raise InputError(

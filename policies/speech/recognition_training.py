@@ -1,7 +1,7 @@
 """Teaches Whisper a way of speaking and a set of words, without moving its weights (`whisper.py`).
 
-Sounds and their texts are drawn from a source that is given; targets are plain words, so that what is learned is to write
-them as commands are written: no capitals, no punctuation. Knows nothing of where sounds come from.
+Sounds and their texts are drawn from a source that is given; targets are plain words, so that what is learned is to
+write them as commands are written: no capitals, no punctuation. Knows nothing of where sounds come from.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from policies.devices import fast_bfloat16
+from policies.errors import CheckpointError
 from policies.hierarchy.loop import Phase, Progress, run_phase
 from policies.speech.whisper import LogMel, Whisper
 
 Source = Callable[[int], tuple[NDArray[np.float32], list[str]]]
 IGNORED = -100
+SPECIAL = ("<|startoftranscript|>", "<|notimestamps|>", "<|endoftext|>")
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,10 @@ class Wording:
     def of(cls, file: Path) -> Wording:
         """From the tokenizer file of an English-only Whisper."""
         tokenizer = Tokenizer.from_file(str(file))
-        start = tuple(tokenizer.token_to_id(name) for name in ("<|startoftranscript|>", "<|notimestamps|>"))
-        return cls(tokenizer, start, tokenizer.token_to_id("<|endoftext|>"))
+        ids = [token for name in SPECIAL if (token := tokenizer.token_to_id(name)) is not None]
+        if len(ids) < len(SPECIAL):
+            raise CheckpointError("is no tokenizer of an English-only Whisper.", field=str(file))
+        return cls(tokenizer, tuple(ids[:-1]), ids[-1])
 
     def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Tokens given `(b, t)` and tokens wanted `(b, t)`, the latter IGNORED where nothing is to be learned."""
@@ -68,7 +72,6 @@ class RecognitionObjective:
     def __init__(self, model: Whisper, mel: LogMel, wording: Wording, source: Source, device: torch.device) -> None:
         self._model, self._mel, self._wording, self._source, self._device = model, mel, wording, source, device
         self._bfloat16 = fast_bfloat16(device)
-        self._random = torch.Generator().manual_seed(0)
         self._vocabulary = wording.tokenizer.get_vocab_size()
 
     def draw(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -86,7 +89,7 @@ class RecognitionObjective:
         """Mean loss a token, and the share of tokens that are right."""
         mel, given, wanted = part
         known = wanted.flatten() != IGNORED
-        others = torch.randint(self._vocabulary, (OTHER_TOKENS,), generator=self._random).to(self._device)
+        others = torch.randint(self._vocabulary, (OTHER_TOKENS,)).to(self._device)
         among = torch.unique(torch.cat((wanted.flatten()[known], others)))
         goal = torch.searchsorted(among, wanted.flatten()[known])
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):

@@ -1,8 +1,8 @@
 """The network that hears stop words in a second of sound, and how it is trained. `hitl/speech/spotter.py` runs it.
 
 Small convolutions over time on normalised log-mel frames, mean and maximum over time, one linear layer: the shape that
-works for keyword spotting on small machines (Sainath and Parada 2015, "Convolutional neural networks for small-footprint
-keyword spotting"). Sound and labels are drawn from a source that is given.
+works for keyword spotting on small machines (Sainath and Parada 2015, "Convolutional neural networks for
+small-footprint keyword spotting"). Sound and labels are drawn from a source that is given.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Whisper with small trainable corrections beside its frozen weights, and windows as long as what was said.
 
-The weights come as arrays under CTranslate2's names (fused query-key-value), so that what is learned here is added to the
-very file that recognition runs. Every linear layer W x becomes (W + B A) x with B A of low rank (Hu et al. 2021, "LoRA",
-arXiv:2106.09685); biases and layer norms learn whole. Published Whisper (Radford et al. 2022, arXiv:2212.04356) always hears
+The weights come as arrays under CTranslate2's names (fused query-key-value), so that what is learned here is added to
+the very file that recognition runs. Every linear layer W x becomes (W + B A) x with B A of low rank (Hu et al. 2021,
+"LoR"
+"A", arXiv:2106.09685); biases and layer norms learn whole. Published Whisper (Radford et al. 2022, arXiv:2212.04356)
+always hears
 30 s; here the encoder's positions are cut to the sound, which costs a twentieth for a command, and has to be learned.
 
 Knows nothing of files, sound or where words come from.
@@ -114,8 +116,8 @@ class _Attention(nn.Module):
             q = self.linears[0](normed)
             k, v = self.linears[1](sound).chunk(2, dim=-1)
         b, t, d = x.shape
-        parts = [part.view(b, -1, self._heads, d // self._heads).transpose(1, 2) for part in (q, k, v)]
-        found = F.scaled_dot_product_attention(*parts, is_causal=self._causal)
+        q, k, v = (part.view(b, -1, self._heads, d // self._heads).transpose(1, 2) for part in (q, k, v))
+        found = F.scaled_dot_product_attention(q, k, v, is_causal=self._causal)
         return self.linears[-1](found.transpose(1, 2).reshape(b, t, d))
 
 
@@ -128,6 +130,21 @@ class _FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`(b, t, d)` -> the same, to be added."""
         return self.linears[1](F.gelu(self.linears[0](self.norm(x))))
+
+
+class _Layer(nn.Module):
+    """One layer of the encoder, or with `across` of the decoder."""
+
+    def __init__(self, attention: _Attention, across: _Attention | None, feed: _FeedForward) -> None:
+        super().__init__()
+        self.attention, self.across, self.feed = attention, across, feed
+
+    def forward(self, x: Tensor, sound: Tensor | None = None) -> Tensor:
+        """`(b, t, d)` -> the same."""
+        x = x + self.attention(x)
+        if self.across is not None:
+            x = x + self.across(x, sound)
+        return x + self.feed(x)
 
 
 class Whisper(nn.Module):
@@ -149,11 +166,11 @@ class Whisper(nn.Module):
         for at in range(layers):
             name = f"encoder/layer_{at}"
             attention = _Attention(build, f"{name}/self_attention", heads, to_sound=False, causal=False)
-            self.encoder.append(nn.ModuleList((attention, _FeedForward(build, f"{name}/ffn"))))
+            self.encoder.append(_Layer(attention, None, _FeedForward(build, f"{name}/ffn")))
             name = f"decoder/layer_{at}"
             attention = _Attention(build, f"{name}/self_attention", heads, to_sound=False, causal=True)
             across = _Attention(build, f"{name}/attention", heads, to_sound=True, causal=False)
-            self.decoder.append(nn.ModuleList((attention, across, _FeedForward(build, f"{name}/ffn"))))
+            self.decoder.append(_Layer(attention, across, _FeedForward(build, f"{name}/ffn")))
         self.encoder_norm = build.norm("encoder/layer_norm")
         self.decoder_norm = build.norm("decoder/layer_norm")
         self._build = build
@@ -164,19 +181,16 @@ class Whisper(nn.Module):
         x = F.gelu(F.conv1d(x, self.conv2_weight, self.conv2_bias, stride=2, padding=1))  # type: ignore[arg-type]
         x = x.transpose(1, 2)
         x = x + self.places[: x.shape[1]]  # type: ignore[index]
-        for attention, feed in self.encoder:  # type: ignore[misc]
-            x = x + attention(x)
-            x = x + feed(x)
+        for layer in self.encoder:
+            x = layer(x)
         return self.encoder_norm(x)
 
     def decode(self, tokens: Tensor, sound: Tensor, among: Tensor | None = None) -> Tensor:
         """Tokens `(b, t)` and the encoder's output -> logits of the next tokens `(b, t, vocabulary)`, or only of those
         `among` `(n,)`."""
         x = self.words[tokens] + self.word_places[: tokens.shape[1]]  # type: ignore[index]
-        for attention, across, feed in self.decoder:  # type: ignore[misc]
-            x = x + attention(x)
-            x = x + across(x, sound)
-            x = x + feed(x)
+        for layer in self.decoder:
+            x = layer(x, sound)
         words = self.words if among is None else self.words[among]  # type: ignore[index]
         return F.linear(self.decoder_norm(x), words)  # type: ignore[arg-type]
 
@@ -185,7 +199,8 @@ class Whisper(nn.Module):
         return self.decode(tokens, self.encode(mel), among)
 
     def adapter(self) -> dict[str, Tensor]:
-        """What was learned, float16: for each linear `NAME/a`, `NAME/b` and `NAME/bias`, for each norm its two vectors."""
+        """What was learned, float16: for each linear `NAME/a`, `NAME/b` and `NAME/bias`, for each norm its two
+        vectors."""
         found: dict[str, Tensor] = {}
         for name, layer in self._build.linears.items():
             found |= {f"{name}/a": layer.a, f"{name}/b": layer.b, f"{name}/bias": layer.bias}

@@ -143,7 +143,7 @@ def test_a_question_is_shown_with_what_may_have_been_meant():
     state.apply(replace(asked, certainty="low", choices=["go left", "go right"]), NOW)
     row = state.rows[asked.id]
     assert (row.certainty, row.choices, row.ended, row.can_undo) == ("low", ("go left", "go right"), False, True)
-    assert row_words(row, True) == ("asks: which did you mean?", "warn")
+    assert row_words(row, True) == ("asks which", "warn")
     assert row_meaning(row) == "“go left” or “go right”" and sum(state.interventions(NOW)) == 0
     state.apply(Welcome(id="w", protocol=1, session="another", session_start_ns=0, commands=[], corrections=[]), NOW)
     assert state.rows[asked.id].state == "expired", "a backend that has just started asks nothing"

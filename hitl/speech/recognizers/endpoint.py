@@ -1,8 +1,8 @@
 """A server that speaks OpenAI's transcription API, hosted or one's own (vLLM, speaches, faster-whisper-server, ...).
 
-POST {address}/v1/audio/transcriptions with a WAV file, as multipart/form-data; the answer is JSON (`verbose_json` where
-times of words are asked for). Address and model are one text: `http://host:8000#model`. A key, where the server wants one,
-comes from the environment variable HITL_SPEECH_KEY and is never written anywhere.
+POST {address}/v1/audio/transcriptions with a WAV file, as multipart/form-data; the answer is JSON (`verbose_json`
+where times of words are asked for). Address and model are one text: `http://host:8000#model`. A key, where the server
+wants one, comes from the environment variable HITL_SPEECH_KEY and is never written anywhere.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Endpoint:
         return f"{self._model} at {self._parts.netloc}"
 
     def hear(self, audio: Audio, *, best: int = 1, words: bool = False, hints: Sequence[str] = ()) -> Heard:
-        """See `Recognizer.hear`; the API gives one reading. Raises UnavailableError where the server does not answer."""
+        """See `Recognizer.hear`; the API gives one reading. Raises UnavailableError where the server does not
+        answer."""
         if not len(audio) or not audio.any():
             return Heard(())
         fields = {"model": self._model, "language": "en", "response_format": "verbose_json", "temperature": "0"}

@@ -1,7 +1,8 @@
 """Whisper in CTranslate2, as faster-whisper packages it: the default recognizer.
 
 Two ways of hearing, one class each:
-- `CommandWhisper`: a model that was taught commands (`hitl train speech`) hears a window as long as what was said, in a
+- `CommandWhisper`: a model that was taught commands (`hitl train-speech`) hears a window as long as what was said, in
+  a
   twentieth of the time that Whisper's 30 s take, and gives several readings;
 - `FasterWhisper`: any Whisper as published, whole windows, sentences as it writes them, times of words.
 
@@ -51,7 +52,7 @@ def open_model(model: str, device: str, threads: int) -> Any:
         raise CheckpointError(
             f"{model} is no Whisper model ({str(problem).splitlines()[0]}).",
             field="recognizer_model",
-            hint="Give a folder with model.bin, tokenizer.json and config.json, a size such as small.en, or leave it empty.",
+            hint="Give a folder with model.bin and tokenizer.json, a size such as small.en, or leave it empty.",
         ) from problem
 
 

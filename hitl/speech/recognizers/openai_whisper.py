@@ -20,7 +20,7 @@ class OpenAIWhisper:
 
     def __init__(self, model: str = "", *, device: str = "cpu") -> None:
         try:
-            import whisper  # type: ignore[import-not-found]
+            import whisper
         except ImportError as problem:
             raise MissingPackageError(
                 "openai-whisper is not installed.", field="recognizer", hint="Run: pip install openai-whisper"
