@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 .SILENT:
-.PHONY: demo setup test clean system
+.PHONY: demo setup test clean system test-system
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,6 +29,10 @@ setup: system $(STAMPS)/hitl
 system:
 	echo "[1/5] system packages"
 	tools/system_packages.sh
+
+test-system:
+	echo "[test] system packages of the tests"
+	tools/system_packages.sh test
 
 $(STAMPS)/python: | system
 	echo "[2/5] virtual environment in .venv"
@@ -50,8 +54,11 @@ $(STAMPS)/torch: $(STAMPS)/python
 
 $(STAMPS)/packages: requirements/demo.txt $(STAMPS)/torch
 	echo "[4/5] pinned packages of requirements/demo.txt"
-	$(BIN)/python -m pip install --no-deps -r requirements/demo.txt || \
+	grep -v '^pyaudio==' requirements/demo.txt > $(STAMPS)/all-but-pyaudio.txt
+	$(BIN)/python -m pip install --no-deps -r $(STAMPS)/all-but-pyaudio.txt || \
 	  $(call FAIL,a package could not be installed (pip names it above). Mend that and run the same command again)
+	$(BIN)/python -m pip install --no-deps "$$(grep '^pyaudio==' requirements/demo.txt)" || \
+	  echo "      no microphone: PyAudio could not be compiled; 'hitl doctor' says how to mend it. All else works" >&2
 	touch $@
 
 $(STAMPS)/hitl: pyproject.toml $(STAMPS)/packages
@@ -66,7 +73,7 @@ $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/hitl
 	  $(call FAIL,a tool could not be installed (pip names it above). Mend that and run the same command again)
 	touch $@
 
-test: setup $(STAMPS)/dev
+test: test-system setup $(STAMPS)/dev
 	echo "[test 1/4] lint and format"
 	$(BIN)/ruff check . || $(call FAIL,lint found something: '$(BIN)/ruff check --fix .' mends most of it)
 	$(BIN)/ruff format --check . || $(call FAIL,some files are not formatted: run '$(BIN)/ruff format .')
