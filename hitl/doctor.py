@@ -38,7 +38,7 @@ NO_DISK_BYTES = GIB // 2
 IPC_PATH_CHARS = 107
 """Longest path of a Unix socket: `sun_path` of unix(7) less its closing zero."""
 LONGEST_SOCKET_NAME = 16
-EXTRAS = {"gui": "the window", "robot": "the simulated robot", "backend": "the policies"}
+EXTRAS = {"gui": "the window", "robot": "the simulated robot", "backend": "the policies", "speech": "talking"}
 
 
 @dataclass(frozen=True)

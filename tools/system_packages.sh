@@ -9,7 +9,12 @@ PACKAGES=(
   libfontconfig1 libglib2.0-0 libdbus-1-3 fonts-dejavu-core   # Qt's text and desktop
   libxkbcommon-x11-0 libx11-xcb1 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0
   libxcb-render-util0 libxcb-shape0 libxcb-sync1 libxcb-xfixes0 libxcb-xkb1 libwayland-cursor0   # Qt's windows
+  portaudio19-dev gcc libc6-dev python3-dev                   # PyAudio is compiled where it is installed
+  libasound2-plugins                                          # microphones of a sound server
+  espeak-ng flite                                             # voices: answers aloud, and test sets
 )
+# What only tests need: a sound server of their own.
+[ "${1:-}" = test ] && PACKAGES=(pulseaudio pulseaudio-utils)
 
 is_debian() { [ -r /etc/os-release ] && grep -qx 'ID=debian' /etc/os-release; }
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from hitl.messages import Certainty, Reading
 from hitl.speech.grounding import BankLike, Grounded, Thresholds, ground, ground_exactly
+from hitl.speech.intents import intent_of
 from hitl.speech.text import plain, without_fillers
 
 MOST_READINGS = 5
@@ -110,6 +111,11 @@ def decide(
     if certainty == "low" and not choices:
         certainty = "middle"  # an empty bank: nothing could be asked
     return Decided(best.grounded, best.text, certainty, choices)
+
+
+def means_stop(text: str) -> bool:
+    """Whether spoken words ask to stop, also where they are written as what sounds the same."""
+    return bool(plain(text)) and intent_of(SAME_SOUND.get(without_fillers(plain(text)), text)) == "stop"
 
 
 def _distinct(text: str, readings: Sequence[Reading]) -> list[Reading]:

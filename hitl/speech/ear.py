@@ -23,6 +23,7 @@ from hitl.messages import MAX_TEXT_CHARS, Reading
 from hitl.speech.audio import RATE, Audio, clipped_share, level_db, to_int16
 from hitl.speech.capture import BLOCK, Capture, CaptureRules, Discarded, Opened, Pause, Utterance
 from hitl.speech.capture import Partial as SoFar
+from hitl.speech.certainty import means_stop
 from hitl.speech.ear_messages import (
     Began,
     Cancel,
@@ -46,7 +47,7 @@ from hitl.speech.ear_messages import (
 from hitl.speech.heard import Heard, Recognizer
 from hitl.speech.microphone import Back, Event, Lost
 from hitl.speech.sounds import Speaker
-from hitl.speech.spotter import Spotter
+from hitl.speech.spotter import SOUNDS_S, Spotter, says_stop
 from hitl.speech.text import plain
 
 log = logging.getLogger("hitl.speech")
@@ -118,7 +119,7 @@ class Ear:
         self._closing = threading.Event()
         self._stamp_ns = 0
         self._at = 0
-        self._levelled = np.zeros(0, np.float32)
+        self._levelled = self._recent = np.zeros(0, np.float32)
         self._speech = 0.0
         self._source: Source | None = None
         self._speaker = parts.speaker()
@@ -233,9 +234,12 @@ class Ear:
 
     def _block(self, block: Audio, activity: Activity | None, spotter: Spotter | None) -> None:
         self._stamp_ns, self._at = self._clock.now_ns(), self._capture.now + len(block)
+        self._recent = np.concatenate((self._recent, block))[-round(SOUNDS_S * RATE) :]
         found = spotter.feed(block) if spotter is not None else None
-        if found is not None:
-            self.tell(StopHeard(word=found.word, probability=found.probability, stamp_ns=self._stamp_ns))
+        if found is not None and spotter is not None:
+            stop = StopHeard(word=found.word, probability=found.probability, stamp_ns=self._stamp_ns)
+            if found.probability >= spotter.rules.certain or not self._recognizing.check(stop, self._recent):
+                self.tell(stop)
         speech = activity.probability(block) if activity is not None and len(block) == BLOCK else 1.0
         if self._speaker.speaking:
             speech = 0.0  # it hears itself
@@ -311,6 +315,7 @@ class _Recognition(threading.Thread):
         self._recognizer: Recognizer | None = None
         self._why = ""
         self._condition = threading.Condition()
+        self._checks: list[tuple[StopHeard, Audio]] = []
         self._wholes: list[_Work] = []
         self._newest: _Work | None = None
         self._closing = False
@@ -326,6 +331,15 @@ class _Recognition(threading.Thread):
             elif self._newest is None or self._newest.partial or not work.partial:
                 self._newest = work
             self._condition.notify()
+
+    def check(self, stop: StopHeard, audio: Audio) -> bool:
+        """Have a stop word that is not certain read before it is told; False where nothing can read it now."""
+        with self._condition:
+            if self._recognizer is None or len(self._checks) > 1:
+                return False
+            self._checks.append((stop, audio))
+            self._condition.notify()
+            return True
 
     def close(self) -> None:
         """End after the sound that is being recognized."""
@@ -343,17 +357,21 @@ class _Recognition(threading.Thread):
             self._why = str(problem)
             self._ear.tell(Trouble(part="recognizer", why=self._why))
         while (work := self._next()) is not None:
-            if work.whole is not None:
+            if not isinstance(work, _Work):
+                self._read_stop(*work)
+            elif work.whole is not None:
                 self._whole(work, work.whole)
             else:
                 self._early(work)
 
-    def _next(self) -> _Work | None:
+    def _next(self) -> _Work | tuple[StopHeard, Audio] | None:
         with self._condition:
-            while not self._closing and not self._wholes and self._newest is None:
+            while not (self._closing or self._checks or self._wholes or self._newest is not None):
                 self._condition.wait()
             if self._closing:
                 return None
+            if self._checks:
+                return self._checks.pop(0)
             newest = self._newest
             # A pause that its whole waits behind goes first: the whole needs its answer.
             if newest is not None and (not self._wholes or self._is_pause_of(newest, self._wholes[0])):
@@ -365,12 +383,20 @@ class _Recognition(threading.Thread):
     def _is_pause_of(work: _Work, whole: _Work) -> bool:
         return not work.partial and (work.number, work.spoken_until) == (whole.number, whole.spoken_until)
 
+    def _read_stop(self, stop: StopHeard, audio: Audio) -> None:
+        found, _ = self._hear(audio, READINGS)
+        if found is None or says_stop([hypothesis.text for hypothesis in found.hypotheses]):
+            self._ear.tell(stop)
+
     def _early(self, work: _Work) -> None:
         found, _ = self._hear(work.audio, 1 if work.partial else READINGS)
         if found is None:
             return
         if not work.partial:
             self._known = (work.number, work.spoken_until, found)
+            if means_stop(found.text):  # it does not wait for the end of the utterance
+                stamp_ns = self._ear.stamp_of(work.spoken_until)
+                self._ear.tell(StopHeard(word=plain(found.text), probability=found.probability, stamp_ns=stamp_ns))
         if found.text:
             self._ear.tell(Partial(number=work.number, text=found.text[:MAX_TEXT_CHARS]))
 
