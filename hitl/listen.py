@@ -46,7 +46,7 @@ from hitl.speech.ear_messages import (
     StopHeard,
     Trouble,
 )
-from hitl.speech.intents import intent_of
+from hitl.speech.intents import as_meant, intent_of
 from hitl.speech.text import plain
 
 Line = Callable[[str], None]
@@ -78,8 +78,8 @@ class Conversation:
         self._line(f"you: {said.text}" if plain(said.text) else said.note)
         made = self._do(said) if plain(said.text) else ""
         if said.audio and len(said.audio) <= MAX_AUDIO_BYTES:
-            stamp = self._stamp() | {"stamp_ns": said.spoken_ns}
-            began_ns = min(said.began_ns, said.spoken_ns)
+            stamp = self._stamp() | {"stamp_ns": said.spoken_ns + self._link.offset_ns}
+            began_ns = min(said.began_ns, said.spoken_ns) + self._link.offset_ns
             self._link.submit(
                 Utterance(
                     **stamp,
@@ -109,7 +109,7 @@ class Conversation:
                 self._line('the robot stands still; "go on" lets it move')
 
     def _do(self, said: Finished) -> str:
-        match intent_of(said.text):
+        match intent_of(as_meant(said.text)):
             case "stop":
                 return self.stop(f"{self._settings.author_name} said {said.text!r}")
             case "go on":

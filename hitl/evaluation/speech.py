@@ -25,11 +25,12 @@ from hitl.evaluation.stop_word_corpus import trimmed
 from hitl.messages import Reading
 from hitl.speech.audio import RATE, Audio
 from hitl.speech.capture import BLOCK
-from hitl.speech.certainty import Decided, decide, means_stop
+from hitl.speech.certainty import Decided, decide
 from hitl.speech.ear import READINGS, Ear, Parts
 from hitl.speech.ear_messages import Configure, Finished, FromEar, LetGo, Mode, Press, Ready
 from hitl.speech.grounding import BankLike
 from hitl.speech.heard import Heard, Recognizer
+from hitl.speech.intents import as_meant, intent_of
 from hitl.speech.microphone import Back, Event
 from hitl.speech.recognizer import open_recognizer
 from hitl.speech.spotter import SOUNDS_S, Spotter, says_stop
@@ -131,7 +132,7 @@ class _Bench:
             "wer": round(word_error_rate([(o.item.text, o.heard.text) for o in outcomes if o.item.text]), 4),
             "false_accepts_per_hour": round(sum(o.acts for o in others) / silence_h, 1) if silence_h else 0.0,
             "false_accepts": share([o.acts for o in others]),
-            "stop_accuracy": share([means_stop(o.heard.text) for o in stops]),
+            "stop_accuracy": share([intent_of(as_meant(o.heard.text)) == "stop" for o in stops]),
             "recognition_ms": percentiles([o.ms for o in outcomes]),
         }
 

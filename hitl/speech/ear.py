@@ -23,7 +23,6 @@ from hitl.messages import MAX_TEXT_CHARS, Reading
 from hitl.speech.audio import RATE, Audio, clipped_share, level_db, to_int16
 from hitl.speech.capture import BLOCK, Capture, CaptureRules, Discarded, Opened, Pause, Utterance
 from hitl.speech.capture import Partial as SoFar
-from hitl.speech.certainty import means_stop
 from hitl.speech.ear_messages import (
     Began,
     Cancel,
@@ -45,6 +44,7 @@ from hitl.speech.ear_messages import (
     Trouble,
 )  # fmt: skip
 from hitl.speech.heard import Heard, Recognizer
+from hitl.speech.intents import as_meant, intent_of
 from hitl.speech.microphone import Back, Event, Lost
 from hitl.speech.sounds import Speaker
 from hitl.speech.spotter import SOUNDS_S, Spotter, says_stop
@@ -58,6 +58,7 @@ _AFTER_S = 0.3
 """Silence kept behind the last word for the recognizer."""
 _CLIPPED = 0.01
 _NS = 1_000_000_000
+STOP_REST_NS = _NS
 
 
 class Source(Protocol):
@@ -112,6 +113,7 @@ class Ear:
         self._parts = parts
         self._tell_anybody = tell
         self._telling = threading.Lock()
+        self._stopped_ns = -STOP_REST_NS
         self._clock = clock or SystemClock()
         self._now = configure or Configure()
         self._capture = Capture(self._now.mode, rules)
@@ -152,8 +154,12 @@ class Ear:
     # -- the ear's thread -----------------------------------------------------------------------------------------
 
     def tell(self, message: FromEar) -> None:
-        """Tell the owner; for this file's threads."""
+        """Tell the owner; for this file's threads. A stop that both ways of hearing it find is told once."""
         with self._telling:
+            if isinstance(message, StopHeard):
+                if message.stamp_ns - self._stopped_ns < STOP_REST_NS:
+                    return
+                self._stopped_ns = message.stamp_ns
             self._tell_anybody(message)
 
     def _listen(self) -> None:
@@ -394,7 +400,7 @@ class _Recognition(threading.Thread):
             return
         if not work.partial:
             self._known = (work.number, work.spoken_until, found)
-            if means_stop(found.text):  # it does not wait for the end of the utterance
+            if found.text and intent_of(as_meant(found.text)) == "stop":
                 stamp_ns = self._ear.stamp_of(work.spoken_until)
                 self._ear.tell(StopHeard(word=plain(found.text), probability=found.probability, stamp_ns=stamp_ns))
         if found.text:
