@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 .SILENT:
-.PHONY: demo setup test clean system test-system
+.PHONY: demo setup test clean system system-test
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -30,8 +30,8 @@ system:
 	echo "[1/5] system packages"
 	tools/system_packages.sh
 
-test-system:
-	echo "[test] system packages of the tests"
+system-test:
+	echo "[test] system packages"
 	tools/system_packages.sh test
 
 $(STAMPS)/python: | system
@@ -54,14 +54,17 @@ $(STAMPS)/torch: $(STAMPS)/python
 
 $(STAMPS)/packages: requirements/demo.txt $(STAMPS)/torch
 	echo "[4/5] pinned packages of requirements/demo.txt"
-	grep -v '^pyaudio==' requirements/demo.txt > $(STAMPS)/all-but-pyaudio.txt
-	$(BIN)/python -m pip install --no-deps -r $(STAMPS)/all-but-pyaudio.txt || \
+	$(BIN)/python -m pip install --no-deps -r requirements/demo.txt || \
 	  $(call FAIL,a package could not be installed (pip names it above). Mend that and run the same command again)
-	$(BIN)/python -m pip install --no-deps "$$(grep '^pyaudio==' requirements/demo.txt)" || \
-	  echo "      no microphone: PyAudio could not be compiled; 'hitl doctor' says how to mend it. All else works" >&2
 	touch $@
 
-$(STAMPS)/hitl: pyproject.toml $(STAMPS)/packages
+# It is compiled, and the only package that may be missing: words are then typed.
+$(STAMPS)/microphone: requirements/microphone.txt $(STAMPS)/packages
+	$(BIN)/python -m pip install --no-deps -r requirements/microphone.txt || \
+	  echo "      PyAudio could not be built: going on without a microphone; 'hitl doctor' says what is missing"
+	touch $@
+
+$(STAMPS)/hitl: pyproject.toml $(STAMPS)/microphone
 	echo "[5/5] hitl itself"
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable . || \
 	  $(call FAIL,hitl itself could not be installed (pip says why above))
@@ -73,7 +76,7 @@ $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/hitl
 	  $(call FAIL,a tool could not be installed (pip names it above). Mend that and run the same command again)
 	touch $@
 
-test: test-system setup $(STAMPS)/dev
+test: setup system-test $(STAMPS)/dev
 	echo "[test 1/4] lint and format"
 	$(BIN)/ruff check . || $(call FAIL,lint found something: '$(BIN)/ruff check --fix .' mends most of it)
 	$(BIN)/ruff format --check . || $(call FAIL,some files are not formatted: run '$(BIN)/ruff format .')

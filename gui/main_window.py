@@ -48,7 +48,7 @@ from hitl.messages import (
     Utterance,
 )
 from hitl.speech.ear_messages import Finished, LetGo, Press, Say, StopHeard
-from hitl.speech.intents import intent_of
+from hitl.speech.intents import as_meant, intent_of
 from hitl.speech.text import plain
 
 _TICK_MS = 100
@@ -213,7 +213,7 @@ class MainWindow(QMainWindow):
         """What was said: a correction, or what steers the loop; its sound goes to the recording."""
         made = ""
         if plain(said.text):
-            match intent_of(said.text):
+            match intent_of(as_meant(said.text)):
                 case "stop":
                     self._ask_to_stop(f"{self.state.author} said {said.text!r}", by_words=True)
                 case "go on":
@@ -223,8 +223,10 @@ class MainWindow(QMainWindow):
                 case _:
                     made = self._spoken_correction(said)
         if said.audio and len(said.audio) <= MAX_AUDIO_BYTES:
+            away_ns = self.state.offset_ns  # the backend's clock less ours
             self.send(Utterance(
-                **(self._stamp() | {"stamp_ns": said.spoken_ns}), began_ns=min(said.began_ns, said.spoken_ns),
+                **(self._stamp() | {"stamp_ns": said.spoken_ns + away_ns}),
+                began_ns=min(said.began_ns, said.spoken_ns) + away_ns,
                 text=said.text, correction=made, recognizer=said.recognizer, audio=said.audio,
             ))  # fmt: skip
 

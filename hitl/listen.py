@@ -71,7 +71,7 @@ class Conversation:
             why = "the robot does not go on: no backend is there."
             request, problem = None, UnavailableError(why, field="resume", hint="Say it again later.")
         made = self._send(request) if request is not None else ""
-        utterance = self._answering.utterance(said, made)
+        utterance = self._answering.utterance(said, made, self._link.offset_ns)
         if utterance is not None:
             self._link.submit(utterance)
         return problem

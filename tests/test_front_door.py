@@ -384,7 +384,7 @@ def test_links_of_the_documents_lead_somewhere() -> None:
 def test_pins_agree() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pinned = {}
-    for name in ("demo", "dev"):
+    for name in ("demo", "microphone", "dev"):
         for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines():
             if line and not line.startswith("#"):
                 package, _, version = line.partition("==")

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that hitl needs outside Python, where they are missing and this user may install them.
 # Elsewhere it says what is missing and goes on: the same libraries can come from another place, and `hitl doctor` checks.
-# `tools/system_packages.sh test` adds what only the tests need.
 set -euo pipefail
 
 PACKAGES=(
@@ -10,16 +9,12 @@ PACKAGES=(
   libfontconfig1 libglib2.0-0 libdbus-1-3 fonts-dejavu-core   # Qt's text and desktop
   libxkbcommon-x11-0 libx11-xcb1 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0
   libxcb-render-util0 libxcb-shape0 libxcb-sync1 libxcb-xfixes0 libxcb-xkb1 libwayland-cursor0   # Qt's windows
-  portaudio19-dev gcc libc6-dev python3-dev                   # the microphone: PyAudio is compiled
-  libasound2-plugins                                          # the microphone of a sound server (PulseAudio, PipeWire)
-  espeak-ng flite                                             # voices: answers aloud, sets to train and test with
+  portaudio19-dev gcc libc6-dev python3-dev                   # PyAudio is compiled where it is installed
+  libasound2-plugins                                          # microphones of a sound server
+  espeak-ng flite                                             # voices: answers aloud, and test sets
 )
-TEST_PACKAGES=(
-  pulseaudio pulseaudio-utils                                 # a sound server of the tests' own, to speak into
-)
-if [ "${1:-}" = test ]; then
-  PACKAGES+=("${TEST_PACKAGES[@]}")
-fi
+# What only tests need: a sound server of their own.
+[ "${1:-}" = test ] && PACKAGES=(pulseaudio pulseaudio-utils)
 
 is_debian() { [ -r /etc/os-release ] && grep -qx 'ID=debian' /etc/os-release; }
 

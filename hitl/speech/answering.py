@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hitl.clock import Clock, SystemClock, new_ulid
 from hitl.messages import MAX_AUDIO_BYTES, Correction, Resume, Stop, Undo, Utterance
 from hitl.speech.ear_messages import Finished
-from hitl.speech.intents import intent_of
+from hitl.speech.intents import as_meant, intent_of
 from hitl.speech.text import plain
 
 
@@ -32,7 +32,7 @@ class Answering:
         if not plain(said.text):
             return None
         id_, author, stamp_ns = self.new_id(), self.author, self.clock.now_ns()
-        match intent_of(said.text):
+        match intent_of(as_meant(said.text)):
             case "stop":
                 return self.stop(said.text)
             case "go on":
@@ -57,18 +57,18 @@ class Answering:
         reason = f"{self.author} said {words!r}"
         return Stop(id=self.new_id(), author=self.author, stamp_ns=self.clock.now_ns(), reason=reason, by_words=True)
 
-    def utterance(self, said: Finished, made: str) -> Utterance | None:
+    def utterance(self, said: Finished, made: str, offset_ns: int = 0) -> Utterance | None:
         """The sound and its words for the recording; None where there is no sound or over a minute of it.
 
-        made: id of the request that came of it; empty where none did.
+        made: id of the request that came of it, empty where none did; offset_ns: the backend's clock less the ear's.
         """
         if not said.audio or len(said.audio) > MAX_AUDIO_BYTES:
             return None
         return Utterance(
             id=self.new_id(),
             author=self.author,
-            stamp_ns=said.spoken_ns,
-            began_ns=min(said.began_ns, said.spoken_ns),
+            stamp_ns=said.spoken_ns + offset_ns,
+            began_ns=min(said.began_ns, said.spoken_ns) + offset_ns,
             text=said.text,
             correction=made,
             recognizer=said.recognizer,

@@ -20,13 +20,14 @@ from dataclasses import dataclass, field
 
 from hitl.messages import Certainty, Reading
 from hitl.speech.grounding import BankLike, Grounded, Thresholds, ground, ground_exactly
+from hitl.speech.intents import as_meant
 from hitl.speech.text import plain, without_fillers
 
 MOST_READINGS = 5
 """Grounding a reading takes about 10 ms; the sixth changes nothing that a person would notice."""
+MOST_ENCODED = 3
+"""Of those, how many may ask the encoder, the most probable first."""
 MOST_CHOICES = 2
-SAME_SOUND = {"frees": "freeze", "frieze": "freeze", "weight": "wait", "weights": "wait", "wade": "wait"}
-"""What a recognizer may write for a stop word said alone, since nothing else tells them apart."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Limits:
     """Confidence from which it acts."""
     middle: float = 0.2
     """Confidence from which it acts and says what it understood; below, it asks."""
+    rival: float = 0.75
+    """Share of the winner's weight from which another command is a rival: it then asks."""
     ignored: float = 0.35
     """Familiarity below which new words are no command but other talk."""
     new: float = 0.3
@@ -90,7 +93,7 @@ def decide(
     limits = thresholds or Limits()
     if not spoken:
         return Decided(ground(text, bank, limits.grounding), text)
-    text = SAME_SOUND.get(without_fillers(plain(text)), text)
+    text = as_meant(text)
     top = ground_exactly(text, bank)
     if top is not None and top.kind == "stop":
         return Decided(top, text)
@@ -104,12 +107,18 @@ def decide(
             return Decided(best.grounded, text, "low", ignored=True)
     confidence = best.score * (1.0 - limits.doubt * (1.0 - min(1.0, max(0.0, heard))))
     certainty: Certainty = "high" if confidence >= limits.high else "middle" if confidence >= limits.middle else "low"
-    if best.grounded.kind == "new":
+    if best.grounded.kind == "new" or (certainty == "middle" and _rivalled(meanings, limits)):
         certainty = "low"
     choices = _choices(best, meanings) if certainty == "low" else ()
     if certainty == "low" and not choices:
         certainty = "middle"  # an empty bank: nothing could be asked
     return Decided(best.grounded, best.text, certainty, choices)
+
+
+def _rivalled(meanings: Sequence[_Meaning], limits: Limits) -> bool:
+    """Whether another command is about as likely as the best."""
+    best, *others = (meaning for meaning in meanings if meaning.grounded.kind != "new")
+    return any(other.score >= limits.rival * best.score for other in others)
 
 
 def _distinct(text: str, readings: Sequence[Reading]) -> list[Reading]:
@@ -137,10 +146,12 @@ def _meanings(readings: Sequence[Reading], bank: BankLike, limits: Limits) -> li
     first = readings[0]
     settled = exactly[first.text] is not None and first.probability > limits.sure
     found: dict[str, _Meaning] = {}
+    encoded = 0
     for reading in readings:
         grounded = exactly[reading.text]
-        if grounded is None and settled:
+        if grounded is None and (settled or encoded == MOST_ENCODED):
             continue
+        encoded += grounded is None
         grounded = grounded or ground(reading.text, bank, limits.grounding)
         near = _nearness(grounded, limits)
         known = found.setdefault(grounded.command, _Meaning(grounded, reading.text, 0.0))

@@ -44,9 +44,10 @@ from hitl.speech.ear_messages import (
     Trouble,
 )  # fmt: skip
 from hitl.speech.heard import Heard, Recognizer
+from hitl.speech.intents import as_meant, intent_of
 from hitl.speech.microphone import Back, Event, Lost
 from hitl.speech.sounds import Speaker
-from hitl.speech.spotter import Spotter
+from hitl.speech.spotter import SOUNDS_S, Spotter, says_stop
 from hitl.speech.text import plain
 
 log = logging.getLogger("hitl.speech")
@@ -57,6 +58,7 @@ _AFTER_S = 0.3
 """Silence kept behind the last word for the recognizer."""
 _CLIPPED = 0.01
 _NS = 1_000_000_000
+STOP_REST_NS = _NS
 
 
 class Source(Protocol):
@@ -111,6 +113,7 @@ class Ear:
         self._parts = parts
         self._tell_anybody = tell
         self._telling = threading.Lock()
+        self._stopped_ns = -STOP_REST_NS
         self._clock = clock or SystemClock()
         self._now = configure or Configure()
         self._capture = Capture(self._now.mode, rules)
@@ -118,7 +121,7 @@ class Ear:
         self._closing = threading.Event()
         self._stamp_ns = 0
         self._at = 0
-        self._levelled = np.zeros(0, np.float32)
+        self._levelled = self._recent = np.zeros(0, np.float32)
         self._speech = 0.0
         self._source: Source | None = None
         self._speaker = parts.speaker()
@@ -151,8 +154,12 @@ class Ear:
     # -- the ear's thread -----------------------------------------------------------------------------------------
 
     def tell(self, message: FromEar) -> None:
-        """Tell the owner; for this file's threads."""
+        """Tell the owner; for this file's threads. A stop that both ways of hearing it find is told once."""
         with self._telling:
+            if isinstance(message, StopHeard):
+                if message.stamp_ns - self._stopped_ns < STOP_REST_NS:
+                    return
+                self._stopped_ns = message.stamp_ns
             self._tell_anybody(message)
 
     def _listen(self) -> None:
@@ -233,9 +240,12 @@ class Ear:
 
     def _block(self, block: Audio, activity: Activity | None, spotter: Spotter | None) -> None:
         self._stamp_ns, self._at = self._clock.now_ns(), self._capture.now + len(block)
+        self._recent = np.concatenate((self._recent, block))[-round(SOUNDS_S * RATE) :]
         found = spotter.feed(block) if spotter is not None else None
-        if found is not None:
-            self.tell(StopHeard(word=found.word, probability=found.probability, stamp_ns=self._stamp_ns))
+        if found is not None and spotter is not None:
+            stop = StopHeard(word=found.word, probability=found.probability, stamp_ns=self._stamp_ns)
+            if found.probability >= spotter.rules.certain or not self._recognizing.check(stop, self._recent):
+                self.tell(stop)
         speech = activity.probability(block) if activity is not None and len(block) == BLOCK else 1.0
         if self._speaker.speaking:
             speech = 0.0  # it hears itself
@@ -311,6 +321,7 @@ class _Recognition(threading.Thread):
         self._recognizer: Recognizer | None = None
         self._why = ""
         self._condition = threading.Condition()
+        self._checks: list[tuple[StopHeard, Audio]] = []
         self._wholes: list[_Work] = []
         self._newest: _Work | None = None
         self._closing = False
@@ -326,6 +337,15 @@ class _Recognition(threading.Thread):
             elif self._newest is None or self._newest.partial or not work.partial:
                 self._newest = work
             self._condition.notify()
+
+    def check(self, stop: StopHeard, audio: Audio) -> bool:
+        """Have a stop word that is not certain read before it is told; False where nothing can read it now."""
+        with self._condition:
+            if self._recognizer is None or len(self._checks) > 1:
+                return False
+            self._checks.append((stop, audio))
+            self._condition.notify()
+            return True
 
     def close(self) -> None:
         """End after the sound that is being recognized."""
@@ -343,17 +363,21 @@ class _Recognition(threading.Thread):
             self._why = str(problem)
             self._ear.tell(Trouble(part="recognizer", why=self._why))
         while (work := self._next()) is not None:
-            if work.whole is not None:
+            if not isinstance(work, _Work):
+                self._read_stop(*work)
+            elif work.whole is not None:
                 self._whole(work, work.whole)
             else:
                 self._early(work)
 
-    def _next(self) -> _Work | None:
+    def _next(self) -> _Work | tuple[StopHeard, Audio] | None:
         with self._condition:
-            while not self._closing and not self._wholes and self._newest is None:
+            while not (self._closing or self._checks or self._wholes or self._newest is not None):
                 self._condition.wait()
             if self._closing:
                 return None
+            if self._checks:
+                return self._checks.pop(0)
             newest = self._newest
             # A pause that its whole waits behind goes first: the whole needs its answer.
             if newest is not None and (not self._wholes or self._is_pause_of(newest, self._wholes[0])):
@@ -365,12 +389,20 @@ class _Recognition(threading.Thread):
     def _is_pause_of(work: _Work, whole: _Work) -> bool:
         return not work.partial and (work.number, work.spoken_until) == (whole.number, whole.spoken_until)
 
+    def _read_stop(self, stop: StopHeard, audio: Audio) -> None:
+        found, _ = self._hear(audio, READINGS)
+        if found is None or says_stop([hypothesis.text for hypothesis in found.hypotheses]):
+            self._ear.tell(stop)
+
     def _early(self, work: _Work) -> None:
         found, _ = self._hear(work.audio, 1 if work.partial else READINGS)
         if found is None:
             return
         if not work.partial:
             self._known = (work.number, work.spoken_until, found)
+            if found.text and intent_of(as_meant(found.text)) == "stop":
+                stamp_ns = self._ear.stamp_of(work.spoken_until)
+                self._ear.tell(StopHeard(word=plain(found.text), probability=found.probability, stamp_ns=stamp_ns))
         if found.text:
             self._ear.tell(Partial(number=work.number, text=found.text[:MAX_TEXT_CHARS]))
 

@@ -25,6 +25,18 @@ _UNDO = re.compile(
 )
 
 
+SAME_SOUND = {
+    "frees": "freeze", "frieze": "freeze", "weight": "wait", "weights": "wait", "wade": "wait", "go and": "go on",
+    "go an": "go on", "go in": "go on", "going on": "go on", "scratch bat": "scratch that",
+}  # fmt: skip
+"""What a recognizer may write for a few words said alone, since nothing else tells them apart."""
+
+
+def as_meant(text: str) -> str:
+    """Spoken words as they were meant where they are all that was said; else the text as it is."""
+    return SAME_SOUND.get(without_fillers(plain(text)), text)
+
+
 def intent_of(text: str) -> Intent:
     """What the words ask for: "stop", "go on" after a stop by words, "undo" of the last correction, else "say"."""
     if is_stop(text):

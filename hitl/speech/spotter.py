@@ -9,6 +9,7 @@ hardly matter -> four convolutions over time -> one probability a word, and one 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from hitl.errors import CheckpointError
 from hitl.speech.audio import RATE, Audio
+from hitl.speech.text import plain
 
 Array = NDArray[np.float32]
 
@@ -28,6 +30,8 @@ BANDS = 40
 EVERY = 1024
 """Samples between two questions: two blocks of the microphone."""
 WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "models" / "stop-words" / "model.safetensors"
+RANGE = 10.0
+"""43 dB, as natural logarithm of power."""
 _LAYERS = 4
 _FLOOR = 1e-7
 
@@ -43,10 +47,11 @@ class Spotted:
 
 @dataclass(frozen=True)
 class SpotterRules:
-    """threshold: probability of a word from which a question counts; in_a_row: how many must count; rest_s: a word
-    that was heard is not heard again for so long."""
+    """threshold: probability of a word from which a question counts; certain: from where on no second opinion is
+    asked; in_a_row: how many questions must count; rest_s: a word that was heard is not heard again for so long."""
 
-    threshold: float = 0.7
+    threshold: float = 0.5
+    certain: float = 0.9
     in_a_row: int = 2
     rest_s: float = 1.0
 
@@ -84,7 +89,11 @@ class Features:
 
 
 def normalised(frames: Array) -> Array:
-    """The second's `(..., t, 40)` frames without their mean a band, over their deviation as a whole."""
+    """The second's `(..., t, 40)` frames without their mean a band, over their deviation as a whole.
+
+    What is RANGE below the loudest point counts as silence, whatever hisses there.
+    """
+    frames = np.maximum(frames, frames.max((-2, -1), keepdims=True) - RANGE)
     centred = frames - frames.mean(-2, keepdims=True)
     scaled: Array = centred / (centred.std((-2, -1), keepdims=True) + 1e-3)
     return scaled
@@ -114,6 +123,16 @@ class Network:
         return found
 
 
+SOUNDS_S = 1.3
+"""How much sound a second opinion gets."""
+_SAID = frozenset({*WORDS, "frees", "frieze", "freezes", "weight", "wade", "stopped", "stops", "stopping"})
+
+
+def says_stop(texts: Sequence[str]) -> bool:
+    """The second opinion on a word that is not certain: whether a recognizer reads one in the same sound."""
+    return any(not _SAID.isdisjoint(plain(text).split()) for text in texts)
+
+
 class Spotter:
     """Follows one stream."""
 
@@ -126,7 +145,7 @@ class Spotter:
             self._network = Network(load_file(weights))
         except (OSError, SafetensorError, KeyError, ValueError) as problem:
             raise CheckpointError(f"is no network of stop words ({problem}).", field=str(weights)) from problem
-        self._rules = rules or SpotterRules()
+        self.rules = rules or SpotterRules()
         self.reset()
 
     def reset(self) -> None:
@@ -151,11 +170,11 @@ class Spotter:
     def _ask(self) -> Spotted | None:
         found = self._network.probabilities(normalised(self._frames))
         best = int(np.argmax(found[1:])) + 1
-        sure = float(found[best]) >= self._rules.threshold
+        sure = float(found[best]) >= self.rules.threshold
         self._row = {best: self._row.get(best, 0) + 1} if sure else {}
-        if self._row.get(best, 0) < self._rules.in_a_row or self._now < self._silent_until:
+        if self._row.get(best, 0) < self.rules.in_a_row or self._now < self._silent_until:
             return None
-        self._silent_until = self._now + round(self._rules.rest_s * RATE)
+        self._silent_until = self._now + round(self.rules.rest_s * RATE)
         return Spotted(WORDS[best - 1], float(found[best]), self._now)
 
 

@@ -21,7 +21,8 @@ from policies.hierarchy.loop import Phase, Progress, run_phase
 
 Windows = Callable[[int], tuple[NDArray[np.float32], NDArray[np.int64]]]
 
-CHANNELS = (48, 64, 96, 128)
+CHANNELS = (64, 96, 128, 128)
+DROPOUT = 0.3
 WIDTHS = (5, 3, 3, 3)
 
 
@@ -42,7 +43,7 @@ class StopWordNetwork(nn.Module):
         x = frames.transpose(1, 2)
         for convolution in self.convolutions:
             x = F.relu(convolution(x))
-        return self.out(torch.cat((x.mean(-1), x.amax(-1)), -1))
+        return self.out(F.dropout(torch.cat((x.mean(-1), x.amax(-1)), -1), DROPOUT, self.training))
 
 
 class StopWordObjective:

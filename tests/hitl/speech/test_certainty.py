@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hitl.errors import InputError
 from hitl.messages import Reading
-from hitl.speech.certainty import MOST_READINGS, Limits, decide
+from hitl.speech.certainty import MOST_ENCODED, Limits, decide
 from hitl.speech.grounding import ground
 
 COMMANDS = ("go left", "go right", "go higher", "go home")
@@ -103,7 +103,7 @@ def test_low_certainty_asks_with_the_winner_first_and_then_other_readings() -> N
 
 
 def test_choices_are_filled_up_from_what_is_near() -> None:
-    decided = spoken(Bank({"go lift": ("go left", 0.7)}), ("go lift", 0.3))
+    decided = spoken(Bank({"go lift": ("go left", 0.7)}), ("go lift", 0.25))
     assert (decided.certainty, decided.choices) == ("low", ("go left", "go right"))
 
 
@@ -136,10 +136,10 @@ def test_a_stop_in_the_other_readings_wins_where_it_weighs_most() -> None:
     assert "stop" not in spoken(Bank(), ("go left", 0.28), ("stop", 0.27)).choices
 
 
-def test_at_most_five_readings_are_grounded() -> None:
+def test_at_most_three_readings_ask_the_encoder() -> None:
     bank = Bank()
     spoken(bank, *((f"mumble {number}", 0.1) for number in range(10)))
-    assert len(bank.asked) == MOST_READINGS
+    assert len(bank.asked) == MOST_ENCODED == 3
 
 
 def test_words_without_readings_have_all_the_probability() -> None:
@@ -184,4 +184,4 @@ def test_a_question_has_commands_of_the_bank_and_only_low_certainty_asks(
     decided = decide("go lift", heard, said(*pairs), bank, spoken=True)
     assert set(decided.choices) <= set(COMMANDS) and len(decided.choices) == len(set(decided.choices)) <= 2
     assert bool(decided.choices) == (decided.certainty == "low" and not decided.ignored)
-    assert len(bank.asked) <= MOST_READINGS
+    assert len(bank.asked) <= MOST_ENCODED
