@@ -133,7 +133,8 @@ def meaning(status: CorrectionStatus) -> str:
 
 
 def listen(settings: Settings, line: Line, ended: Callable[[], bool] = lambda: False) -> None:
-    """Listen until `ended` or Ctrl-C. Raises StorageError where the outbox cannot be written."""
+    """Listen until `ended` or Ctrl-C. Raises StorageError where the outbox cannot be written, UnavailableError where
+    listening fails."""
     heard: queue.SimpleQueue[FromEar] = queue.SimpleQueue()
     outbox = Outbox(outbox_path(settings))
     link = Link(endpoints_of(settings), "say", settings.author_name, keys=client_keys_of(settings), outbox=outbox)
@@ -148,6 +149,8 @@ def listen(settings: Settings, line: Line, ended: Callable[[], bool] = lambda: F
     ear.start()
     try:
         while not ended():
+            if ear.wait(0):
+                raise UnavailableError("it ended (it said why above).", field="ear", hint="Start it again.")
             talk.poll()
             while not heard.empty():
                 _caption(heard.get(), talk, line)
