@@ -21,6 +21,8 @@ def serve(parts: Parts, configure: Configure) -> None:
     # The pipe gets a descriptor of its own, so that a library that prints does not speak into it.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    # Without a buffer: a thread that waits in one at the end of the process would hold its lock.
+    given = os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
     ear: Ear
 
     def tell(message: FromEar) -> None:
@@ -32,7 +34,7 @@ def serve(parts: Parts, configure: Configure) -> None:
     ear = Ear(parts, tell, configure)
 
     def obey() -> None:
-        while (body := read_message(sys.stdin.buffer)) is not None:
+        while (body := read_message(given)) is not None:
             ear.ask(_to_ear.decode(body))
         ear.ask(Quit())
 
