@@ -41,12 +41,23 @@ def write_message(stream: BinaryIO, message: msgspec.Struct) -> None:
 
 def read_message(stream: BinaryIO) -> bytes | None:
     """The bytes of the next message; None where the stream has ended or is no such stream."""
-    head = stream.read(_HEAD.size)
-    if len(head) < _HEAD.size:
+    head = _exactly(stream, _HEAD.size)
+    if head is None:
         return None
     (size,) = _HEAD.unpack(head)
-    body = stream.read(size) if size <= _MOST_BYTES else b""
-    return body if len(body) == size else None
+    return _exactly(stream, size) if size <= _MOST_BYTES else None
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes | None:
+    """`size` bytes, also of a stream without a buffer; None where it ends before."""
+    parts: list[bytes] = []
+    while size:
+        part = stream.read(size)
+        if not part:
+            return None
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:

@@ -21,8 +21,8 @@ def serve(parts: Parts, configure: Configure) -> None:
     # The pipe gets a descriptor of its own, so that a library that prints does not speak into it.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    # So does what is read: Python, when it ends, wants to close sys.stdin, in which a thread may still wait.
-    given = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+    # Without a buffer: a thread that waits in one at the end of the process would hold its lock.
+    given = os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
     ear: Ear
 
     def tell(message: FromEar) -> None:
