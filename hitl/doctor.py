@@ -26,7 +26,8 @@ from typing import Literal
 
 from hitl.backend.registry import ModelRegistry
 from hitl.config import Settings
-from hitl.errors import CheckpointError
+from hitl.errors import CheckpointError, MissingPackageError
+from hitl.speech.adapted import packaged_whisper
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -38,7 +39,14 @@ NO_DISK_BYTES = GIB // 2
 IPC_PATH_CHARS = 107
 """Longest path of a Unix socket: `sun_path` of unix(7) less its closing zero."""
 LONGEST_SOCKET_NAME = 16
-EXTRAS = {"gui": "the window", "robot": "the simulated robot", "backend": "the policies", "speech": "talking"}
+MOST_NAMES = 4
+RECOGNIZER_PACKAGES = ("ctranslate2", "faster-whisper", "onnxruntime", "silero-vad", "soxr")
+EXTRAS = {
+    "gui": "the window",
+    "robot": "the simulated robot",
+    "backend": "the policies",
+    "speech": "the microphone and the recognizer",
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ def diagnose(settings: Settings) -> list[Check]:
         check_rendering,
         check_display,
         check_microphone,
+        check_recognizer,
         lambda: check_ports(settings),
     ]
     return [line for check in checks for line in check()]
@@ -231,7 +240,7 @@ def check_display() -> list[Check]:
 def check_microphone() -> list[Check]:
     """Whether there is a microphone; corrections can always be typed."""
     if _installed("PyAudio") is None:
-        mend = "For voice: apt-get install portaudio19-dev, then pip install PyAudio==0.2.14"
+        mend = "For voice: apt-get install portaudio19-dev gcc python3-dev, then make setup"
         return [Check("microphone", "warn", "PyAudio is not installed; corrections are typed", mend)]
     probe = _probe(_MICROPHONE_PROBE)
     if probe.error:
@@ -239,7 +248,27 @@ def check_microphone() -> list[Check]:
     names = probe.facts["inputs"]
     if not isinstance(names, list) or not names:
         return [Check("microphone", "warn", "none found; corrections are typed", "Plug one in, or check permissions")]
-    return [Check("microphone", "ok", ", ".join(str(name) for name in names[:3]))]
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return [Check("microphone", "ok", ", ".join(str(name) for name in names[:MOST_NAMES]) + more)]
+
+
+def check_recognizer() -> list[Check]:
+    """Whether the packaged recognizer is there, with what it was taught."""
+    missing = [name for name in RECOGNIZER_PACKAGES if _installed(name) is None]
+    if missing:
+        return [Check("recognizer", "warn", f"missing: {', '.join(missing)}; corrections are typed", _extra("speech"))]
+    try:
+        folder = packaged_whisper()
+    except MissingPackageError as error:
+        return [Check("recognizer", "warn", f"{error.message} Corrections are typed", _extra("speech"))]
+    from hitl.speech.recognizer import ADAPTER  # these two need the packages
+    from hitl.speech.spotter import WEIGHTS
+
+    restore = "Restore it: git checkout assets/models"
+    faults = [f"{path}: {fault}" for path in (ADAPTER, WEIGHTS) if (fault := safetensors_fault(path))]
+    if faults:
+        return [Check("recognizer", "fail", "; ".join(faults), restore)]
+    return [Check("recognizer", "ok", f"Whisper tiny.en in {folder}, taught commands and stop words")]
 
 
 def check_ports(settings: Settings) -> list[Check]:
@@ -395,11 +424,8 @@ print(json.dumps({"platform": application.platformName(), "size": f"{size.width(
 """
 
 _MICROPHONE_PROBE = """
-import json, os, pyaudio
-errors = os.dup(2)
-os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # ALSA and JACK print dozens of lines
-audio = pyaudio.PyAudio()
-os.dup2(errors, 2)
-devices = [audio.get_device_info_by_index(index) for index in range(audio.get_device_count())]
-print(json.dumps({"inputs": [device["name"] for device in devices if device["maxInputChannels"] > 0]}))
+import json
+from hitl.speech.microphone import devices
+found = sorted(devices(), key=lambda device: not device.is_default)
+print(json.dumps({"inputs": [device.name + (" (default)" if device.is_default else "") for device in found]}))
 """

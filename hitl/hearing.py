@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from hitl.config import Settings
 from hitl.speech.ear import Parts
 from hitl.speech.ear_messages import Configure
@@ -15,10 +17,20 @@ THREADS = 2
 """An utterance takes a tenth of a second on them; between utterances they are idle."""
 
 
+SHORT_S = 8.0
+"""What the recognizer of commands was taught with; longer sound goes to Whisper as published."""
+
+
+def suited(settings: Settings, seconds: float, *, words: bool = False) -> Settings:
+    """The settings with a recognizer that hears so long a sound, and times of `words` where they are asked for."""
+    if settings.recognizer != "commands" or not words and seconds <= SHORT_S:
+        return settings
+    return msgspec.structs.replace(settings, recognizer="faster-whisper", recognizer_model="")
+
+
 def recognizer_of(settings: Settings) -> Recognizer:
     """The recognizer of the settings. Raises HitlError where it cannot be opened."""
-    device = "auto" if settings.device == "auto" else settings.device
-    return open_recognizer(settings.recognizer, settings.recognizer_model, device=device, threads=THREADS)
+    return open_recognizer(settings.recognizer, settings.recognizer_model, device=settings.device, threads=THREADS)
 
 
 def parts_of(settings: Settings) -> Parts:

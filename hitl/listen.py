@@ -9,30 +9,18 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from hitl.bus import Link
 from hitl.bus.addresses import client_keys_of, endpoints_of, outbox_path
 from hitl.bus.outbox import Outbox
-from hitl.clock import SystemClock, new_ulid
+from hitl.clock import SystemClock
 from hitl.config import Settings
 from hitl.errors import InputError, UnavailableError
-from hitl.hearing import configure_of, parts_of, recognizer_of
-from hitl.messages import (
-    MAX_AUDIO_BYTES,
-    Ack,
-    Correction,
-    CorrectionStatus,
-    Reading,
-    Resume,
-    Stop,
-    StopAck,
-    Undo,
-    Utterance,
-    Welcome,
-)
+from hitl.hearing import configure_of, parts_of, recognizer_of, suited
+from hitl.messages import Ack, Correction, CorrectionStatus, Reading, Resume, Stop, StopAck, Undo, Welcome
+from hitl.speech.answering import Answering
 from hitl.speech.audio import RATE, read_wav, to_int16
 from hitl.speech.ear import READINGS, Ear
 from hitl.speech.ear_messages import (
@@ -46,10 +34,10 @@ from hitl.speech.ear_messages import (
     StopHeard,
     Trouble,
 )
-from hitl.speech.intents import as_meant, intent_of
 from hitl.speech.text import plain
 
 Line = Callable[[str], None]
+Asked = Correction | Resume | Undo | Stop
 _POLL_MS = 20
 _SETTLED = ("acting", "asked", "ignored", "done", "refused", "undone", "expired", "replaced", "released")
 _GONE = ("undone", "refused", "ignored")
@@ -59,37 +47,34 @@ class Conversation:
     """One person's spoken words at one link. `line` gets what there is to read."""
 
     def __init__(self, settings: Settings, link: Link, line: Line) -> None:
-        self._settings, self._link, self._line = settings, link, line
-        self._clock = SystemClock()
+        self._author, self._link, self._line = settings.author_name, link, line
+        self._answering = Answering(self._author)
         self._mine: dict[str, CorrectionStatus] = {}
         self._corrections: set[str] = set()  # they wait for their status, all else for its acknowledgement
-        self.waiting: set[str] = set()
-        """Requests that nobody has answered yet."""
+        self.waiting: dict[str, Asked] = {}
+        """What nobody has answered yet, by its id."""
 
-    def stop(self, reason: str) -> str:
-        """Stop the robot now; safe from any thread. Returns the request's id."""
-        stop = Stop(**self._stamp(), reason=reason, by_words=True)
-        self._link.stop(stop)
-        self.waiting.add(stop.id)
-        return stop.id
+    def stop(self, words: str) -> None:
+        """Stop the robot now, since `words` were said; safe from any thread."""
+        self._stop(self._answering.stop(words))
 
-    def heard(self, said: Finished) -> None:
-        """Do what the words ask for, and keep their sound."""
-        self._line(f"you: {said.text}" if plain(said.text) else said.note)
-        made = self._do(said) if plain(said.text) else ""
-        if said.audio and len(said.audio) <= MAX_AUDIO_BYTES:
-            stamp = self._stamp() | {"stamp_ns": said.spoken_ns + self._link.offset_ns}
-            began_ns = min(said.began_ns, said.spoken_ns) + self._link.offset_ns
-            self._link.submit(
-                Utterance(
-                    **stamp,
-                    began_ns=began_ns,
-                    text=said.text,
-                    correction=made,
-                    recognizer=said.recognizer,
-                    audio=said.audio,
-                )
-            )
+    def heard(self, said: Finished) -> UnavailableError | None:
+        """Do what the words ask for, and keep their sound; what could not be done."""
+        words = bool(plain(said.text))
+        self._line(f"you: {said.text}" if words else said.note)
+        request = self._answering.request(said, self._newest)
+        if words and request is None:  # the words of taking back
+            self._line("there is nothing to take back")
+        problem = None
+        if isinstance(request, Resume) and not self._link.connected:
+            # Like a stop it is not delivered late: nobody stands by then.
+            why = "the robot does not go on: no backend is there."
+            request, problem = None, UnavailableError(why, field="resume", hint="Say it again later.")
+        made = self._send(request) if request is not None else ""
+        utterance = self._answering.utterance(said, made, self._link.offset_ns)
+        if utterance is not None:
+            self._link.submit(utterance)
+        return problem
 
     def poll(self, timeout_ms: int = _POLL_MS) -> None:
         """Take in what the backend tells."""
@@ -98,51 +83,42 @@ class Conversation:
             if isinstance(message, CorrectionStatus):
                 self._status(message)
             elif isinstance(message, Welcome):
-                self._mine |= {s.id: s for s in message.corrections if s.author == self._settings.author_name}
+                self._mine |= {s.id: s for s in message.corrections if s.author == self._author}
             elif isinstance(message, Ack) and message.error:
-                self.waiting.discard(message.id)
+                self.waiting.pop(message.id, None)
                 self._line(f"refused: {message.error}")
             elif isinstance(message, Ack) and message.id not in self._corrections:
-                self.waiting.discard(message.id)
+                self.waiting.pop(message.id, None)
             elif isinstance(message, StopAck):
-                self.waiting.discard(message.id)
+                self.waiting.pop(message.id, None)
                 self._line('the robot stands still; "go on" lets it move')
 
-    def _do(self, said: Finished) -> str:
-        match intent_of(as_meant(said.text)):
-            case "stop":
-                return self.stop(f"{self._settings.author_name} said {said.text!r}")
-            case "go on":
-                request: Resume | Undo | Correction = Resume(**self._stamp(), by_words=True)
-            case "undo":
-                target = self._newest()
-                if target is None:
-                    self._line("there is nothing to take back")
-                    return ""
-                request = Undo(**self._stamp(), target=target)
-            case _:
-                request = Correction(
-                    **self._stamp(), text=said.text, source="voice", heard=said.heard, readings=said.readings
-                )
-                self._corrections.add(request.id)
+    def _send(self, request: Asked) -> str:
+        """Returns the id of what went out."""
+        if isinstance(request, Stop):
+            self._stop(request)
+            return request.id
+        if isinstance(request, Correction):
+            self._corrections.add(request.id)
+        self.waiting[request.id] = request
         self._link.submit(request)
-        self.waiting.add(request.id)
         return request.id
 
+    def _stop(self, stop: Stop) -> None:
+        self.waiting[stop.id] = stop
+        self._link.stop(stop)
+
     def _status(self, status: CorrectionStatus) -> None:
-        if status.author == self._settings.author_name:
+        if status.author == self._author:
             self._mine[status.id] = status
         if status.id not in self.waiting or status.state not in _SETTLED:
             return
-        self.waiting.discard(status.id)
+        self.waiting.pop(status.id, None)
         self._line(meaning(status))
 
     def _newest(self) -> str | None:
         left = [key for key, status in self._mine.items() if status.state not in _GONE]
         return max(left, default=None)
-
-    def _stamp(self) -> dict[str, Any]:
-        return {"id": new_ulid(), "author": self._settings.author_name, "stamp_ns": self._clock.now_ns()}
 
 
 def meaning(status: CorrectionStatus) -> str:
@@ -157,7 +133,8 @@ def meaning(status: CorrectionStatus) -> str:
 
 
 def listen(settings: Settings, line: Line, ended: Callable[[], bool] = lambda: False) -> None:
-    """Listen until `ended` or Ctrl-C. Raises StorageError where the outbox cannot be written."""
+    """Listen until `ended` or Ctrl-C. Raises StorageError where the outbox cannot be written, UnavailableError where
+    listening fails."""
     heard: queue.SimpleQueue[FromEar] = queue.SimpleQueue()
     outbox = Outbox(outbox_path(settings))
     link = Link(endpoints_of(settings), "say", settings.author_name, keys=client_keys_of(settings), outbox=outbox)
@@ -165,13 +142,15 @@ def listen(settings: Settings, line: Line, ended: Callable[[], bool] = lambda: F
 
     def tell(message: FromEar) -> None:
         if isinstance(message, StopHeard):
-            talk.stop(f"{settings.author_name} said {message.word!r}")
+            talk.stop(message.word)
         heard.put(message)
 
     ear = Ear(parts_of(settings), tell, configure_of(settings))
     ear.start()
     try:
         while not ended():
+            if ear.wait(0):
+                raise UnavailableError("it ended (it said why above).", field="ear", hint="Start it again.")
             talk.poll()
             while not heard.empty():
                 _caption(heard.get(), talk, line)
@@ -198,14 +177,15 @@ def _caption(message: FromEar, talk: Conversation, line: Line) -> None:
         case Dropped() if message.reason == "no speech":
             line("nobody spoke")
         case Finished():
-            talk.heard(message)
+            if problem := talk.heard(message):
+                line(str(problem))
 
 
 def say_file(path: Path, settings: Settings, line: Line, wait_s: float) -> None:
     """Hear a WAV file and send what is said in it. Raises InputError where it is no WAV file or nothing is heard,
     UnavailableError where nobody answers within `wait_s` seconds; what was heard is then kept and sent later."""
     audio = read_wav(path)
-    recognizer = recognizer_of(settings)
+    recognizer = recognizer_of(suited(settings, len(audio) / RATE))
     heard = recognizer.hear(audio, best=READINGS)
     if not plain(heard.text):
         raise InputError("no words are heard in it.", field=str(path), hint="Is it English, and loud enough?")
@@ -228,16 +208,29 @@ def say_file(path: Path, settings: Settings, line: Line, wait_s: float) -> None:
             talk.poll()  # for what can be taken back
             if link.connected:
                 break
-        talk.heard(said)
+        if problem := talk.heard(said):
+            raise problem
         end_ns = SystemClock().now_ns() + round(wait_s * 1e9)
         while (talk.waiting or link.unsaved) and SystemClock().now_ns() < end_ns:
             talk.poll()
         if talk.waiting:
-            why = f"nobody answered within {wait_s:g} s; it is kept and goes out once."
-            raise UnavailableError(why, field="say", hint="Start the backend: hitl")
+            raise _unanswered(next(iter(talk.waiting.values())), outbox, wait_s)
     finally:
         link.close()
         outbox.close()
+
+
+def _unanswered(asked: Asked, outbox: Outbox, wait_s: float) -> UnavailableError:
+    """What to say of it; a stop and going on are never delivered late."""
+    if isinstance(asked, Stop):
+        hint = "Use the robot's own emergency stop."
+        return UnavailableError(f"no robot answered the stop within {wait_s:g} s.", field="stop", hint=hint)
+    if isinstance(asked, Resume):
+        outbox.remove(asked.id)
+        why = f"the robot does not go on: nobody answered within {wait_s:g} s."
+        return UnavailableError(why, field="resume", hint="Say it again later.")
+    why = f"nobody answered within {wait_s:g} s; it is kept and goes out once."
+    return UnavailableError(why, field="say", hint="Start the backend: hitl")
 
 
 def hands_free(settings: Settings) -> Settings:

@@ -6,16 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from hitl.config import Settings
-from hitl.errors import InputError
-from hitl.hearing import recognizer_of
+from hitl.errors import HitlError, InputError
+from hitl.hearing import recognizer_of, suited
 from hitl.speech.audio import RATE, read_wav
 from hitl.speech.heard import Recognizer
-
-SHORT_S = 8.0
-"""What the recognizer of commands was taught with; longer sound goes to Whisper as published."""
 
 
 def transcribe(
@@ -31,15 +26,19 @@ def transcribe(
     for path in files:
         try:
             audio = read_wav(path)
+            suiting = suited(settings, len(audio) / RATE, words=words)
         except InputError as problem:
+            every = False
+            told({"file": str(path), "error": problem.message})
+            continue
+        if suiting.recognizer not in opened:
+            opened[suiting.recognizer] = recognizer_of(suiting)
+        try:
+            heard = opened[suiting.recognizer].hear(audio, words=words)
+        except HitlError as problem:
             every = False
             told({"file": str(path), "error": str(problem)})
             continue
-        whole = words or len(audio) > SHORT_S * RATE
-        kind = "faster-whisper" if whole and settings.recognizer == "commands" else settings.recognizer
-        if kind not in opened:
-            opened[kind] = recognizer_of(msgspec.structs.replace(settings, recognizer=kind))
-        heard = opened[kind].hear(audio, words=words)
         timed = [
             {"word": w.text, "start": round(float(w.start_s), 3), "end": round(float(w.end_s), 3)} for w in heard.words
         ]
@@ -51,7 +50,7 @@ def transcribe(
 def as_text(found: dict[str, Any]) -> str:
     """The same for people."""
     if "error" in found:
-        return found["error"]
+        return f"{found['file']}: {found['error']}"
     lines = [f"{found['file']}: {found['text'] or '(nothing is said)'}"]
     lines += [f"  {w['start']:8.3f} {w['end']:8.3f}  {w['word']}" for w in found.get("words", ())]
     return "\n".join(lines)

@@ -30,14 +30,19 @@ COMMANDS = [
     ["robot"],
     ["gui"],
     ["say"],
+    ["ear"],
+    ["listen"],
+    ["transcribe"],
     ["generate"],
     ["train"],
+    ["train-speech"],
     ["evaluate"],
     ["evaluate", "skills"],
     ["evaluate", "packing"],
     ["bench"],
     ["bench", "correction"],
     ["bench", "stream"],
+    ["bench", "speech"],
     ["screenshot"],
     ["doctor"],
     ["keys"],
@@ -279,7 +284,9 @@ def test_doctor_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     assert set(answer) == {"ok", "checks"}
     assert answer["ok"] is (status == 0)
     names = [check["name"] for check in answer["checks"]]
-    for wanted in ("python", "data folder", "model", "text encoder", "gpu", "rendering", "display", "microphone"):
+    for wanted in (
+        "python", "data folder", "model", "text encoder", "gpu", "rendering", "display", "microphone", "recognizer"
+    ):  # fmt: skip
         assert wanted in names
     assert any("sockets" in name or "ports" in name for name in names)
     for check in answer["checks"]:
@@ -377,7 +384,7 @@ def test_links_of_the_documents_lead_somewhere() -> None:
 def test_pins_agree() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pinned = {}
-    for name in ("demo", "dev"):
+    for name in ("demo", "microphone", "dev"):
         for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines():
             if line and not line.startswith("#"):
                 package, _, version = line.partition("==")

@@ -6,13 +6,17 @@ The joined folder is kept in the user's cache under the digest of both, so that 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import shutil
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
+from numpy.typing import NDArray
 
 from hitl.errors import CheckpointError, MissingPackageError
 from hitl.speech.ct2_file import Weights, read_weights, write_weights
@@ -39,15 +43,17 @@ def adapted_folder(base: Path, adapter: Path, cache: Path | None = None) -> Path
     folder = store / _digest(base / _WEIGHTS, adapter)
     if (folder / _WEIGHTS).is_file():
         return folder
-    draft = store / f"{folder.name}.part"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    for file in base.iterdir():
-        if file.name != _WEIGHTS and file.is_file():
-            shutil.copyfile(file, draft / file.name)
-    write_weights(draft / _WEIGHTS, corrected(read_weights(base / _WEIGHTS), adapter))
-    if not folder.exists():
-        draft.rename(folder)
+    store.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".part", dir=store))
+    try:
+        for file in base.iterdir():
+            if file.name != _WEIGHTS and file.is_file():
+                shutil.copyfile(file, draft / file.name)
+        write_weights(draft / _WEIGHTS, corrected(read_weights(base / _WEIGHTS), adapter))
+        with contextlib.suppress(OSError):  # another process was first; the folder is the same
+            draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 
@@ -66,12 +72,25 @@ def corrected(weights: Weights, adapter: Path) -> Weights:
         target = f"{layer}/weight" if part in ("a", "b") else name
         if target not in arrays or (part == "b" and f"{layer}/a" not in learned):
             raise CheckpointError(f"does not fit this model: {name}.", field=str(adapter))
+        if part != "a":
+            _check_shape(arrays[target], value, learned.get(f"{layer}/a") if part == "b" else None, name, adapter)
         if part == "b":
             change = value.astype(np.float32) @ learned[f"{layer}/a"].astype(np.float32)
             arrays[target] = (arrays[target].astype(np.float32) + change).astype(arrays[target].dtype)
         elif part != "a":
             arrays[target] = value.astype(arrays[target].dtype)
     return Weights(weights.specification, weights.revision, arrays, weights.aliases)
+
+
+def _check_shape(array: NDArray[Any], value: NDArray[Any], a: NDArray[Any] | None, name: str, adapter: Path) -> None:
+    """Raises CheckpointError unless `value`, or `value` times `a`, can be added to or replace the array."""
+    if a is None:
+        fits = value.shape == array.shape
+    else:
+        matrices = value.ndim == a.ndim == 2 and value.shape[1] == a.shape[0]
+        fits = matrices and (value.shape[0], a.shape[1]) == array.shape
+    if not fits:
+        raise CheckpointError(f"does not fit this model: {name} is {value.shape}.", field=str(adapter))
 
 
 def _digest(*files: Path) -> str:

@@ -167,6 +167,17 @@ class Ear:
 
     def _listen(self) -> None:
         try:
+            self._follow()
+        except Exception as problem:  # a library failed: who owns the ear must hear of it, and may open another
+            log.exception("listening failed")
+            self.tell(Trouble(part="recognizer", why=f"listening failed: {problem}"))
+        finally:
+            self._closing.set()
+            if self._source is not None:
+                self._source.close()
+
+    def _follow(self) -> None:
+        try:
             activity: Activity | None = self._parts.activity()
         except HitlError as problem:
             activity = None
@@ -177,19 +188,15 @@ class Ear:
             spotter = None
             self.tell(Trouble(part="stop words", why=str(problem)))
         self._open()
-        try:
-            while not self._closing.is_set():
-                self._obey()
-                try:
-                    event = self._source.events.get(timeout=0.02) if self._source else None
-                except queue.Empty:
-                    self._speak_when_quiet()
-                    continue
-                if event is not None:
-                    self._hear(event, activity, spotter)
-        finally:
-            if self._source is not None:
-                self._source.close()
+        while not self._closing.is_set():
+            self._obey()
+            try:
+                event = self._source.events.get(timeout=0.02) if self._source else None
+            except queue.Empty:
+                self._speak_when_quiet()
+                continue
+            if event is not None:
+                self._hear(event, activity, spotter)
 
     def _open(self) -> None:
         if self._source is not None:
@@ -364,7 +371,10 @@ class _Recognition(threading.Thread):
             self._recognizer = self._ear.open_recognizer()
             self._recognizer.hear(np.zeros(RATE, np.float32))  # the first call takes longer
             self._ear.tell(Ready(recognizer=self._recognizer.name))
-        except HitlError as problem:
+        except Exception as problem:  # whatever its libraries raise: people are told, and typing works
+            if not isinstance(problem, HitlError):
+                log.exception("the recognizer cannot be opened")
+            self._recognizer = None
             self._why = str(problem)
             self._ear.tell(Trouble(part="recognizer", why=self._why))
         while (work := self._next()) is not None:

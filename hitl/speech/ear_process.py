@@ -7,11 +7,13 @@ said.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO
 
@@ -26,6 +28,8 @@ _MOST_BYTES = 16 << 20
 _encoder = msgspec.msgpack.Encoder()
 _from_ear: msgspec.msgpack.Decoder[FromEar] = msgspec.msgpack.Decoder(FromEar)
 _END_S = 5.0
+_STEADY_S = 20.0
+"""A child that ran this long failed for another reason than at its start: its pause is short again."""
 
 
 def write_message(stream: BinaryIO, message: msgspec.Struct) -> None:
@@ -54,6 +58,15 @@ def _exactly(stream: BinaryIO, size: int) -> bytes | None:
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """Exit status of a child that says nothing more, however it must be ended."""
+    try:
+        return process.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 class EarProcess:
@@ -97,17 +110,14 @@ class EarProcess:
         self._closing.set()
         process = self._process
         if process is not None:
-            try:
-                process.wait(_END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
         if self._thread.is_alive():
             self._thread.join(timeout=_END_S)
 
     def _run(self) -> None:
         pause_s = self._pause_s
         while not self._closing.is_set():
+            started_s = time.monotonic()
             try:
                 process = subprocess.Popen(
                     self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment
@@ -115,19 +125,33 @@ class EarProcess:
             except OSError as problem:
                 self._told(Trouble(part="recognizer", why=f"the ear could not be started ({problem})."))
                 return
-            with self._lock:
-                self._process = process
-                if self._configure is not None and process.stdin is not None:
-                    write_message(process.stdin, self._configure)  # type: ignore[arg-type]
+            self._greet(process)
             self._read(process)
-            status = process.wait()
+            status = _end(process)
             with self._lock:
                 self._process = None
+                for pipe in (process.stdin, process.stdout):
+                    with contextlib.suppress(OSError):  # what it was told last may still wait in the pipe
+                        if pipe is not None:
+                            pipe.close()
             if self._closing.is_set():
                 return
             self._told(Trouble(part="recognizer", why=f"the ear ended (status {status}); it starts again."))
+            if time.monotonic() - started_s > _STEADY_S:
+                pause_s = self._pause_s
             self._closing.wait(pause_s)
             pause_s = min(2 * pause_s, 10.0)
+
+    def _greet(self, process: subprocess.Popen[bytes]) -> None:
+        """Let the new child be told; where closing came first, end it."""
+        with self._lock:
+            self._process = process
+            assert process.stdin is not None
+            with contextlib.suppress(OSError):  # it may have ended already
+                if self._configure is not None:
+                    write_message(process.stdin, self._configure)  # type: ignore[arg-type]
+                if self._closing.is_set():
+                    process.stdin.close()
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None

@@ -93,16 +93,17 @@ def voice() -> Voice:
 
 
 def play_aloud(sound: Audio) -> None:
-    """Play to the end. Raises UnavailableError without an output device."""
-    import pyaudio
-
+    """Play to the end. Raises UnavailableError without an output device or where it goes away, MissingPackageError
+    without PyAudio."""
     with portaudio() as audio:
+        import pyaudio
+
         try:
             stream = audio.open(rate=RATE, channels=1, format=pyaudio.paInt16, output=True)
+            try:
+                stream.write(to_int16(sound))
+                stream.stop_stream()
+            finally:
+                stream.close()
         except (OSError, ValueError) as problem:
             raise UnavailableError("there is no device for sound.", field="sound", hint="Captions stay.") from problem
-        try:
-            stream.write(to_int16(sound))
-            stream.stop_stream()
-        finally:
-            stream.close()

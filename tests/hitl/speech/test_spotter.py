@@ -1,0 +1,95 @@
+"""The spotter's arithmetic: the same however the sound is cut, and the same as the network that was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hitl.errors import CheckpointError
+from hitl.speech import spotter
+from hitl.speech.audio import RATE
+from hitl.speech.spotter import BANDS, EVERY, FFT, HOP, WORDS, Features, Network, Spotter, SpotterRules, normalised
+from policies.speech.stop_words import StopWordNetwork
+
+SOUND = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
+
+
+@given(st.lists(st.integers(0, 3000), max_size=12))
+@settings(deadline=None)
+def test_features_do_not_depend_on_how_the_sound_is_cut(cuts: list[int]) -> None:
+    whole = Features().feed(SOUND)
+    assert len(whole) == (len(SOUND) - FFT) // HOP + 1
+    features, parts, at = Features(), [], 0
+    for cut in [*cuts, len(SOUND)]:
+        parts.append(features.feed(SOUND[at : at + cut]))
+        at += cut
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_network_is_the_one_that_was_trained(seed: int) -> None:
+    torch.manual_seed(seed)
+    trained = StopWordNetwork(BANDS, len(WORDS)).eval()
+    tensors = {name: tensor.detach().numpy() for name, tensor in trained.state_dict().items()}
+    frames = normalised(Features().feed(SOUND)[:100])
+    with torch.no_grad():
+        wanted = trained(torch.from_numpy(frames)[None]).softmax(-1)[0].numpy()
+    np.testing.assert_allclose(Network(tensors).probabilities(frames), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_loudness_does_not_matter() -> None:
+    loud, quiet = (normalised(Features().feed(SOUND * gain)) for gain in (1.0, 0.05))
+    np.testing.assert_allclose(loud, quiet, atol=0.02)
+
+
+class Scripted:
+    """Gives the same answer to every question."""
+
+    def __init__(self, tensors: object) -> None:
+        self.probability = 0.0
+
+    def probabilities(self, frames: object) -> np.ndarray:
+        rest = (1.0 - self.probability) / len(WORDS)
+        return np.array([rest, self.probability, *[rest] * (len(WORDS) - 1)], np.float32)
+
+
+def test_a_word_counts_when_it_was_heard_twice_in_a_row_and_then_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spotter, "Network", Scripted)
+    found = Spotter(rules=SpotterRules(threshold=0.7, in_a_row=2, rest_s=1.0))
+    block = np.zeros(EVERY, np.float32)
+    heard = []
+    for probability in [0.9, 0.1, 0.9, 0.9, 0.9]:
+        found._network.probability = probability  # type: ignore[attr-defined]
+        heard.append(found.feed(block))
+    assert [bool(word) for word in heard] == [False, False, False, True, False]
+    assert heard[3] is not None and heard[3].word == WORDS[0] and heard[3].at == 4 * EVERY
+    again = [found.feed(block) for _ in range(RATE // EVERY + 1)]
+    assert sum(word is not None for word in again) == 1
+    found.reset()
+    assert found.feed(block) is None and found.feed(block) is not None
+
+
+def test_what_is_no_network_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    for content in (None, b"", b"nonsense" * 100):
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(CheckpointError, match="model.safetensors"):
+            Spotter(path)
+    from safetensors.numpy import save_file
+
+    save_file({"out.weight": np.zeros((2, 2), np.float32)}, path)
+    with pytest.raises(CheckpointError):
+        Spotter(path)
+
+
+def test_silence_and_noise_are_no_stop() -> None:
+    shipped = Spotter()
+    for sound in (np.zeros(5 * RATE, np.float32), np.tile(SOUND, 5)):
+        for at in range(0, len(sound), 512):
+            assert shipped.feed(sound[at : at + 512]) is None
