@@ -219,7 +219,10 @@ class MainWindow(QMainWindow):
                 case "go on":
                     self.send(Resume(**self._stamp(), by_words=True))
                 case "undo":
+                    target = self.state.undo_target()
                     self._take_back()
+                    if target is not None:
+                        self.heard.say(f"Taken back: “{target.text}”", self._clock.now_ns(), "answer")
                 case _:
                     made = self._spoken_correction(said)
         if said.audio and len(said.audio) <= MAX_AUDIO_BYTES:

@@ -103,7 +103,7 @@ def answer_words(status: CorrectionStatus) -> str:
     if status.state == "asked":
         return f"“{status.text}”: which one, 1 or 2?"
     if status.state == "ignored":
-        return f"Heard “{status.text}”, which is no command. Say it again, or type it."
+        return f"“{status.text}” is no command."
     if status.certainty == "middle" or status.grounding == "near":
         return f"“{status.text}”, understood as “{status.command}”"
     return f"“{status.text}”"

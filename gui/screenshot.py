@@ -21,7 +21,7 @@ from gui.theme import Theme, checked_mode, checked_text_size
 from hitl.clock import ManualClock
 from hitl.errors import InputError, StorageError
 from hitl.messages import CorrectionStatus
-from hitl.speech.ear_messages import Began, DeviceHere, DeviceLost, Finished, FromEar, Level, Partial, Ready
+from hitl.speech.ear_messages import Began, DeviceHere, DeviceLost, FromEar, Level, Partial, Ready
 
 DEFAULT_SIZE = (1280, 800)
 _S = 1_000_000_000
@@ -133,7 +133,7 @@ def _asking(window: MainWindow) -> None:
 
 def _undone(window: MainWindow) -> None:
     _status(window, samples.acting("undone"))
-    _heard(window, Finished(number=1, text="scratch that"))
+    window.heard.say(f"Taken back: “{samples.acting().text}”", samples.NOW_NS, "answer")
 
 
 def _ignored(window: MainWindow) -> None:

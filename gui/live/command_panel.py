@@ -217,7 +217,7 @@ class Choices(QWidget):
             alternatives = state.command.alternatives if state.command and state.connected else []
         self._empty.setVisible(not alternatives)
         for place, button in enumerate(self.buttons):
-            button.setVisible(bool(alternatives))
+            button.setVisible(place < len(alternatives) if question is not None else bool(alternatives))
             if place < len(alternatives):
                 button.show_alternative(alternatives[place].text, alternatives[place].probability)
             else:

@@ -96,13 +96,15 @@ class _Bench:
     seed: int
     say: Say
     sounds: list[Audio] = field(default_factory=list)
+    talk: list[Audio] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.sounds = [item.audio() for item in self.items]
+        self.talk = [sound for sound, item in zip(self.sounds, self.items, strict=True) if item.kind != "stop"]
 
     def at(self, index: int, level: str) -> Audio:
         """Utterance `index` in the noise of `level`."""
-        return heard_at(self.sounds[index], LEVELS[level], self.sounds, self.seed + index)
+        return heard_at(self.sounds[index], LEVELS[level], self.talk, self.seed + index)
 
     # -- what is understood ---------------------------------------------------------------------------------------
 
@@ -166,14 +168,14 @@ class _Bench:
         """Milliseconds from the end of the words (hands-free) or the key (held until 100 ms later) to the command."""
         voice = trimmed(self.sounds[index])
         sound = np.pad(voice, (round(_BEFORE_S * RATE), round(_AFTER_S * RATE)))
-        sound = heard_at(sound, LEVELS[level], self.sounds, self.seed + index)
+        sound = heard_at(sound, LEVELS[level], self.talk, self.seed + index)
         end_s = _BEFORE_S + len(voice) / RATE
         return paced(recognizer, self.bank, sound, end_s, mode)
 
     # -- stop words -----------------------------------------------------------------------------------------------
 
     def stop_words(self) -> dict[str, Any]:
-        """The stop words' own path at every level: spotter, and the recognizer's second opinion where it doubts."""
+        """The stop words' own path at every level: spotter, and the recognizer's second opinion."""
         recognizer = open_recognizer(*RECOGNIZERS["commands"])
         return {level: self._stops(Spotter(), recognizer, level) for level in LEVELS}
 
@@ -309,10 +311,10 @@ def spotted(spotter: Spotter, recognizer: Recognizer, audio: Audio) -> list[floa
         if spot is None:
             continue
         begun = time.perf_counter()
-        if spot.probability < spotter.rules.certain:
-            heard = recognizer.hear(audio[max(0, spot.at - round(SOUNDS_S * RATE)) : spot.at], best=READINGS)
-            if not says_stop([hypothesis.text for hypothesis in heard.hypotheses]):
-                continue
+        heard = recognizer.hear(audio[max(0, spot.at - round(SOUNDS_S * RATE)) : spot.at], best=READINGS)
+        if not says_stop(heard.shares()):
+            continue
+        spotter.believe()
         found.append(spot.at / RATE * 1e3 + (time.perf_counter() - begun) * 1e3)
     return found
 

@@ -99,6 +99,9 @@ class _Work:
     partial: bool = False
 
 
+_Check = tuple[StopHeard, Audio, Callable[[], None]]
+
+
 class Ear:
     """`tell` is called from the ear's threads, one at a time."""
 
@@ -251,7 +254,9 @@ class Ear:
         found = spotter.feed(block) if spotter is not None else None
         if found is not None and spotter is not None:
             stop = StopHeard(word=found.word, probability=found.probability, stamp_ns=self._stamp_ns)
-            if found.probability >= spotter.rules.certain or not self._recognizing.check(stop, self._recent):
+            checked = self._recognizing.check(stop, self._recent, spotter.believe)
+            if not checked and found.probability >= spotter.rules.alone:
+                spotter.believe()
                 self.tell(stop)
         speech = activity.probability(block) if activity is not None and len(block) == BLOCK else 1.0
         if self._speaker.speaking:
@@ -328,7 +333,7 @@ class _Recognition(threading.Thread):
         self._recognizer: Recognizer | None = None
         self._why = ""
         self._condition = threading.Condition()
-        self._checks: list[tuple[StopHeard, Audio]] = []
+        self._checks: list[_Check] = []
         self._wholes: list[_Work] = []
         self._newest: _Work | None = None
         self._closing = False
@@ -345,12 +350,12 @@ class _Recognition(threading.Thread):
                 self._newest = work
             self._condition.notify()
 
-    def check(self, stop: StopHeard, audio: Audio) -> bool:
-        """Have a stop word that is not certain read before it is told; False where nothing can read it now."""
+    def check(self, stop: StopHeard, audio: Audio, believed: Callable[[], None]) -> bool:
+        """Have a stop word read before it is told; False where nothing can read it now."""
         with self._condition:
             if self._recognizer is None or len(self._checks) > 1:
                 return False
-            self._checks.append((stop, audio))
+            self._checks.append((stop, audio, believed))
             self._condition.notify()
             return True
 
@@ -380,7 +385,7 @@ class _Recognition(threading.Thread):
             else:
                 self._early(work)
 
-    def _next(self) -> _Work | tuple[StopHeard, Audio] | None:
+    def _next(self) -> _Work | _Check | None:
         with self._condition:
             while not (self._closing or self._checks or self._wholes or self._newest is not None):
                 self._condition.wait()
@@ -399,9 +404,10 @@ class _Recognition(threading.Thread):
     def _is_pause_of(work: _Work, whole: _Work) -> bool:
         return not work.partial and (work.number, work.spoken_until) == (whole.number, whole.spoken_until)
 
-    def _read_stop(self, stop: StopHeard, audio: Audio) -> None:
+    def _read_stop(self, stop: StopHeard, audio: Audio, believed: Callable[[], None]) -> None:
         found, _ = self._hear(audio, READINGS)
-        if found is None or says_stop([hypothesis.text for hypothesis in found.hypotheses]):
+        if found is None or says_stop(found.shares()):
+            believed()
             self._ear.tell(stop)
 
     def _early(self, work: _Work) -> None:

@@ -47,12 +47,12 @@ class Spotted:
 
 @dataclass(frozen=True)
 class SpotterRules:
-    """threshold: probability of a word from which a question counts; certain: from where on no second opinion is
-    asked; in_a_row: how many questions must count; rest_s: a word that was heard is not heard again for so long."""
+    """threshold: probability of a word from which a second opinion is asked; alone: from which it counts where nobody
+    can give one; again_s: how soon a word may be spotted again that was not believed; rest_s: and one that was."""
 
-    threshold: float = 0.5
-    certain: float = 0.9
-    in_a_row: int = 2
+    threshold: float = 0.4
+    alone: float = 0.8
+    again_s: float = 0.15
     rest_s: float = 1.0
 
 
@@ -128,9 +128,10 @@ SOUNDS_S = 1.3
 _SAID = frozenset({*WORDS, "frees", "frieze", "freezes", "weight", "wade", "stopped", "stops", "stopping"})
 
 
-def says_stop(texts: Sequence[str]) -> bool:
-    """The second opinion on a word that is not certain: whether a recognizer reads one in the same sound."""
-    return any(not _SAID.isdisjoint(plain(text).split()) for text in texts)
+def says_stop(shares: Sequence[tuple[str, float]], least: float = 0.3) -> bool:
+    """The second opinion: whether a recognizer reads one in the same sound. `shares`:
+    its readings with their shares of 1, of which those with a stop word must have `least`."""
+    return sum(share for text, share in shares if not _SAID.isdisjoint(plain(text).split())) >= least
 
 
 class Spotter:
@@ -153,7 +154,6 @@ class Spotter:
         self._features = Features()
         self._frames = np.full((round(WINDOW_S * RATE / HOP), BANDS), np.log(_FLOOR), np.float32)
         self._now = self._asked = 0
-        self._row: dict[int, int] = {}
         self._silent_until = 0
 
     def feed(self, sound: Audio) -> Spotted | None:
@@ -167,14 +167,16 @@ class Spotter:
         self._asked = self._now
         return self._ask()
 
+    def believe(self) -> None:
+        """The word that was spotted was said: rest."""
+        self._silent_until = self._now + round(self.rules.rest_s * RATE)
+
     def _ask(self) -> Spotted | None:
         found = self._network.probabilities(normalised(self._frames))
         best = int(np.argmax(found[1:])) + 1
-        sure = float(found[best]) >= self.rules.threshold
-        self._row = {best: self._row.get(best, 0) + 1} if sure else {}
-        if self._row.get(best, 0) < self.rules.in_a_row or self._now < self._silent_until:
+        if float(found[best]) < self.rules.threshold or self._now < self._silent_until:
             return None
-        self._silent_until = self._now + round(self.rules.rest_s * RATE)
+        self._silent_until = self._now + round(self.rules.again_s * RATE)
         return Spotted(WORDS[best - 1], float(found[best]), self._now)
 
 
