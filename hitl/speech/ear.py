@@ -58,7 +58,8 @@ _AFTER_S = 0.3
 """Silence kept behind the last word for the recognizer."""
 _CLIPPED = 0.01
 _NS = 1_000_000_000
-STOP_REST_NS = _NS
+STOP_REST_NS, OPINION_NS = _NS, _NS // 2
+"""How long a stop is not told again, and how long it waits for a second opinion: a recognizer may be busy or gone."""
 
 
 class Source(Protocol):
@@ -117,6 +118,7 @@ class Ear:
         self._tell_anybody = tell
         self._telling = threading.Lock()
         self._stopped_ns = -STOP_REST_NS
+        self._doubted: dict[int, StopHeard] = {}
         self._clock = clock or SystemClock()
         self._now = configure or Configure()
         self._capture = Capture(self._now.mode, rules)
@@ -251,19 +253,31 @@ class Ear:
     def _block(self, block: Audio, activity: Activity | None, spotter: Spotter | None) -> None:
         self._stamp_ns, self._at = self._clock.now_ns(), self._capture.now + len(block)
         self._recent = np.concatenate((self._recent, block))[-round(SOUNDS_S * RATE) :]
-        found = spotter.feed(block) if spotter is not None else None
-        if found is not None and spotter is not None:
-            stop = StopHeard(word=found.word, probability=found.probability, stamp_ns=self._stamp_ns)
-            checked = self._recognizing.check(stop, self._recent, spotter.believe)
-            if not checked and found.probability >= spotter.rules.alone:
-                spotter.believe()
-                self.tell(stop)
+        if spotter is not None:
+            self._spot(block, spotter)
         speech = activity.probability(block) if activity is not None and len(block) == BLOCK else 1.0
         if self._speaker.speaking:
             speech = 0.0  # it hears itself
         self._capture.feed(block, speech)
         self._pass_on()
         self._levels(block, speech)
+
+    def _spot(self, block: Audio, spotter: Spotter) -> None:
+        found = spotter.feed(block)
+        if found is not None:
+            stop = StopHeard(word=found.word, probability=found.probability, stamp_ns=self._stamp_ns)
+            self._doubted[stop.stamp_ns] = stop
+            if not self._recognizing.check(stop, self._recent, spotter.believe):
+                self._alone(stop, spotter)
+        for stop in list(self._doubted.values()):
+            if self._stamp_ns - stop.stamp_ns > OPINION_NS:
+                self._alone(stop, spotter)
+
+    def _alone(self, stop: StopHeard, spotter: Spotter) -> None:
+        """Nobody gives a second opinion in time."""
+        if self._doubted.pop(stop.stamp_ns, None) is not None and stop.probability >= spotter.rules.alone:
+            spotter.believe()
+            self.tell(stop)
 
     def _levels(self, block: Audio, speech: float) -> None:
         self._levelled = np.concatenate((self._levelled, block))
@@ -308,6 +322,10 @@ class Ear:
     def now_ns(self) -> int:
         """The clock."""
         return self._clock.now_ns()
+
+    def settled(self, stop: StopHeard) -> None:
+        """A second opinion has come."""
+        self._doubted.pop(stop.stamp_ns, None)
 
     def open_recognizer(self) -> Recognizer:
         """Raises HitlError."""
@@ -406,6 +424,7 @@ class _Recognition(threading.Thread):
 
     def _read_stop(self, stop: StopHeard, audio: Audio, believed: Callable[[], None]) -> None:
         found, _ = self._hear(audio, READINGS)
+        self._ear.settled(stop)
         if found is None or says_stop(found.shares()):
             believed()
             self._ear.tell(stop)

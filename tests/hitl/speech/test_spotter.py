@@ -58,20 +58,22 @@ class Scripted:
         return np.array([rest, self.probability, *[rest] * (len(WORDS) - 1)], np.float32)
 
 
-def test_a_word_counts_when_it_was_heard_twice_in_a_row_and_then_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_word_that_was_believed_rests_longer_than_one_that_was_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spotter, "Network", Scripted)
-    found = Spotter(rules=SpotterRules(threshold=0.7, in_a_row=2, rest_s=1.0))
+    found = Spotter(rules=SpotterRules(threshold=0.4, again_s=0.15, rest_s=1.0))
     block = np.zeros(EVERY, np.float32)
-    heard = []
-    for probability in [0.9, 0.1, 0.9, 0.9, 0.9]:
-        found._network.probability = probability  # type: ignore[attr-defined]
-        heard.append(found.feed(block))
-    assert [bool(word) for word in heard] == [False, False, False, True, False]
-    assert heard[3] is not None and heard[3].word == WORDS[0] and heard[3].at == 4 * EVERY
-    again = [found.feed(block) for _ in range(RATE // EVERY + 1)]
-    assert sum(word is not None for word in again) == 1
+    found._network.probability = 0.3  # type: ignore[attr-defined]
+    assert found.feed(block) is None
+    found._network.probability = 0.9  # type: ignore[attr-defined]
+    heard = found.feed(block)
+    assert heard is not None and (heard.word, heard.at) == (WORDS[0], 2 * EVERY)
+    again = next(number for number in range(100) if found.feed(block))
+    assert again * EVERY / RATE < 0.3
+    found.believe()
+    again = next(number for number in range(100) if found.feed(block))
+    assert 0.9 < again * EVERY / RATE < 1.1
     found.reset()
-    assert found.feed(block) is None and found.feed(block) is not None
+    assert found.feed(block) is not None
 
 
 def test_what_is_no_network_is_refused_by_name(tmp_path: Path) -> None:
@@ -92,4 +94,5 @@ def test_silence_and_noise_are_no_stop() -> None:
     shipped = Spotter()
     for sound in (np.zeros(5 * RATE, np.float32), np.tile(SOUND, 5)):
         for at in range(0, len(sound), 512):
-            assert shipped.feed(sound[at : at + 512]) is None
+            found = shipped.feed(sound[at : at + 512])
+            assert found is None or found.probability < shipped.rules.alone
