@@ -21,6 +21,8 @@ import platformdirs
 from hitl.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "HITL_"
+NO_SETTINGS = frozenset({"HITL_SPEECH_KEY", "HITL_KOKORO_VOICES"})
+"""Variables with the prefix that are read where they are used: a secret, and a folder of an experiment."""
 
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
 _NotNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -138,7 +140,7 @@ def load_settings(
     values: dict[str, Any] = _from_file(file)
     variables = os.environ if environment is None else environment
     for variable, text in variables.items():
-        if variable.startswith(ENVIRONMENT_PREFIX):
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in NO_SETTINGS:
             name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
             values[name] = _checked(name, text, f"environment variable {variable}")
     for name, value in (flags or {}).items():

@@ -112,15 +112,17 @@ class Microphone:
         try:
             with portaudio() as audio:
                 index, device = self._choose(audio)
-                blocks: queue.Queue[bytes | None] = queue.Queue(maxsize=200)
+                blocks: queue.Queue[bytes] = queue.Queue(maxsize=200)
                 stream, rate, channels = _open(audio, index, device, blocks)
                 try:
-                    return self._pass_on(device, blocks, rate, channels)
+                    return self._pass_on(device, stream, blocks, rate, channels)
                 finally:
                     with contextlib.suppress(OSError):
                         stream.close()
         except (UnavailableError, MissingPackageError) as problem:
             return str(problem)
+        except (OSError, ValueError) as problem:  # PortAudio's own, while devices come and go
+            return f"the sound system fails ({problem})."
 
     def _choose(self, audio: Any) -> tuple[int, Device]:
         found = _inputs(audio)
@@ -137,7 +139,7 @@ class Microphone:
             )
         return found[0]
 
-    def _pass_on(self, device: Device, blocks: queue.Queue[bytes | None], rate: int, channels: int) -> str:
+    def _pass_on(self, device: Device, stream: Any, blocks: queue.Queue[bytes], rate: int, channels: int) -> str:
         converter = Converter(rate, channels)
         kept = np.zeros(0, np.float32)
         heard_s, patience_s = time.monotonic(), STARTING_S
@@ -145,11 +147,11 @@ class Microphone:
             try:
                 raw = blocks.get(timeout=0.1)
             except queue.Empty:
+                if not stream.is_active():
+                    return "it was unplugged, or another program took it."
                 if time.monotonic() - heard_s > patience_s:
                     return "it gives no sound any more. Is it unplugged?"
                 continue
-            if raw is None:
-                return "it was unplugged, or another program took it."
             heard_s, patience_s = time.monotonic(), SILENT_S
             if not self._sounded:
                 self._sounded = True
@@ -161,7 +163,7 @@ class Microphone:
         return ""
 
 
-def _open(audio: Any, index: int, device: Device, blocks: queue.Queue[bytes | None]) -> tuple[Any, int, int]:
+def _open(audio: Any, index: int, device: Device, blocks: queue.Queue[bytes]) -> tuple[Any, int, int]:
     """A running stream, its rate and its channels: 16 kHz mono where the device can, else what it can."""
     import pyaudio
 

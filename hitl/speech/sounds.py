@@ -5,6 +5,7 @@ One thread plays; who asks never waits. Without an output device everything stay
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from hitl.errors import HitlError, UnavailableError
 from hitl.speech.audio import RATE, Audio, to_int16
 from hitl.speech.microphone import portaudio
 from hitl.speech.synthesis import Voice, speak, voices
+
+log = logging.getLogger("hitl.speech")
 
 TONES = {"begin": (660.0, 880.0), "end": (880.0, 660.0)}
 _TONE_S, _LOUDNESS = 0.06, 0.12
@@ -63,8 +66,10 @@ class Speaker:
             kind, what, failed = wanted
             try:
                 self._play(tone(what) if kind == "tone" else speak(what, voice()))
-            except HitlError as problem:
-                if str(problem) != self._failed:
+            except Exception as problem:  # the thread must go on: while it is asked to speak, the ear does not listen
+                if not isinstance(problem, HitlError):
+                    log.exception("a sound could not be played")
+                if kind == "words" and str(problem) != self._failed:
                     self._failed = str(problem)
                     failed(self._failed)
             finally:

@@ -22,6 +22,8 @@ from hitl.launch import System
 from hitl.messages import BackendStatus, CommandStatus, RobotState, UtteranceEvent
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
+from hitl.speech.ear_messages import DeviceHere, DeviceLost, Finished, FromEar, LetGo, Level, Press, Ready, Trouble
+from hitl.speech.ear_process import EarProcess
 
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 BACKEND = [sys.executable, str(SUPPORT / "scripted.py")]
@@ -56,9 +58,15 @@ class SoundServer:
             time.sleep(0.1)
 
     def play(self, text: str, voice: str = "rms") -> None:
+        assert self._run(*self._saying(text, voice)).returncode == 0
+
+    def begin_to_play(self, text: str, voice: str = "rms") -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._saying(text, voice), env=self.environment, stderr=subprocess.DEVNULL)
+
+    def _saying(self, text: str, voice: str) -> list[str]:
         path = self._folder / "said.wav"
         subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(path)], check=True)
-        assert self._run("paplay", "--device=mic", str(path)).returncode == 0
+        return ["paplay", "--device=mic", str(path)]
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(command, env=self.environment, capture_output=True, check=False)
@@ -95,10 +103,11 @@ class Listener:
 class Room:
     """A robot, somebody who listens, and a sound server."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, commands: dict[str, list[str]]) -> None:
         self.sound = SoundServer(folder / "sound")
-        settings = Settings(data=str(folder), driver="synthetic", author="speaker", record=False)
-        self.system = System(settings, commands={"backend": BACKEND})
+        driver = "synthetic" if commands else "aloha"  # the shipped model wants the pictures it learned from
+        settings = Settings(data=str(folder), driver=driver, author="speaker", record=False)
+        self.system = System(settings, commands=commands)
         self.system.__enter__()
         self.link = Link(endpoints_of(self.system.settings), "gui", "test")
         self.got: list[Any] = []
@@ -127,8 +136,8 @@ class Room:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    found = Room(tmp_path)
+def room(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Room]:
+    found = Room(tmp_path, {} if getattr(request, "param", "") == "shipped model" else {"backend": BACKEND})
     try:
         found.until(lambda: (status := found.newest(BackendStatus)) and not status.waiting_for)
         found.until(found.hears("microphone:"))
@@ -157,6 +166,14 @@ def test_what_is_said_changes_what_the_robot_does(room: Room, tmp_path: Path) ->
     assert 0.3 < event.duration_s < 5.0
 
 
+@pytest.mark.parametrize("room", ["shipped model"], indirect=True)
+def test_a_sentence_is_grounded_in_the_commands_of_the_shipped_model(room: Room) -> None:
+    room.sound.play("move the right arm up")
+    command = room.until(lambda: (c := room.newest(CommandStatus)) and c.source == "person" and c)
+    assert command.text == "move the right arm up"
+    room.until(lambda: (state := room.newest(RobotState)) and state.command_id == command.command_id)
+
+
 def test_a_stop_word_pauses_and_go_on_lets_it_move(room: Room) -> None:
     room.sound.play("stop")
     room.until(lambda: (state := room.newest(RobotState)) and state.mode == "paused")
@@ -171,3 +188,47 @@ def test_a_sound_server_that_dies_is_said_and_looked_for(room: Room) -> None:
     room.sound.start()
     room.until(lambda: room.listener.text().count("microphone: ") >= 3)  # found, lost, found
     assert room.listener.process.poll() is None
+
+
+def test_a_sound_server_that_dies_in_mid_word_leaves_what_was_said_and_the_ear_lives_on(tmp_path: Path) -> None:
+    sound = SoundServer(tmp_path / "sound")
+    told: list[FromEar] = []
+    environment = {**sound.environment, **to_environment(Settings(data=str(tmp_path), sounds=False))}
+    ear = EarProcess([sys.executable, "-m", "hitl.cli", "ear"], told.append, environment=environment)
+
+    def until(kind: type, count: int = 1) -> Any:
+        end_s = time.monotonic() + PATIENCE_S
+        while len(found := [message for message in list(told) if isinstance(message, kind)]) < count:
+            assert time.monotonic() < end_s, [m for m in told if not isinstance(m, Level)]
+            time.sleep(0.01)
+        return found[count - 1]
+
+    def louder() -> bool:
+        return any(isinstance(message, Level) and message.db > -40 for message in list(told))
+
+    try:
+        ear.start()
+        until(DeviceHere)
+        until(Ready)
+        ear.ask(Press())
+        with sound.begin_to_play("move the right arm up and then to the left and then forward a little") as player:
+            end_s = time.monotonic() + PATIENCE_S
+            while not louder():
+                assert time.monotonic() < end_s
+                time.sleep(0.01)
+            time.sleep(1.0)  # into the sentence
+            sound.kill()
+            player.kill()
+        assert until(DeviceLost).why
+        said = until(Finished)
+        assert "lost" in said.note and said.audio
+        sound.start()
+        until(DeviceHere, 2)
+        ear.ask(Press())
+        sound.play("go higher")
+        ear.ask(LetGo())
+        assert "higher" in until(Finished, 2).text
+        assert not any(isinstance(message, Trouble) for message in told)
+    finally:
+        ear.close()
+        sound.kill()

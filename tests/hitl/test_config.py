@@ -92,3 +92,7 @@ def test_private_sockets_are_in_the_users_runtime_folder(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(("host", "here"), [("", True), ("127.0.0.1", True), ("localhost", True), ("10.1.2.3", False)])
 def test_whether_all_parts_are_on_this_machine(host: str, here: bool) -> None:
     assert Settings(host=host).on_this_machine is here
+
+
+def test_a_key_of_a_speech_server_is_no_setting_and_no_error() -> None:
+    assert load_settings(environment={"HITL_SPEECH_KEY": "secret"}, file=None) == load_settings(environment={})

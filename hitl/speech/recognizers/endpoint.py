@@ -33,8 +33,12 @@ class Endpoint:
     """One server, one model. Raises InputError for an address that is none."""
 
     def __init__(self, address: str, *, timeout_s: float = _TIMEOUT_S) -> None:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(address)
+            right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # of its port, or of an IPv6 address
+            right = False
+        if not right:
             raise InputError(
                 f"“{address}” is no address.",
                 field="recognizer_model",
@@ -59,21 +63,10 @@ class Endpoint:
         if words:
             fields["timestamp_granularities[]"] = "word"
         answer = self._ask(*_form(fields, _wav(audio)))
-        segments = [piece for piece in answer.get("segments") or () if isinstance(piece, dict)]
-        kept = [piece for piece in segments if not _nobody(piece)]
-        text = (
-            " ".join(str(piece.get("text", "")).strip() for piece in kept)
-            if segments
-            else str(answer.get("text", "")).strip()
-        )
-        if not text or not segments and is_hallucination(text, 0.0, 0.0):
-            return Heard((), 1.0)
-        score = sum(float(piece.get("avg_logprob", 0.0)) * max(1, len(piece.get("tokens") or ())) for piece in kept)
-        timed = tuple(
-            Word(str(w.get("word", "")).strip(), float(w.get("start", 0.0)), float(w.get("end", 0.0)), 1.0)
-            for w in answer.get("words") or ()
-        )
-        return Heard((Hypothesis(text, score),), 0.0, timed)
+        try:
+            return _heard(answer)
+        except (AttributeError, TypeError, ValueError) as problem:
+            raise self._error("its answer is no transcription.") from problem
 
     def _ask(self, body: bytes, boundary: str) -> dict[str, Any]:
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
@@ -101,6 +94,24 @@ class Endpoint:
 
     def _error(self, why: str) -> UnavailableError:
         return UnavailableError(why, field=self.name, hint="Typing keeps working.")
+
+
+def _heard(answer: dict[str, Any]) -> Heard:
+    """The API's answer. Raises AttributeError, TypeError or ValueError where it is another one."""
+    segments = [piece for piece in answer.get("segments") or () if isinstance(piece, dict)]
+    kept = [piece for piece in segments if not _nobody(piece)]
+    if segments:
+        text = " ".join(str(piece.get("text") or "").strip() for piece in kept).strip()
+    else:
+        text = str(answer.get("text") or "").strip()
+    if not text or not segments and is_hallucination(text, 0.0, 0.0):
+        return Heard((), 1.0)
+    score = sum(float(piece.get("avg_logprob", 0.0)) * max(1, len(piece.get("tokens") or ())) for piece in kept)
+    timed = tuple(
+        Word(str(w.get("word", "")).strip(), float(w.get("start", 0.0)), float(w.get("end", 0.0)), 1.0)
+        for w in answer.get("words") or ()
+    )
+    return Heard((Hypothesis(text, score),), 0.0, timed)
 
 
 def _nobody(piece: dict[str, Any]) -> bool:
