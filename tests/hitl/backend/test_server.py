@@ -224,7 +224,8 @@ def test_the_robots_first_episode_has_the_seed_and_shift_that_it_names(stage: St
     assert (request.seed, request.shift) == (3, "offset")
     status = stage.status()
     assert status is not None and status.robot == "connected" and status.episode == request.episode
-    assert status.commands == len(COMMANDS) and status.action_latency_ms > 0
+    assert status.commands == len(COMMANDS)
+    stage.until(lambda: stage.status().action_latency_ms > 0)
 
 
 def test_a_correction_is_saved_acted_on_and_told(stage: Stage) -> None:
