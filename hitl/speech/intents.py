@@ -27,7 +27,7 @@ _UNDO = re.compile(
 
 SAME_SOUND = {
     "frees": "freeze", "frieze": "freeze", "weight": "wait", "weights": "wait", "wade": "wait", "go and": "go on",
-    "go an": "go on", "go in": "go on", "going on": "go on", "scratch bat": "scratch that",
+    "go an": "go on", "scratch bat": "scratch that",
 }  # fmt: skip
 """What a recognizer may write for a few words said alone, since nothing else tells them apart."""
 
