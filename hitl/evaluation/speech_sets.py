@@ -28,7 +28,8 @@ _LEARNED_VARIANTS = (
     "|anika|norbert|grandpa|grandma|kaukovalta"
 ).split("|")
 TEST_VOICES = (
-    "espeak:en-us+Annie", "espeak:en-gb+m4", "espeak:en-us+f5", "espeak:en-gb-x-rp+Gene", "flite:slt",
+    "espeak:en-us+Annie", "espeak:en-gb+m4", "espeak:en-us+f5", "espeak:en-gb-x-rp+Gene",
+    "espeak:en-gb-scotland+quincy", "flite:slt",
     "festival:ked", "festival:slt-hts", "piper:joe", "pico:en-GB", "kokoro:af_bella", "kokoro:am_michael",
     "kokoro:bf_emma", "kokoro:bm_george", "kokoro:af_nova", "kokoro:am_puck",
 )  # fmt: skip
