@@ -135,7 +135,7 @@ def learned_voices(rng: random.Random) -> Voice:
     return Voice("espeak", f"{accent}+{variant}" if variant else accent)
 
 
-def test_voices() -> list[Voice]:
+def voices_for_tests() -> list[Voice]:
     """The voices that are kept for tests, as far as they are installed."""
     return [voice for voice in (Voice(*name.split(":", 1)) for name in TEST_VOICES) if is_there(voice)]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from hitl.errors import InputError, UnavailableError
-from hitl.evaluation.speech_sets import STOP_WORDS, Said, test_voices
+from hitl.evaluation.speech_sets import STOP_WORDS, Said, voices_for_tests
 from hitl.speech import noise
 from hitl.speech.audio import RATE, Audio, read_wav, write_wav
 from hitl.speech.intents import intent_of
@@ -79,7 +79,7 @@ def read_set(folder: Path) -> list[Item]:
 def make_set(folder: Path, seed: int = 0, told: Told | None = None) -> list[Item]:
     """The set of this machine's voices in `folder`; what is there already stays. Raises UnavailableError without
     any."""
-    voices = test_voices()
+    voices = voices_for_tests()
     if len(voices) < 2:
         raise UnavailableError(
             "there are too few voices to make a test set.",
