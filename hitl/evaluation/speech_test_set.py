@@ -55,8 +55,9 @@ def read_set(folder: Path) -> list[Item]:
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        why = problem.strerror if isinstance(problem, OSError) else problem
         raise InputError(
-            f"cannot be read ({problem}).", field=str(table), hint="It needs the columns file,command."
+            f"cannot be read ({why}).", field=str(table), hint="It needs the columns file,command."
         ) from problem
     items = []
     for number, row in enumerate(rows, 2):
