@@ -1,8 +1,8 @@
 """`hitl train-speech`: teaches the packaged Whisper commands, and the spotter its stop words, from synthetic voices.
 
 Makes the utterances (minutes to an hour, by the voices that are installed), trains the recognizer's corrections,
-draws a pool of seconds for the spotter and trains it. Each step goes on where it was stopped. What ships was made
-this way.
+draws a pool of seconds for the spotter and trains it. Each step goes on where it was stopped. The model cards say
+how what ships was made.
 """
 
 from __future__ import annotations
