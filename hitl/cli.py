@@ -92,8 +92,21 @@ def _backend(arguments: Namespace) -> int:
     _log("backend", settings)
     from hitl.backend.models import load_model
     from hitl.backend.server import run_backend
+    from hitl.launch import recognizer_beside
 
-    run_backend(settings, load_model)
+    with recognizer_beside(settings):
+        run_backend(settings, load_model)
+    return EXIT_OK
+
+
+def _recognizer(arguments: Namespace) -> int:
+    settings = _settings(arguments)
+    _log("recognizer", settings)
+    for module in ("faster_whisper", "soxr", "safetensors"):
+        _need(module, "speech", "the recognizer")
+    from hitl.recognizing import run_recognizer
+
+    run_recognizer(settings)
     return EXIT_OK
 
 
@@ -143,10 +156,12 @@ def _missing_words() -> Exception:
 
 
 def _say_file(arguments: Namespace) -> int:
-    _need("faster_whisper", "speech", "the recognizer")
+    settings = _settings(arguments)
+    for module in ("soxr",) if settings.recognizer_at == "backend" else ("soxr", "faster_whisper"):
+        _need(module, "speech", "the recognizer")
     from hitl.listen import say_file
 
-    say_file(arguments.wav, _settings(arguments), print, arguments.wait)
+    say_file(arguments.wav, settings, print, arguments.wait)
     return EXIT_OK
 
 
@@ -155,10 +170,10 @@ def _ear(arguments: Namespace) -> int:
     _log("ear", settings)
     for module in ("onnxruntime", "soxr", "safetensors"):
         _need(module, "speech", "listening")
-    from hitl.hearing import configure_of, parts_of
+    from hitl.hearing import ear_of
     from hitl.speech.ear_service import serve
 
-    serve(parts_of(settings), configure_of(settings))
+    serve(lambda tell: ear_of(settings, tell))
     return EXIT_OK
 
 
@@ -428,6 +443,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "": _window_and_all,
     "demo": _demo,
     "backend": _backend,
+    "recognizer": _recognizer,
     "robot": _robot,
     "gui": _gui,
     "say": _say,

@@ -84,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What hears words; see hitl/speech/recognizer.py."""
     recognizer_model: str = ""
     """The recognizer's model (a size, a folder, an address); empty: its default."""
+    recognizer_at: Literal["here", "backend"] = "here"
+    """Where speech is recognized: on the computer with the microphone, or on the backend's (`hitl recognizer`)."""
     sounds: bool = True
     """Whether the begin and the end of talking are heard."""
     aloud: bool = False

@@ -14,8 +14,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +25,7 @@ from types import TracebackType
 import msgspec
 
 from hitl.bus import Link
-from hitl.bus.addresses import client_keys_of, endpoints_of
+from hitl.bus.addresses import beside_backend, client_keys_of, endpoints_of
 from hitl.config import Settings, to_environment
 from hitl.errors import UnavailableError
 from hitl.messages import BackendStatus
@@ -34,6 +36,7 @@ _LONGEST_PAUSE_S = 10.0
 _STEADY_S = 20.0
 """A child that ran this long failed for another reason than at its start: its pause is short again."""
 _END_S = 8.0
+_EVERY_S = 0.2
 _LOOK_S = 1.5
 _PR_SET_PDEATHSIG = 1
 _STDERR = 2
@@ -56,7 +59,7 @@ def _say(text: str) -> None:
 
 
 def part(name: str) -> list[str]:
-    """The command of a part: backend, robot or gui."""
+    """The command of a part: backend, recognizer, robot or gui."""
     return [sys.executable, "-m", "hitl.cli", name]
 
 
@@ -196,6 +199,34 @@ class System:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+@contextmanager
+def recognizer_beside(settings: Settings, command: Sequence[str] = ()) -> Iterator[None]:
+    """While the backend of the settings serves in this process, keep its recognizer running where they want one.
+
+    command: in place of `hitl recognizer`. Raises ConfigError where keys are needed and cannot be made.
+    """
+    if settings.recognizer_at != "backend":
+        yield
+        return
+    environment = to_environment(beside_backend(settings, "recognizer"))
+    closing = threading.Event()
+
+    def watch() -> None:
+        # Started here, since a child ends with the thread that started it.
+        with Supervisor() as supervisor:
+            supervisor.add(Child("recognizer", command or part("recognizer"), environment))
+            while not closing.wait(_EVERY_S):
+                supervisor.poll()
+
+    watching = threading.Thread(target=watch, name="recognizer")
+    watching.start()
+    try:
+        yield
+    finally:
+        closing.set()
+        watching.join()
+
+
 def everything(settings: Settings) -> int:
     """`hitl`: open the window and start what is missing; what was started ends with the window.
 
@@ -227,7 +258,7 @@ def _until_closed(supervisor: Supervisor, window: Child) -> int:
     try:
         while window.status is None:
             supervisor.poll()
-            time.sleep(0.2)
+            time.sleep(_EVERY_S)
         return window.status
     finally:
         signal.signal(signal.SIGTERM, before)

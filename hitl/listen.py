@@ -18,11 +18,11 @@ from hitl.bus.outbox import Outbox
 from hitl.clock import SystemClock
 from hitl.config import Settings
 from hitl.errors import InputError, UnavailableError
-from hitl.hearing import configure_of, parts_of, recognizer_of, suited
+from hitl.hearing import chosen_recognizer, ear_of, suited
 from hitl.messages import Ack, Correction, CorrectionStatus, Reading, Resume, Stop, StopAck, Undo, Welcome
 from hitl.speech.answering import Answering
 from hitl.speech.audio import RATE, read_wav, to_int16
-from hitl.speech.ear import READINGS, Ear
+from hitl.speech.ear import READINGS
 from hitl.speech.ear_messages import (
     DeviceHere,
     DeviceLost,
@@ -145,7 +145,7 @@ def listen(settings: Settings, line: Line, ended: Callable[[], bool] = lambda: F
             talk.stop(message.word)
         heard.put(message)
 
-    ear = Ear(parts_of(settings), tell, configure_of(settings))
+    ear = ear_of(settings, tell)
     ear.start()
     try:
         while not ended():
@@ -185,7 +185,7 @@ def say_file(path: Path, settings: Settings, line: Line, wait_s: float) -> None:
     """Hear a WAV file and send what is said in it. Raises InputError where it is no WAV file or nothing is heard,
     UnavailableError where nobody answers within `wait_s` seconds; what was heard is then kept and sent later."""
     audio = read_wav(path)
-    recognizer = recognizer_of(suited(settings, len(audio) / RATE))
+    recognizer = chosen_recognizer(suited(settings, len(audio) / RATE))
     heard = recognizer.hear(audio, best=READINGS)
     if not plain(heard.text):
         raise InputError("no words are heard in it.", field=str(path), hint="Is it English, and loud enough?")

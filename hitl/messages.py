@@ -2,7 +2,8 @@
 
 Three planes (docs/architecture.md):
 - stream: may be dropped, the newest wins (`StreamMessage`);
-- control: acknowledged, resent, idempotent by ULID (`ControlMessage`);
+- control: acknowledged, resent, idempotent by ULID (`ControlMessage`), but for what is asked of a recognizer
+  (`recognizer_messages.py`);
 - stop: a socket of its own (`StopMessage`).
 The feedback log stores `LogEvent`s. Unknown fields are refused, so a typing mistake is an error and never silence.
 
@@ -24,7 +25,8 @@ MAX_AUDIO_BYTES = 60 * 2 * AUDIO_RATE
 MAX_TEXT_CHARS = 500
 """Longest text of a correction; longer text is refused by name before it is sent."""
 
-Role = Literal["gui", "robot", "say"]
+Role = Literal["gui", "robot", "say", "ear", "recognizer"]
+"""An ear only asks what is said in a sound, a recognizer only answers that: neither may ask anything of the robot."""
 Mode = Literal["running", "holding", "paused", "stopped", "fault"]
 """paused: held by stop words, which "go on" ends; stopped: held by STOP, which only Resume ends."""
 Source = Literal["policy", "person", "none"]

@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="hitl",
         description="Watch a robot work, say what it should do instead, and it obeys at once. "
         "Without a command: open the window and start what is missing.",
-        parents=[common, _link_options(), _robot_options(), _backend_options()],
+        parents=[common, _link_options(), _robot_options(), _backend_options(), _place_options()],
     )
     parser.set_defaults(command="")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
@@ -37,31 +37,36 @@ _Commands = argparse._SubParsersAction
 
 
 def _add_parts(commands: _Commands, common: argparse.ArgumentParser) -> None:
-    """The parts of the running system: demo, backend, robot, gui, say."""
-    link, robot, backend = _link_options(), _robot_options(), _backend_options()
-    demo = _add(commands, "demo", "show the whole loop on the simulated robot", common, robot, backend)
+    """The parts of the running system: demo, backend, recognizer, robot, gui, say and what else listens."""
+    link, robot, backend, place = _link_options(), _robot_options(), _backend_options(), _place_options()
+    demo = _add(commands, "demo", "show the whole loop on the simulated robot", common, robot, backend, place)
     demo.add_argument(
         "--headless",
         action="store_true",
         help="scripted corrections instead of a window (the default without a display)",
     )
-    serve = _add(commands, "backend", "run the hub, the policies, the log and the recording", common, backend)
+    serve = _add(commands, "backend", "run the hub, the policies, the log and the recording", common, backend, place)
     serve.add_argument("--bind", metavar="HOST:PORT", help="first of four TCP ports (default: private sockets)")
     _add_keys(serve)
+    hear = _add(commands, "recognizer", "hear on the backend's computer for ears elsewhere", common, link)
+    _add_recognizer(hear)
+    hear.add_argument("--device", default=argparse.SUPPRESS, metavar="NAME", help="auto (default), cpu, cuda")
     _add(commands, "robot", "run a robot, real or simulated", common, link, robot)
-    _add(commands, "gui", "open the window alone", common, link)
-    say = _add(commands, "say", "send one correction; kept and delivered later if no backend is there", common, link)
+    _add(commands, "gui", "open the window alone", common, link, place)
+    kept = "send one correction; kept and delivered later if no backend is there"
+    say = _add(commands, "say", kept, common, link, place)
     say.add_argument("text", nargs="*", metavar="TEXT", help='what to do instead, e.g. "go higher"; "stop" stops')
     say.add_argument(
         "--wait", type=float, default=3.0, metavar="S", help="how long to wait for the backend (default 3)"
     )
     say.add_argument("--hold", dest="hold_s", type=float, metavar="S", help="how long it holds at most; 0: until done")
     say.add_argument("--wav", type=Path, metavar="FILE", help="hear the words in a WAV file instead")
-    _add(commands, "ear", "the process of a window that listens; it speaks MessagePack", common, _talk_options())
-    listen = _add(commands, "listen", "talk to the robot without a window", common, link, _talk_options())
+    talk = _talk_options()
+    _add(commands, "ear", "the process of a window that listens; it speaks MessagePack", common, talk, place)
+    listen = _add(commands, "listen", "talk to the robot without a window", common, link, talk, place)
     listen.add_argument("--talk", choices=("hands-free",), help="the only way without a window, and the default")
     listen.add_argument("--wake", metavar="WORDS", help="words that begin what is meant for the robot (default: none)")
-    write = _add(commands, "transcribe", "what is said in WAV files", common, _talk_options())
+    write = _add(commands, "transcribe", "what is said in WAV files", common, talk)
     write.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WAV files")
     write.add_argument("--words", action="store_true", help="with the times of words")
     write.add_argument("--json", action="store_true", help="one JSON object a file")
@@ -70,10 +75,32 @@ def _add_parts(commands: _Commands, common: argparse.ArgumentParser) -> None:
 def _talk_options() -> argparse.ArgumentParser:
     parser, group = _options("talking")
     group.add_argument("--microphone", metavar="NAME", help="which microphone (default: the system's)")
+    _add_recognizer(group)
+    return parser
+
+
+def _add_recognizer(group: argparse._ActionsContainer) -> None:
     group.add_argument(
-        "--recognizer", metavar="KIND", help="commands (default), faster-whisper, openai-whisper, endpoint"
+        "--recognizer",
+        default=argparse.SUPPRESS,
+        metavar="KIND",
+        help="commands (default), faster-whisper, openai-whisper, endpoint",
     )
-    group.add_argument("--recognizer-model", metavar="MODEL", help="a size, a folder or an address, as the kind takes")
+    group.add_argument(
+        "--recognizer-model",
+        default=argparse.SUPPRESS,
+        metavar="MODEL",
+        help="a size, a folder or an address, as the kind takes",
+    )
+
+
+def _place_options() -> argparse.ArgumentParser:
+    parser, group = _options("where speech is recognized")
+    group.add_argument(
+        "--recognizer-at",
+        choices=("here", "backend"),
+        help="on the computer with the microphone (default), or on the backend's",
+    )
     return parser
 
 

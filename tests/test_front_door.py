@@ -27,6 +27,7 @@ COMMANDS = [
     [],
     ["demo"],
     ["backend"],
+    ["recognizer"],
     ["robot"],
     ["gui"],
     ["say"],

@@ -23,6 +23,7 @@ from hitl import kinematics
 from hitl.backend.controller import Chunk, Controller, Embodiment, Rules, Seen, StopWanted
 from hitl.backend.engine import Answer, Engine, Loaded, Model, Saved, Sound
 from hitl.backend.ledger import Entry, Ledger, Written
+from hitl.backend.recognition import RecognitionDesk, nobody
 from hitl.backend.robots import RobotDesk
 from hitl.backend.session_recorder import SessionRecorder
 from hitl.bus import Hub, Received
@@ -44,9 +45,11 @@ from hitl.messages import (
     Request,
     Resume,
     RobotState,
+    Role,
     Stop,
     Welcome,
 )
+from hitl.recognizer_messages import Recognize, Recognized
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
 from hitl.speech.intents import intent_of
@@ -55,6 +58,8 @@ log = logging.getLogger("hitl.backend")
 
 STATUS_NS = 200_000_000
 _LATENCIES = 50
+_TOLD: tuple[Role, ...] = ("gui", "say")
+"""Who is told of the session and its corrections."""
 _AUTHOR = "hitl"
 """Author of what the backend asks for by itself, such as the first episode."""
 
@@ -98,6 +103,7 @@ class Backend:
         quality = settings.jpeg_quality
         self._recorder = SessionRecorder(session, jpeg_quality=quality) if settings.record else None
         self._desk = RobotDesk()
+        self._recognition = RecognitionDesk()
         self._model: Model | None = None
         self._loading = True
         self._statuses: dict[str, CorrectionStatus] = {}
@@ -172,12 +178,23 @@ class Backend:
         elif isinstance(message, Stop):
             self._desk.stopped()
             self._engine.ask(message, received.peer)
+        elif isinstance(message, Recognize):
+            self._recognize(received, message)
+        elif isinstance(message, Recognized):
+            ear = self._recognition.answered(received.peer, message)
+            if ear is not None:
+                self._hub.send("control", ear, message)
         elif isinstance(message, Request):
             self._request(received, message)
 
     def _hello(self, received: Received, hello: Hello) -> None:
+        if hello.role == "recognizer":
+            log.info("speech is recognized by %s", hello.name)
+            for ear, answer in self._recognition.came(received.peer):
+                self._hub.send("control", ear, answer)
         if hello.role != "robot":
-            self._welcome(received.peer)
+            if hello.role in _TOLD:
+                self._welcome(received.peer)
             return
         try:
             self._desk.hello(received.peer, hello.robot, self._clock.now_ns())
@@ -195,6 +212,16 @@ class Backend:
             corrections=list(self._statuses.values()),
         )
         self._hub.send("control", peer, welcome)
+
+    def _recognize(self, received: Received, request: Recognize) -> None:
+        """Hand a sound on to a recognizer, by reference; the answer comes whenever it comes."""
+        recognizers = self._hub.peers("recognizer")
+        to = self._recognition.ask(received.peer, request, recognizers, self._clock.now_ns())
+        if isinstance(to, bytes) and not self._hub.send("control", to, request, received.payloads):
+            self._recognition.forget(received.peer)
+            to = nobody(request.id)
+        if isinstance(to, Recognized):
+            self._hub.send("control", received.peer, to)
 
     def _request(self, received: Received, request: Request) -> None:
         if isinstance(request, Correction) and intent_of(request.text) == "stop":
@@ -301,7 +328,7 @@ class Backend:
                 self._stop(result.id, result.author, result.said)
             elif isinstance(result, Loaded):
                 self._loading, self._model = False, result.model
-                for peer in self._hub.peers("gui") + self._hub.peers("say"):
+                for peer in [peer for role in _TOLD for peer in self._hub.peers(role)]:
                     self._welcome(peer)
 
     def _send_chunk(self, chunk: Chunk) -> None:

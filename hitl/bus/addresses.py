@@ -10,6 +10,8 @@ import re
 import shutil
 from pathlib import Path
 
+import msgspec
+
 from hitl.bus.endpoints import Endpoints
 from hitl.bus.keys import ClientKeys, ServerKeys, create_keys
 from hitl.config import Settings
@@ -33,6 +35,17 @@ def client_keys_of(settings: Settings) -> ClientKeys | None:
     """The keys of a window, robot or `hitl say`; None as for `server_keys_of`. Raises ConfigError."""
     folder = _folder(settings)
     return ClientKeys.load(folder / "client.key_secret", folder / "server.key") if folder else None
+
+
+def beside_backend(settings: Settings, name: str) -> Settings:
+    """The settings of a part that runs on the backend's machine, from the backend's own: over loopback, with keys of
+    its own in the backend's key folder, which are made at the first call. Raises ConfigError."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    folder = _folder(settings)
+    if folder is None:
+        return msgspec.structs.replace(settings, host=host)
+    keys = folder / name if (folder / name / "client.key_secret").exists() else hand_out(folder, name)
+    return msgspec.structs.replace(settings, host=host, keys=str(keys))
 
 
 def outbox_path(settings: Settings) -> Path:

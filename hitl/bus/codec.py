@@ -35,8 +35,9 @@ from hitl.messages import (
     Undo,
     Utterance,
 )
+from hitl.recognizer_messages import MAX_HINTS, MAX_HYPOTHESES, MAX_SOUND_S, Recognize, RecognizerMessage
 
-AnyMessage = StreamMessage | ControlMessage | StopMessage
+AnyMessage = StreamMessage | ControlMessage | RecognizerMessage | StopMessage
 Payload = bytes | memoryview
 MAX_HEAD_BYTES = 4 << 20
 """Longest message without its payloads: a minute of sound fits, and a pasted megabyte is answered by name."""
@@ -122,6 +123,9 @@ def check_payloads(message: AnyMessage, payloads: Sequence[Payload]) -> None:
         fits = len(sizes) == 2 and sizes[0] % 8 == sizes[1] % 8 == 0
     elif isinstance(message, ActionChunk):
         fits = len(sizes) == 1 and message.steps > 0 and sizes[0] > 0 and sizes[0] % (8 * message.steps) == 0
+    elif isinstance(message, Recognize):
+        check_recognize(message, payloads)
+        return
     else:
         fits = not sizes
     if not fits:
@@ -130,6 +134,31 @@ def check_payloads(message: AnyMessage, payloads: Sequence[Payload]) -> None:
             field="payloads",
             hint="Send exactly the buffers that hitl/messages.py lists for it.",
         )
+
+
+def check_recognize(request: Recognize, payloads: Sequence[Payload]) -> None:
+    """Raise MessageError, naming the field, where a sound or what is asked about it is over the limits."""
+    size = sum(memoryview(payload).nbytes for payload in payloads)
+    if len(payloads) != 1 or not size or size % 2 or size > MAX_AUDIO_BYTES:
+        raise MessageError(
+            f"has {size} bytes in {len(payloads)} payloads; give an even number from 2 to {MAX_AUDIO_BYTES} in one",
+            field="audio",
+            hint=f"Send int16 samples, mono, 16 kHz, of at most {MAX_SOUND_S} s.",
+        )
+    if not 1 <= request.best <= MAX_HYPOTHESES:
+        raise MessageError(
+            f"is {request.best}; give 1 to {MAX_HYPOTHESES}", field="best", hint="Ask for the most probable ones."
+        )
+    if len(request.hints) > MAX_HINTS or not all(_is_hint(hint) for hint in request.hints):
+        raise MessageError(
+            f"must be at most {MAX_HINTS} texts of at most {MAX_TEXT_CHARS} printable characters",
+            field="hints",
+            hint="Give fewer or shorter ones.",
+        )
+
+
+def _is_hint(text: str) -> bool:
+    return len(text) <= MAX_TEXT_CHARS and text.isprintable()
 
 
 def check_text(text: str, field: str = "text") -> str:

@@ -40,14 +40,17 @@ from hitl.messages import (
     Stop,
     StopAck,
 )
+from hitl.recognizer_messages import Recognize, Recognized
 
 _ALIVE_NS = 3_000_000_000
 _FORGET_NS = 3_600_000_000_000
 _DROPPABLE = (RobotState, Observation, Frame, Metric)
 _TAKEN: dict[Plane, tuple[type, ...]] = {
-    "control": (Hello, Ping, Ack, *Request.__args__),
+    "control": (Hello, Ping, Ack, Recognize, Recognized, *Request.__args__),
     "robot": (Hello, Ping, Ack, *_DROPPABLE),
 }
+_ONLY_FROM: dict[type, Role] = {Recognize: "ear", Recognized: "recognizer"}
+_NO_REQUESTS: tuple[Role, ...] = ("ear", "recognizer")
 _CONTROL_QUEUE = 10_000
 _STREAM_QUEUE = 24
 """Messages in flight a peer: an eighth of a second of three cameras, so that who fell behind is soon abreast."""
@@ -145,6 +148,7 @@ class Hub:
             known.heard_ns = now_ns
         try:
             message, payloads = _read(plane, frames)
+            _check_role(known.role if known is not None else None, message)
         except MessageError as error:
             self._refuse(plane, peer, codec.id_of(frames[1].buffer) if len(frames) > 1 else "", error)
             return
@@ -280,6 +284,14 @@ def _read(plane: Plane, frames: list[zmq.Frame]) -> tuple[AnyMessage, list[Paylo
     payloads = transport.views(frames[2:])
     codec.check_payloads(message, payloads)
     return message, payloads
+
+
+def _check_role(role: Role | None, message: AnyMessage) -> None:
+    """Raise MessageError where a peer of this role, None for one that never said Hello, may not send the message."""
+    wanted = _ONLY_FROM.get(type(message), role)
+    if role != wanted or isinstance(message, Request) and role in _NO_REQUESTS:
+        sender = f"a peer of the role {role}" if role else "a peer that has not said Hello"
+        raise MessageError(f"{sender} may not send {type(message).__name__}", field="role")
 
 
 def _bind(socket: transport.Socket, address: str) -> None:

@@ -42,6 +42,7 @@ from hitl.messages import (
     StopAck,
 )
 from hitl.messages import Frame as CameraFrame
+from hitl.recognizer_messages import Recognize, Recognized
 
 _ALIVE_NS = 3_000_000_000
 _BEAT_NS = 500_000_000
@@ -49,7 +50,7 @@ _HELLO_NS = 500_000_000
 _RETRY_NS = 2_000_000
 """A socket may refuse the first message for a moment after its handshake."""
 _LONGEST_WAIT_MS = 250
-_DROPPABLE = (RobotState, Observation, CameraFrame, ActionChunk)
+_DROPPABLE = (RobotState, Observation, CameraFrame, ActionChunk, Recognize, Recognized)
 _EVENTS = (
     zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_DISCONNECTED
@@ -197,8 +198,8 @@ class Link:
     def send(self, message: AnyMessage, payloads: Sequence[Payload] = ()) -> bool:
         """Send to the backend without waiting.
 
-        States, observations and frames are dropped (False) where the backend is not there or does not keep up;
-        answers (Ack, StopAck) are kept until they can be sent.
+        States, observations, frames, and what is asked and answered about a sound, are dropped (False) where the
+        backend is not there or does not keep up; answers (Ack, StopAck) are kept until they can be sent.
         """
         if isinstance(message, _DROPPABLE):
             return self._up["main"] and transport.send(self._main, (codec.encode(message),), payloads)

@@ -59,6 +59,11 @@ def to_int16(audio: Audio) -> bytes:
     return (np.clip(audio, -1.0, 1.0) * 32767).astype("<i2").tobytes()
 
 
+def from_int16(sound: bytes | memoryview) -> Audio:
+    """The samples of `to_int16` again, `(n,)`; each differs from what it was by less than 1 / 32767."""
+    return np.frombuffer(sound, "<i2").astype(np.float32) / np.float32(32767)
+
+
 def write_wav(path: Path, audio: Audio) -> None:
     """Write 16-bit mono WAV at 16 kHz."""
     with wave.open(str(path), "wb") as file:

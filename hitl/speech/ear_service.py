@@ -6,18 +6,19 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 
 import msgspec
 
-from hitl.speech.ear import Ear, Parts
-from hitl.speech.ear_messages import Configure, FromEar, Quit, ToEar
+from hitl.speech.ear import Ear
+from hitl.speech.ear_messages import FromEar, Quit, ToEar
 from hitl.speech.ear_process import read_message, write_message
 
 _to_ear: msgspec.msgpack.Decoder[ToEar] = msgspec.msgpack.Decoder(ToEar)
 
 
-def serve(parts: Parts, configure: Configure) -> None:
-    """Be the child: listen until told to quit or the parent is gone."""
+def serve(make: Callable[[Callable[[FromEar], None]], Ear]) -> None:
+    """Be the child: listen until told to quit or the parent is gone. `make` makes the ear, from what it is to tell."""
     # The pipe gets a descriptor of its own, so that a library that prints does not speak into it.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -31,7 +32,7 @@ def serve(parts: Parts, configure: Configure) -> None:
         except (OSError, ValueError):
             ear.ask(Quit())
 
-    ear = Ear(parts, tell, configure)
+    ear = make(tell)
 
     def obey() -> None:
         while (body := read_message(given)) is not None:

@@ -38,7 +38,7 @@ def wav(tmp_path: Path) -> Path:
 
 
 def say_file(monkeypatch: pytest.MonkeyPatch, text: str, wav: Path, settings: Settings, wait_s: float) -> list[str]:
-    monkeypatch.setattr(listen, "recognizer_of", lambda _settings: Scripted(text))
+    monkeypatch.setattr(listen, "chosen_recognizer", lambda _settings: Scripted(text))
     lines: list[str] = []
     listen.say_file(wav, settings, lines.append, wait_s)
     return lines

@@ -8,7 +8,7 @@ import queue
 from collections.abc import Sequence
 
 from hitl.speech.audio import Audio
-from hitl.speech.ear import Parts
+from hitl.speech.ear import Ear, Parts
 from hitl.speech.ear_messages import Configure
 from hitl.speech.ear_service import serve
 from hitl.speech.heard import Heard
@@ -53,4 +53,4 @@ class Deaf(Spotter):
 
 
 if __name__ == "__main__":
-    serve(Parts(Source, Activity, Deaf, Recognizer), Configure())
+    serve(lambda tell: Ear(Parts(Source, Activity, Deaf, Recognizer), tell, Configure()))
