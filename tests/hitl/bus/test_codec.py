@@ -31,6 +31,7 @@ from hitl.messages import (
     Undo,
     Utterance,
 )
+from hitl.recognizer_messages import MAX_HINTS, MAX_HYPOTHESES, Recognize, Recognized, ScoredText, TimedWord
 
 plain = st.text(st.characters(exclude_categories=("Cs",)), max_size=50)
 numbers = st.integers(-(2**63), 2**63 - 1)
@@ -47,6 +48,22 @@ messages = st.one_of(
     ),
     st.builds(RobotState, tick=numbers, stamp_ns=numbers, episode=plain, mode=st.sampled_from(["running", "stopped"])),
     st.builds(Metric, name=plain, value=st.floats(allow_nan=False), stamp_ns=numbers),
+    st.builds(Recognize, id=plain, best=numbers, words=st.booleans(), hints=st.lists(plain)),
+    st.builds(
+        Recognized,
+        id=plain,
+        hypotheses=st.lists(st.builds(ScoredText, text=plain, log_probability=st.floats(allow_nan=False))),
+        no_speech=st.floats(0, 1),
+        words=st.lists(
+            st.builds(
+                TimedWord, text=plain, start_s=st.floats(0, 9), end_s=st.floats(0, 9), probability=st.floats(0, 1)
+            )
+        ),
+        recognizer=plain,
+        error=plain,
+        field=plain,
+        hint=plain,
+    ),
 )
 
 
@@ -240,3 +257,39 @@ def test_only_the_same_stream_replaces() -> None:
     keys = {codec.newest_key(message) for message in (frame(), state(), status, other, observation())}
     assert len(keys) == 5
     assert codec.newest_key(frame()) == codec.newest_key(msgspec.structs.replace(frame(), tick=2))
+
+
+@pytest.mark.parametrize(
+    ("fields", "sound", "wrong"),
+    [
+        ({}, bytes(MAX_AUDIO_BYTES), ""),
+        ({"best": MAX_HYPOTHESES, "hints": ["go left"] * MAX_HINTS}, bytes(2), ""),
+        ({}, bytes(MAX_AUDIO_BYTES + 2), "audio"),
+        ({}, bytes(3), "audio"),
+        ({}, b"", "audio"),
+        ({"best": 0}, bytes(2), "best"),
+        ({"best": MAX_HYPOTHESES + 1}, bytes(2), "best"),
+        ({"hints": ["go left"] * (MAX_HINTS + 1)}, bytes(2), "hints"),
+        ({"hints": ["a" * (MAX_TEXT_CHARS + 1)]}, bytes(2), "hints"),
+        ({"hints": ["a\ud800"]}, bytes(2), "hints"),
+    ],
+)
+def test_what_is_asked_of_a_recognizer_has_limits_that_are_named(
+    fields: dict[str, object], sound: bytes, wrong: str
+) -> None:
+    question = Recognize(**{"id": "x", **fields})
+    if not wrong:
+        codec.check_payloads(question, [sound])
+        return
+    with pytest.raises(MessageError) as caught:
+        codec.check_payloads(question, [sound])
+    assert caught.value.field == wrong and caught.value.hint
+
+
+def test_a_sound_for_a_recognizer_is_one_payload_and_an_answer_has_none() -> None:
+    for payloads in ([], [bytes(2), bytes(2)]):
+        with pytest.raises(MessageError, match="audio"):
+            codec.check_payloads(Recognize(id="x"), payloads)
+    codec.check_payloads(Recognized(id="x"), [])
+    with pytest.raises(MessageError, match="payloads"):
+        codec.check_payloads(Recognized(id="x"), [bytes(2)])
