@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +28,8 @@ from hitl.speech.synthesis import speak, voice_named
 
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 PATIENCE_S = 60.0
+
+pytestmark = pytest.mark.skipif(not shutil.which("espeak-ng"), reason="no speech synthesizer")
 
 
 class Backend:

@@ -75,10 +75,8 @@ def test_it_hears_the_sound_as_it_was_asked_and_answers_all_of_it() -> None:
         ScoredText(text="go left", log_probability=-0.5),
         ScoredText(text="go lift", log_probability=-3.0),
     ]
-    assert [(word.text, word.start_s, word.end_s, word.probability) for word in answer.words] == [
-        ("go", 0.1, 0.2, 0.5)
-    ]
-    assert all(type(word) is TimedWord and type(word.start_s) is float for word in answer.words)
+    assert answer.words == [TimedWord(text="go", start_s=0.1, end_s=0.2, probability=0.5)]
+    assert type(answer.words[0].probability) is float, "NumPy's numbers cannot be sent"
 
 
 @pytest.mark.parametrize("problem", [UnavailableError("no server.", field="h", hint="Wait."), MemoryError("full")])

@@ -1,10 +1,11 @@
-"""Asking a recognizer at the backend: a real backend and its sockets, and a recognizer that hears what it is told to."""
+"""Asking a recognizer at the backend: a real backend and its sockets, and a recognizer that hears how loud it is."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,10 +177,10 @@ def test_two_ears_at_once_get_their_own_answers(room: Room, loudness: Loudness) 
     for ear in ears:
         ear.ask_name()
     loudness.go.clear()
-    results = [in_thread(lambda e=ear, l=level: e.hear(sound(l)).text) for ear, level in zip(ears, (0.2, 0.6))]
+    results = [in_thread(partial(ear.hear, sound(level))) for ear, level in zip(ears, (0.2, 0.6), strict=True)]
     loudness.hearing.acquire(timeout=PATIENCE_S)
     loudness.go.set()
-    assert [result() for result in results] == ["0.20 0", "0.60 0"]
+    assert [result().text for result in results] == ["0.20 0", "0.60 0"]
 
 
 def test_more_sound_than_a_minute_is_refused_by_name_before_it_is_sent(room: Room, loudness: Loudness) -> None:
