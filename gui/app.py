@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +14,12 @@ from PySide6.QtWidgets import QApplication
 
 from gui.connection import Connection, Opened
 from gui.main_window import MainWindow
-from gui.preferences import Preferences
+from gui.preferences import Preferences, host_and_port
 from gui.theme import Theme, checked_mode, checked_text_size
 from hitl.bus import ClientKeys, Endpoints, Link, Outbox
-from hitl.errors import ConfigError, UnavailableError
+from hitl.errors import UnavailableError
 from hitl.speech.ear_messages import FromEar
 from hitl.speech.ear_process import EarProcess
-
-_ADDRESS = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^\s:/]+):(\d{1,5})/?")
 
 
 def display_available() -> bool:
@@ -34,10 +31,7 @@ def display_available() -> bool:
 
 def endpoints_of(address: str) -> Endpoints:
     """The endpoints of “tcp://host:port”, port the first of four. Raises ConfigError for anything else."""
-    found = _ADDRESS.fullmatch(address.strip())
-    if found is None:
-        raise ConfigError(f"{address!r} is no address", field="address", hint="Write it as tcp://host:port.")
-    return Endpoints.tcp(found.group(1), int(found.group(2)))
+    return Endpoints.tcp(*host_and_port(address))
 
 
 def application() -> QApplication:

@@ -86,6 +86,7 @@ class MainWindow(QMainWindow):
         if self.voice is not None:
             self.voice.ready.connect(self._take_heard, Qt.ConnectionType.QueuedConnection)
             self.voice.ask(preferences.talking)
+            self.voice.change(preferences.ear_environment)
         self._timer = QTimer(self)
         self._timer.setInterval(_TICK_MS)
         self._timer.timeout.connect(self.refresh)
@@ -404,8 +405,11 @@ class MainWindow(QMainWindow):
                 self.state.author = self._preferences.author
             case "hold_s":
                 self.send(SetHold(**self._stamp(), hold_s=self._preferences.hold_s))
-            case "address":
-                self._reconnect()
+            case "address" | "recognizer_at":
+                if key == "address":
+                    self._reconnect()
+                if self.voice is not None:
+                    self.voice.change(self._preferences.ear_environment)
             case "talk" | "microphone" | "wake" | "sounds" | "aloud":
                 self.heard.mode = self._preferences.talking.mode
                 if self.voice is not None:

@@ -5,20 +5,26 @@ Values are checked on the way in and out: a hand-edited or old settings file giv
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import QByteArray, QSettings
 
 from gui.theme import MODES, TEXT_SIZES, Mode, checked_mode
-from hitl.errors import InputError
+from hitl.config import ENVIRONMENT_PREFIX
+from hitl.errors import ConfigError, InputError
 from hitl.speech.ear_messages import Configure
 
 Kind = Literal["choice", "whole", "number", "text"]
 MAX_HOLD_S = 600.0
 MAX_AUTHOR_CHARS = 60
+PLACES = ("as started", "on this computer", "on the backend's computer")
+_PLACE_OF = {PLACES[1]: "here", PLACES[2]: "backend"}
+_ADDRESS = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^\s:/]+):(\d{1,5})/?")
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("microphone", "Talking", "Microphone", "text", "", "Its name; empty: the one that the system chose."),
     Setting("wake", "Talking", "Wake words", "text", "",
             "Hands-free, only what begins with these words is for the robot. Empty: all that is said."),
+    Setting("recognizer_at", "Talking", "Recognize speech", "choice", PLACES[0],
+            "Where words are understood. Stop words and the microphone always are on this computer.", choices=PLACES),
     Setting("sounds", "Talking", "Sounds", "choice", "on", "Two soft notes when it begins and ends to listen.",
             choices=("on", "off")),
     Setting("aloud", "Talking", "Answers", "choice", "off",
@@ -119,6 +127,18 @@ class Preferences:
         )
 
     @property
+    def ear_environment(self) -> dict[str, str]:
+        """The variables by which the process of an ear learns where speech is recognized; none where that is as
+        started."""
+        place = _PLACE_OF.get(str(self.get("recognizer_at")))
+        given = {"RECOGNIZER_AT": place} if place else {}
+        if place != "here" and self.address:
+            with contextlib.suppress(InputError):  # the window, too, stays with the backend that it was started with
+                host, port = host_and_port(self.address)
+                given |= {"HOST": host, "PORT": str(port)}
+        return {f"{ENVIRONMENT_PREFIX}{name}": value for name, value in given.items()}
+
+    @property
     def hints_seen(self) -> bool:
         """Whether the first-run hints were dismissed."""
         return self._store.value("hints_seen") in (True, "true")
@@ -153,6 +173,14 @@ class Preferences:
     def sync(self) -> None:
         """Write to disk now."""
         self._store.sync()
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Those of “tcp://host:port”, port the first of four. Raises ConfigError for anything else."""
+    found = _ADDRESS.fullmatch(address.strip())
+    if found is None:
+        raise ConfigError(f"{address!r} is no address", field="address", hint="Write it as tcp://host:port.")
+    return found.group(1).strip("[]"), int(found.group(2))
 
 
 def checked(setting: Setting, value: object) -> str | int | float:

@@ -5,6 +5,7 @@ The pictures are renders of the simulated cell, shipped as JPEG beside this file
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -201,6 +202,9 @@ class SampleEar:
 
     def ask(self, message: ToEar) -> None:
         """Nobody listens."""
+
+    def change(self, environment: Mapping[str, str]) -> None:
+        """Nothing to change."""
 
     def close(self) -> None:
         """Nothing to end."""

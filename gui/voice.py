@@ -7,7 +7,7 @@ stop. The talk key is here too, since a shortcut knows only its press.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from PySide6.QtCore import QEvent, QObject, Signal
@@ -25,6 +25,7 @@ class EarLike(Protocol):
 
     def start(self) -> None: ...
     def ask(self, message: ToEar) -> None: ...
+    def change(self, environment: Mapping[str, str]) -> None: ...
     def close(self) -> None: ...
 
 
@@ -51,6 +52,10 @@ class Voice(QObject):
     def ask(self, message: ToEar) -> None:
         """Tell the ear."""
         self._ear.ask(message)
+
+    def change(self, environment: Mapping[str, str]) -> None:
+        """From now on the ear's process has these variables; where that is new, it is started anew."""
+        self._ear.change(environment)
 
     def take(self) -> list[FromEar]:
         """All that was told since the last call."""

@@ -41,7 +41,7 @@ class ScoredText(msgspec.Struct, frozen=True, kw_only=True):
     log_probability: float
 
 
-class TimedWord(msgspec.Struct, frozen=True, kw_only=True):
+class HeardWord(msgspec.Struct, frozen=True, kw_only=True):
     """One word and when it was said, seconds into the sound; probability 0 to 1."""
 
     text: str
@@ -60,7 +60,7 @@ class Recognized(Message, frozen=True, kw_only=True):
     id: str
     hypotheses: list[ScoredText] = []
     no_speech: float = 0.0
-    words: list[TimedWord] = []
+    words: list[HeardWord] = []
     recognizer: str = ""
     error: str = ""
     field: str = ""

@@ -22,7 +22,7 @@ from hitl.config import Settings
 from hitl.errors import HitlError, MessageError, UnavailableError
 from hitl.hearing import recognizer_of
 from hitl.messages import Ack
-from hitl.recognizer_messages import Recognize, Recognized, ScoredText, TimedWord, patience_s
+from hitl.recognizer_messages import HeardWord, Recognize, Recognized, ScoredText, patience_s
 from hitl.speech.audio import RATE, Audio, from_int16
 from hitl.speech.heard import Heard, Recognizer
 
@@ -167,7 +167,7 @@ def _message(id_: str, heard: Heard, recognizer: str) -> Recognized:
         ],
         no_speech=float(heard.no_speech),
         words=[
-            TimedWord(
+            HeardWord(
                 text=word.text,
                 start_s=float(word.start_s),
                 end_s=float(word.end_s),

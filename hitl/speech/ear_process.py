@@ -82,6 +82,8 @@ class EarProcess:
     ) -> None:
         self._command, self._told = list(command), told
         self._environment = {**os.environ, **(environment or {})}
+        self._changed: Mapping[str, str] = {}
+        self._changing = False
         self._pause_s = pause_s
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -104,6 +106,20 @@ class EarProcess:
                 except (OSError, ValueError):
                     log.debug("the ear is gone")
 
+    def change(self, environment: Mapping[str, str]) -> None:
+        """From now on the child has these variables beside those of the beginning. One that runs is ended and another
+        one started in its place, without a word about it. Never waits."""
+        with self._lock:
+            if environment == self._changed:
+                return
+            self._changed, process = dict(environment), self._process
+            self._changing = process is not None
+        if process is not None:
+            self.ask(Quit())
+            late = threading.Timer(_END_S, process.kill)
+            late.daemon = True
+            late.start()
+
     def close(self) -> None:
         """End the child."""
         self.ask(Quit())
@@ -117,15 +133,16 @@ class EarProcess:
     def _run(self) -> None:
         pause_s = self._pause_s
         while not self._closing.is_set():
-            started_s = time.monotonic()
+            started_s, changed = time.monotonic(), self._changed
+            environment = {**self._environment, **changed}
             try:
                 process = subprocess.Popen(
-                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment
+                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
                 )
             except OSError as problem:
                 self._told(Trouble(part="recognizer", why=f"the ear could not be started ({problem})."))
                 return
-            self._greet(process)
+            self._greet(process, changed)
             self._read(process)
             status = _end(process)
             with self._lock:
@@ -136,21 +153,25 @@ class EarProcess:
                             pipe.close()
             if self._closing.is_set():
                 return
+            if self._changing:
+                self._changing = False
+                continue
             self._told(Trouble(part="recognizer", why=f"the ear ended (status {status}); it starts again."))
             if time.monotonic() - started_s > _STEADY_S:
                 pause_s = self._pause_s
             self._closing.wait(pause_s)
             pause_s = min(2 * pause_s, 10.0)
 
-    def _greet(self, process: subprocess.Popen[bytes]) -> None:
-        """Let the new child be told; where closing came first, end it."""
+    def _greet(self, process: subprocess.Popen[bytes], changed: Mapping[str, str]) -> None:
+        """Let the new child be told; where closing or another change came first, end it."""
         with self._lock:
             self._process = process
             assert process.stdin is not None
             with contextlib.suppress(OSError):  # it may have ended already
                 if self._configure is not None:
                     write_message(process.stdin, self._configure)  # type: ignore[arg-type]
-                if self._closing.is_set():
+                self._changing = self._changed is not changed
+                if self._closing.is_set() or self._changing:
                     process.stdin.close()
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:

@@ -15,6 +15,7 @@ from gui import samples
 from gui.connection import Connection, Opened
 from gui.live.talk import caption
 from gui.main_window import MainWindow
+from gui.preferences import SETTINGS, Setting
 from gui.theme import Theme
 from gui.voice_state import VoiceState
 from hitl.clock import ManualClock
@@ -47,6 +48,7 @@ class Ear:
     def __init__(self, told: Callable[[FromEar], None]) -> None:
         self.tell = told
         self.asked: list[ToEar] = []
+        self.environments: list[dict[str, str]] = []
         self.closed = False
 
     def start(self) -> None:
@@ -54,6 +56,9 @@ class Ear:
 
     def ask(self, message: ToEar) -> None:
         self.asked.append(message)
+
+    def change(self, environment: dict[str, str]) -> None:
+        self.environments.append(environment)
 
     def close(self) -> None:
         self.closed = True
@@ -246,3 +251,30 @@ def test_captions_fade_and_levels_are_shares():
     found = state(HERE, Finished(number=1, text="go left"), Level(db=-33.0, clipped=0.5, speech=0.7))
     assert found.shown(7 * 10**9) == ""
     assert 0.4 < found.level < 0.6 and found.clipped
+
+
+def test_the_ear_learns_where_speech_is_recognized_and_at_which_backend(heard, preferences):
+    window, ear = heard
+    assert ear.environments == [{}], "as it was started"
+    window.settings._keep(setting("recognizer_at"), "on the backend's computer")
+    assert ear.environments[-1] == {"HITL_RECOGNIZER_AT": "backend"}
+    window.settings._keep(setting("address"), "tcp://[::1]:7000")
+    there = {"HITL_RECOGNIZER_AT": "backend", "HITL_HOST": "::1", "HITL_PORT": "7000"}
+    assert ear.environments[-1] == there
+    window.settings._keep(setting("address"), "nowhere")
+    assert ear.environments[-1] == {"HITL_RECOGNIZER_AT": "backend"}, "the window stays with its backend, too"
+    preferences.set("address", "tcp://lab:7000")
+    window.settings._keep(setting("recognizer_at"), "on this computer")
+    assert ear.environments[-1] == {"HITL_RECOGNIZER_AT": "here"}
+
+
+def test_speech_that_nobody_recognizes_is_told_until_somebody_does(qtbot, heard):
+    window, ear = heard
+    ear.tell(Trouble(part="recognizer", why="no recognizer is connected."))
+    qtbot.waitUntil(lambda: "no recognizer is connected" in window.live.talk._caption.text())
+    ear.tell(Ready(recognizer="commands at the backend"))
+    qtbot.waitUntil(lambda: "no recognizer" not in window.live.talk._caption.text())
+
+
+def setting(key: str) -> Setting:
+    return next(found for found in SETTINGS if found.key == key)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hitl.errors import UnavailableError
-from hitl.recognizer_messages import Recognize, ScoredText, TimedWord
+from hitl.recognizer_messages import HeardWord, Recognize, ScoredText
 from hitl.recognizing import Question, Waiting, answered, warm_up
 from hitl.speech.audio import Audio, from_int16, to_int16
 from hitl.speech.heard import Heard, Hypothesis, Word
@@ -75,7 +75,7 @@ def test_it_hears_the_sound_as_it_was_asked_and_answers_all_of_it() -> None:
         ScoredText(text="go left", log_probability=-0.5),
         ScoredText(text="go lift", log_probability=-3.0),
     ]
-    assert answer.words == [TimedWord(text="go", start_s=0.1, end_s=0.2, probability=0.5)]
+    assert answer.words == [HeardWord(text="go", start_s=0.1, end_s=0.2, probability=0.5)]
     assert type(answer.words[0].probability) is float, "NumPy's numbers cannot be sent"
 
 

@@ -1,5 +1,5 @@
 """An ear without microphone and models, for tests that need a real process: it tells its process id as the name of its
-recognizer, and each device that it is given."""
+recognizer, and each device that it is given, with `$NAME` as its environment has it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Source:
         if self.device.startswith("print"):
             print(self.device, flush=True)
             os.write(1, b"a library speaks\n")
-        self.events.put(Back(self.device))
+        self.events.put(Back(os.path.expandvars(self.device)))
 
     def close(self) -> None: ...
 

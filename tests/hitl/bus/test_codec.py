@@ -31,7 +31,7 @@ from hitl.messages import (
     Undo,
     Utterance,
 )
-from hitl.recognizer_messages import MAX_HINTS, MAX_HYPOTHESES, Recognize, Recognized, ScoredText, TimedWord
+from hitl.recognizer_messages import MAX_HINTS, MAX_HYPOTHESES, HeardWord, Recognize, Recognized, ScoredText
 
 plain = st.text(st.characters(exclude_categories=("Cs",)), max_size=50)
 numbers = st.integers(-(2**63), 2**63 - 1)
@@ -56,7 +56,7 @@ messages = st.one_of(
         no_speech=st.floats(0, 1),
         words=st.lists(
             st.builds(
-                TimedWord, text=plain, start_s=st.floats(0, 9), end_s=st.floats(0, 9), probability=st.floats(0, 1)
+                HeardWord, text=plain, start_s=st.floats(0, 9), end_s=st.floats(0, 9), probability=st.floats(0, 1)
             )
         ),
         recognizer=plain,

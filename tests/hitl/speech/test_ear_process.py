@@ -150,6 +150,42 @@ def test_what_is_written_is_read(messages: list[ToEar]) -> None:
             pass
 
 
+def test_a_changed_environment_is_that_of_another_child_and_no_trouble() -> None:
+    parent = Parent(CHILD, environment={"HITL_HOST": "old", "HITL_PORT": "1"})
+    told = "$HITL_HOST $HITL_PORT $HITL_AUTHOR"
+
+    def here(device: str) -> None:
+        parent.until(lambda: DeviceHere(device=device) in parent.told)
+
+    first = parent.pid()
+    parent.ear.ask(Configure(device=told))
+    here("old 1 $HITL_AUTHOR")
+    parent.ear.change({"HITL_HOST": "new"})
+    second = parent.pid(1)
+    assert second != first and not alive(first)
+    here("new 1 $HITL_AUTHOR")  # with what it was configured last
+    parent.ear.change({"HITL_HOST": "new"})  # nothing new: the same child
+    parent.ear.change({"HITL_AUTHOR": "ann"})
+    parent.pid(2)
+    here("old 1 ann")
+    assert not parent.of(Trouble)
+    assert len(parent.of(Ready)) == 3
+    parent.ear.close()
+
+
+def test_a_change_before_the_start_is_that_of_the_first_child() -> None:
+    told: list[FromEar] = []
+    ear = EarProcess(CHILD, told.append, environment={"HITL_HOST": "old"})
+    ear.change({"HITL_HOST": "new"})
+    ear.ask(Configure(device="$HITL_HOST"))
+    ear.start()
+    end_s = time.monotonic() + PATIENCE_S
+    while DeviceHere(device="new") not in told:
+        assert time.monotonic() < end_s, told
+        time.sleep(0.01)
+    ear.close()
+
+
 def test_configuring_a_child_that_ends_at_once_does_not_end_the_restarting() -> None:
     parent = Parent([sys.executable, "-c", "raise SystemExit(3)"])
     for count in range(1, 5):
