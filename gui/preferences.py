@@ -58,7 +58,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("wake", "Talking", "Wake words", "text", "",
             "Hands-free, only what begins with these words is for the robot. Empty: all that is said."),
     Setting("recognizer_at", "Talking", "Recognize speech", "choice", PLACES[0],
-            "Where words are understood. Stop words and the microphone always are on this computer.", choices=PLACES),
+            "Where words are understood. The microphone and stop words stay on this computer.", choices=PLACES),
     Setting("sounds", "Talking", "Sounds", "choice", "on", "Two soft notes when it begins and ends to listen.",
             choices=("on", "off")),
     Setting("aloud", "Talking", "Answers", "choice", "off",

@@ -19,6 +19,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from typing import Literal
 
 from hitl.backend.registry import ModelRegistry
 from hitl.config import Settings
-from hitl.errors import CheckpointError, MissingPackageError
+from hitl.errors import CheckpointError, HitlError, MissingPackageError
 from hitl.speech.adapted import packaged_whisper
 
 Status = Literal["ok", "warn", "fail"]
@@ -40,7 +41,8 @@ IPC_PATH_CHARS = 107
 """Longest path of a Unix socket: `sun_path` of unix(7) less its closing zero."""
 LONGEST_SOCKET_NAME = 16
 MOST_NAMES = 4
-RECOGNIZER_PACKAGES = ("ctranslate2", "faster-whisper", "onnxruntime", "silero-vad", "soxr")
+EAR_PACKAGES = ("onnxruntime", "silero-vad", "soxr")
+RECOGNIZER_PACKAGES = ("ctranslate2", "faster-whisper", *EAR_PACKAGES)
 EXTRAS = {
     "gui": "the window",
     "robot": "the simulated robot",
@@ -79,7 +81,7 @@ def diagnose(settings: Settings) -> list[Check]:
         check_rendering,
         check_display,
         check_microphone,
-        check_recognizer,
+        lambda: check_remote_recognizer(settings) if settings.recognizer_at == "backend" else check_recognizer(),
         lambda: check_ports(settings),
     ]
     return [line for check in checks for line in check()]
@@ -253,7 +255,7 @@ def check_microphone() -> list[Check]:
 
 
 def check_recognizer() -> list[Check]:
-    """Whether the packaged recognizer is there, with what it was taught."""
+    """Whether the packaged recognizer is here, with what it was taught."""
     missing = [name for name in RECOGNIZER_PACKAGES if _installed(name) is None]
     if missing:
         return [Check("recognizer", "warn", f"missing: {', '.join(missing)}; corrections are typed", _extra("speech"))]
@@ -268,7 +270,33 @@ def check_recognizer() -> list[Check]:
     faults = [f"{path}: {fault}" for path in (ADAPTER, WEIGHTS) if (fault := safetensors_fault(path))]
     if faults:
         return [Check("recognizer", "fail", "; ".join(faults), restore)]
-    return [Check("recognizer", "ok", f"Whisper tiny.en in {folder}, taught commands and stop words")]
+    return [
+        Check("recognizer", "ok", f"on this computer: Whisper tiny.en in {folder}, taught commands and stop words")
+    ]
+
+
+def check_remote_recognizer(settings: Settings) -> list[Check]:
+    """Whether speech is recognized at the backend, and how fast a recognizer there answers."""
+    missing = [name for name in EAR_PACKAGES if _installed(name) is None]
+    if missing:
+        return [Check("recognizer", "warn", f"missing: {', '.join(missing)}; corrections are typed", _extra("speech"))]
+    from hitl.remote_recognizer import remote_recognizer_of  # it needs the packages
+
+    where = f"on the backend's computer ({settings.host or 'this one'})"
+    try:
+        remote = remote_recognizer_of(settings)
+    except HitlError as error:
+        return [Check("recognizer", "fail", f"{where}: {error.field}: {error.message}", error.hint)]
+    try:
+        remote.ask_name()  # connected from now on
+        begun_s = time.monotonic()
+        name = remote.ask_name()
+        took_ms = (time.monotonic() - begun_s) * 1e3
+    except HitlError as error:
+        return [Check("recognizer", "warn", f"{where}: {error.message} Corrections are typed", error.hint)]
+    finally:
+        remote.close()
+    return [Check("recognizer", "ok", f"{where}: {name} answers, {took_ms:.0f} ms away")]
 
 
 def check_ports(settings: Settings) -> list[Check]:

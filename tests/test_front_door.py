@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hitl import cli, doctor
@@ -320,6 +321,16 @@ def test_foreign_files_are_no_safetensors(content: bytes, tmp_path: Path) -> Non
     path = tmp_path / "foreign.safetensors"
     path.write_bytes(content)
     assert doctor.safetensors_fault(path)
+
+
+def test_doctor_says_where_speech_is_recognized_and_whether_it_answers(settings: Settings) -> None:
+    there = msgspec.structs.replace(settings, recognizer_at="backend")
+    (here,) = doctor.check_recognizer()
+    assert here.status == "ok" and "this computer" in here.detail
+    (check,) = doctor.check_remote_recognizer(there)
+    assert check.status == "warn" and "backend's computer" in check.detail and "not there" in check.detail
+    (check,) = doctor.check_remote_recognizer(msgspec.structs.replace(there, host="192.0.2.1"))
+    assert check.status == "fail" and "keys" in check.detail and "hitl keys" in check.mend
 
 
 def test_doctor_sees_taken_ports() -> None:

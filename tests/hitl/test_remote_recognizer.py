@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hitl import hearing
+from hitl import doctor, hearing
 from hitl.backend.server import Backend
 from hitl.bus import Link
 from hitl.bus.addresses import endpoints_of
@@ -326,6 +326,16 @@ def test_an_ear_of_these_settings_is_ready_when_somebody_answers(
         room.until(lambda: Ready(recognizer="loudness at the backend") in told)
     finally:
         ear.close()
+
+
+def test_the_doctor_says_whether_it_answers(room: Room, loudness: Loudness) -> None:
+    room.open_backend()
+    (check,) = doctor.check_remote_recognizer(room.settings)
+    assert check.status == "warn" and "no recognizer is connected" in check.detail
+    assert "hitl recognizer" in check.mend
+    room.open_recognizer(loudness)
+    (check,) = doctor.check_remote_recognizer(room.settings)
+    assert check.status == "ok" and "backend's computer" in check.detail and "loudness answers" in check.detail
 
 
 def test_where_words_are_recognized_follows_the_settings(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
