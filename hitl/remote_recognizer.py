@@ -29,8 +29,9 @@ from hitl.speech.ear_messages import Ready, Trouble
 from hitl.speech.heard import Heard, Hypothesis, Word
 
 TYPING = "Typing and stop words work without it."
-_CONNECT_S = 3.0
-"""How long a link that has just been opened may take to find the backend before that counts as away."""
+_CONNECT_S = 2.0
+"""How long a link that has just been opened may take to find the backend before that counts as away: less than anybody
+waits for an answer, so that the right reason is told."""
 _ASK_NS = 2_000_000_000
 _POLL_MS = 50
 _SILENCE = bytes(2 * AUDIO_RATE // 100)
