@@ -140,7 +140,7 @@ class RemoteRecognizer:
         if sent is not None and message.id == sent.message.id:
             self._sent = None
             sent.succeed(message)
-        elif message.id == self._silence[0]:
+        elif message.id and message.id == self._silence[0]:
             self._silence = ("", 0)
         else:
             return  # whoever asked has given up
