@@ -14,12 +14,12 @@ import pytest
 
 from hitl import doctor, hearing
 from hitl.backend.server import Backend
-from hitl.bus import Link
+from hitl.bus import Hub, Link
 from hitl.bus.addresses import endpoints_of
 from hitl.config import Settings
 from hitl.errors import InputError, UnavailableError
 from hitl.messages import Welcome
-from hitl.recognizer_messages import Recognize, Recognized
+from hitl.recognizer_messages import Recognize, Recognized, ScoredText
 from hitl.recognizing import MOST_WAITING, Recognizing
 from hitl.remote_recognizer import RemoteRecognizer, remote_recognizer_of
 from hitl.speech.audio import RATE, Audio, to_int16
@@ -247,6 +247,25 @@ def test_a_recognizer_that_hangs_is_given_up_and_told_and_may_come_back(
     loudness.go.set()
     room.until(lambda: isinstance(room.told[-1], Ready))
     assert ear.hear(sound(0.75)).text == "0.75 0", "not the late answer to what was asked before"
+
+
+def test_an_answer_to_another_question_is_not_taken_for_ones_own(room: Room) -> None:
+    hub = Hub(endpoints_of(room.settings))
+    ear = room.ear()
+
+    def answers(question: Recognize, text: str) -> Recognized:
+        hypotheses = [ScoredText(text=text, log_probability=-0.1)]
+        return Recognized(id=question.id, hypotheses=hypotheses, recognizer="mine")
+
+    asking = in_thread(lambda: ear.hear(sound()).text)
+    question = room.until(
+        lambda: next((got.message for got in hub.poll(5) if isinstance(got.message, Recognize)), None)
+    )
+    (peer,) = hub.peers("ear")
+    hub.send("control", peer, answers(Recognize(id="late"), "go right"))
+    hub.send("control", peer, answers(question, "go left"))
+    assert asking() == "go left"
+    hub.close()
 
 
 def test_a_recognizer_that_fails_is_an_error_for_who_asked_and_no_trouble(room: Room, loudness: Loudness) -> None:
