@@ -34,8 +34,7 @@ class Converter:
 
     def convert(self, block: bytes) -> Audio:
         """Interleaved int16 samples of all channels -> mono `(n,)` float32; n varies by a sample or two."""
-        samples = np.frombuffer(block, "<i2").astype(np.float32) / _FULL_SCALE[2]
-        mono = _mono(samples.reshape(-1, self._channels))
+        mono = _mono(from_int16(block).reshape(-1, self._channels))
         if self._resampler is None:
             return mono
         return np.asarray(self._resampler.resample_chunk(mono), np.float32)
@@ -55,13 +54,13 @@ def clipped_share(audio: Audio) -> float:
 
 
 def to_int16(audio: Audio) -> bytes:
-    """Samples as little-endian int16."""
-    return (np.clip(audio, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+    """Samples as little-endian int16, the nearest ones: sound that was int16 before comes out as it was."""
+    return np.clip(np.rint(audio * _FULL_SCALE[2]), -_FULL_SCALE[2], _FULL_SCALE[2] - 1).astype("<i2").tobytes()
 
 
 def from_int16(sound: bytes | memoryview) -> Audio:
-    """The samples of `to_int16` again, `(n,)`; each differs from what it was by less than 1 / 32767."""
-    return np.frombuffer(sound, "<i2").astype(np.float32) / np.float32(32767)
+    """Little-endian int16 as samples `(n,)`."""
+    return np.frombuffer(sound, "<i2").astype(np.float32) / np.float32(_FULL_SCALE[2])
 
 
 def write_wav(path: Path, audio: Audio) -> None:

@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
 from hitl import launch
+from hitl.bus.addresses import beside_backend, client_keys_of, hand_out
+from hitl.bus.keys import ServerKeys
 from hitl.config import Settings
-from hitl.errors import UnavailableError
-from hitl.launch import Child, Supervisor, System
+from hitl.errors import ConfigError, UnavailableError
+from hitl.launch import Child, Supervisor, System, recognizer_beside
 
 PATIENCE_S = 30.0
 
@@ -131,6 +134,43 @@ def test_children_get_the_settings_and_one_thread_each(tmp_path: Path) -> None:
     finally:
         system.close()
     assert not system.folder.exists()
+
+
+def test_a_recognizer_runs_beside_a_backend_only_where_the_settings_want_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "_FIRST_PAUSE_S", 0.01)
+    out = tmp_path / "out"
+    code = f"import os, time; open({str(out)!r}, 'a').write(f'{{os.getpid()}} '); time.sleep(60)"
+    settings = Settings(sockets=str(tmp_path / "s"))
+    with recognizer_beside(settings, python(code)):
+        time.sleep(0.3)
+    assert not out.exists()
+
+    def pids() -> list[int]:
+        return [int(pid) for pid in out.read_text().split()] if out.exists() else []
+
+    with recognizer_beside(msgspec.structs.replace(settings, recognizer_at="backend"), python(code)):
+        with Supervisor() as nothing:
+            until(lambda: len(pids()) == 1, nothing)
+            psutil.Process(pids()[0]).kill()
+            until(lambda: len(pids()) == 2, nothing)
+    assert not psutil.pid_exists(pids()[1])
+
+
+def test_a_part_beside_the_backend_gets_there_by_loopback_with_keys_of_its_own(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    hand_out(keys, "window")
+    backend = Settings(host="0.0.0.0", port=7000, keys=str(keys))
+    for _ in range(2):  # made once
+        beside = beside_backend(backend, "recognizer")
+        assert (beside.host, beside.port, beside.keys) == ("127.0.0.1", 7000, str(keys / "recognizer"))
+    client = client_keys_of(beside)
+    assert client is not None and client.public in ServerKeys.load(keys).allowed
+    assert beside_backend(Settings(), "recognizer") == Settings()
+    assert beside_backend(Settings(host="127.0.0.1"), "recognizer").keys == ""
+    with pytest.raises(ConfigError, match="keys"):
+        beside_backend(Settings(host="0.0.0.0"), "recognizer")
 
 
 def test_a_part_with_wrong_settings_is_named() -> None:

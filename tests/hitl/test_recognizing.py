@@ -68,7 +68,7 @@ def test_it_hears_the_sound_as_it_was_asked_and_answers_all_of_it() -> None:
     recognizer = Recognizer()
     answer = answered(question("q", best=5, words=True, hints=["go left"]), recognizer)
     ((audio, best, words, hints),) = recognizer.asked
-    assert np.array_equal(audio, from_int16(to_int16(SOUND))) and np.abs(audio - SOUND).max() < 1 / 32767
+    assert np.array_equal(audio, from_int16(to_int16(SOUND))) and np.abs(audio - SOUND).max() <= 1 / 2**15
     assert (best, words, list(hints)) == (5, True, ["go left"])
     assert (answer.id, answer.recognizer, answer.error, answer.no_speech) == ("q", "scripted", "", 0.25)
     assert answer.hypotheses == [

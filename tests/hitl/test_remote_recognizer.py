@@ -161,7 +161,7 @@ def test_sound_goes_in_and_all_that_was_heard_comes_out(room: Room, loudness: Lo
     assert [h.log_probability for h in heard.hypotheses] == [0.0, -0.5, -1.0]
     assert heard.no_speech == 0.125 and heard.words == (Word("0.25", 0.0, 0.5, 0.9),)
     assert ear.name == "loudness at the backend" and ear.ask_name() == "loudness"
-    assert np.abs(loudness.heard[0] - sound(0.25, 0.5)).max() < 1 / 32767
+    assert np.abs(loudness.heard[0] - sound(0.25, 0.5)).max() <= 1 / 2**15
 
 
 def test_silence_is_answered_here(room: Room) -> None:

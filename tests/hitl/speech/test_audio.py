@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hitl.errors import InputError
-from hitl.speech.audio import RATE, Converter, clipped_share, level_db, read_wav, to_int16, write_wav
+from hitl.speech.audio import RATE, Converter, clipped_share, from_int16, level_db, read_wav, to_int16, write_wav
 
 SECONDS = 0.5
 
@@ -121,3 +121,15 @@ def test_levels() -> None:
     assert level_db(np.zeros(100, np.float32)) == level_db(np.zeros(0, np.float32)) == -80.0
     assert level_db(np.ones(100, np.float32)) == pytest.approx(0.0, abs=0.01)
     assert clipped_share(np.array([0.0, 1.0, -1.0, 0.5], np.float32)) == 0.5
+
+
+def test_every_int16_sample_is_itself_again_and_others_are_the_nearest(tmp_path: Path) -> None:
+    every = np.arange(-(2**15), 2**15).astype("<i2")
+    assert to_int16(from_int16(every.tobytes())) == every.tobytes()
+    sound = np.linspace(-1, 1, 999, dtype=np.float32)
+    assert np.abs(from_int16(to_int16(sound)) - sound).max() <= 1 / 2**15
+    assert np.frombuffer(to_int16(np.array([-2.0, -1.0, 1.0, 2.0], np.float32)), "<i2").tolist() == [
+        -(2**15), -(2**15), 2**15 - 1, 2**15 - 1,
+    ]  # fmt: skip
+    write_wav(tmp_path / "a.wav", from_int16(every.tobytes()))
+    assert np.array_equal(read_wav(tmp_path / "a.wav"), from_int16(every.tobytes()))
