@@ -100,7 +100,7 @@ class _Work:
     partial: bool = False
 
 
-_Check = tuple[StopHeard, Audio, Spotter]
+_Check = tuple[StopHeard, Audio, Callable[[], None]]
 
 
 class Ear:
@@ -267,7 +267,7 @@ class Ear:
         if found is not None:
             stop = StopHeard(word=found.word, probability=found.probability, stamp_ns=self._stamp_ns)
             self._doubted[stop.stamp_ns] = stop
-            if not self._recognizing.check(stop, self._recent, spotter):
+            if not self._recognizing.check(stop, self._recent, spotter.believe):
                 self._alone(stop, spotter)
         for stop in list(self._doubted.values()):
             if self._stamp_ns - stop.stamp_ns > OPINION_NS:
@@ -323,10 +323,9 @@ class Ear:
         """The clock."""
         return self._clock.now_ns()
 
-    def settled(self, stop: StopHeard, found: Heard | None, spotter: Spotter) -> bool:
-        """Whether a stop was said, now that it was read; where it could not be, the spotter alone decides."""
-        waited = self._doubted.pop(stop.stamp_ns, None) is not None
-        return says_stop(found.shares()) if found is not None else waited and stop.probability >= spotter.rules.alone
+    def settled(self, stop: StopHeard) -> None:
+        """A second opinion has come."""
+        self._doubted.pop(stop.stamp_ns, None)
 
     def open_recognizer(self) -> Recognizer:
         """Raises HitlError."""
@@ -369,12 +368,12 @@ class _Recognition(threading.Thread):
                 self._newest = work
             self._condition.notify()
 
-    def check(self, stop: StopHeard, audio: Audio, spotter: Spotter) -> bool:
+    def check(self, stop: StopHeard, audio: Audio, believed: Callable[[], None]) -> bool:
         """Have a stop word read before it is told; False where nothing can read it now."""
         with self._condition:
             if self._recognizer is None or len(self._checks) > 1:
                 return False
-            self._checks.append((stop, audio, spotter))
+            self._checks.append((stop, audio, believed))
             self._condition.notify()
             return True
 
@@ -423,10 +422,11 @@ class _Recognition(threading.Thread):
     def _is_pause_of(work: _Work, whole: _Work) -> bool:
         return not work.partial and (work.number, work.spoken_until) == (whole.number, whole.spoken_until)
 
-    def _read_stop(self, stop: StopHeard, audio: Audio, spotter: Spotter) -> None:
+    def _read_stop(self, stop: StopHeard, audio: Audio, believed: Callable[[], None]) -> None:
         found, _ = self._hear(audio, READINGS)
-        if self._ear.settled(stop, found, spotter):
-            spotter.believe()
+        self._ear.settled(stop)
+        if found is None or says_stop(found.shares()):
+            believed()
             self._ear.tell(stop)
 
     def _early(self, work: _Work) -> None:
