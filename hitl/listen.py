@@ -22,7 +22,6 @@ from hitl.hearing import chosen_recognizer, ear_of, suited
 from hitl.messages import Ack, Correction, CorrectionStatus, Reading, Resume, Stop, StopAck, Undo, Welcome
 from hitl.speech.answering import Answering
 from hitl.speech.audio import RATE, read_wav, to_int16
-from hitl.speech.ear import READINGS
 from hitl.speech.ear_messages import (
     DeviceHere,
     DeviceLost,
@@ -34,6 +33,7 @@ from hitl.speech.ear_messages import (
     StopHeard,
     Trouble,
 )
+from hitl.speech.recognition import READINGS
 from hitl.speech.text import plain
 
 Line = Callable[[str], None]

@@ -26,12 +26,13 @@ from hitl.messages import Reading
 from hitl.speech.audio import RATE, Audio
 from hitl.speech.capture import BLOCK
 from hitl.speech.certainty import Decided, decide
-from hitl.speech.ear import READINGS, Ear, Parts
+from hitl.speech.ear import Ear, Parts
 from hitl.speech.ear_messages import Configure, Finished, FromEar, LetGo, Mode, Press, Ready
 from hitl.speech.grounding import BankLike
 from hitl.speech.heard import Heard, Recognizer
 from hitl.speech.intents import as_meant, intent_of
 from hitl.speech.microphone import Back, Event
+from hitl.speech.recognition import READINGS
 from hitl.speech.recognizer import open_recognizer
 from hitl.speech.spotter import SOUNDS_S, Spotter, says_stop
 from hitl.speech.text import plain

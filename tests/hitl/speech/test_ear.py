@@ -15,7 +15,7 @@ from hitl.clock import ManualClock
 from hitl.errors import CheckpointError, MissingPackageError, UnavailableError
 from hitl.speech.audio import RATE, Audio
 from hitl.speech.capture import BLOCK, CaptureRules
-from hitl.speech.ear import READINGS, Ear, Parts
+from hitl.speech.ear import Ear, Parts
 from hitl.speech.ear_messages import (
     Began,
     Cancel,
@@ -37,6 +37,7 @@ from hitl.speech.ear_messages import (
 )
 from hitl.speech.heard import Heard, Hypothesis
 from hitl.speech.microphone import Back, Event, Lost
+from hitl.speech.recognition import READINGS
 from hitl.speech.spotter import Spotted, SpotterRules
 
 PATIENCE_S = 20.0
