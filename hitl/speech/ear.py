@@ -13,6 +13,7 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -211,6 +212,7 @@ class Ear:
             self._capture.use(new.mode)
         if new.device != old.device:
             self._capture.cancel()
+            self._capture.lost()
             self._open()
 
     def _hear(self, event: Event, activity: Activity | None, spotter: Spotter | None) -> None:
@@ -244,15 +246,19 @@ class Ear:
         if found is not None:
             stop = StopHeard(word=found.word, probability=found.probability, stamp_ns=self._stamp_ns)
             self._doubted[stop.stamp_ns] = stop
-            if not self._recognizing.check(stop, self._recent, spotter.believe):
-                self._alone(stop, spotter)
+            if not self._recognizing.check(self._recent, partial(self._judge, stop, spotter)):
+                self._judge(stop, spotter, None)
         for stop in list(self._doubted.values()):
             if self._stamp_ns - stop.stamp_ns > OPINION_NS:
-                self._alone(stop, spotter)
+                self._judge(stop, spotter, None)
 
-    def _alone(self, stop: StopHeard, spotter: Spotter) -> None:
-        """Nobody gives a second opinion in time."""
-        if self._doubted.pop(stop.stamp_ns, None) is not None and stop.probability >= spotter.rules.alone:
+    def _judge(self, stop: StopHeard, spotter: Spotter, said: bool | None) -> None:
+        """Tell a stop that was spotted, or not. `said`: the second opinion, which counts however late it comes; where
+        there is none (None) the network alone decides, more strictly."""
+        waited = self._doubted.pop(stop.stamp_ns, None) is not None
+        if said is None:
+            said = waited and stop.probability >= spotter.rules.alone
+        if said:
             spotter.believe()
             self.tell(stop)
 
@@ -299,10 +305,6 @@ class Ear:
     def now_ns(self) -> int:
         """The clock."""
         return self._clock.now_ns()
-
-    def settled(self, stop: StopHeard) -> None:
-        """A second opinion has come."""
-        self._doubted.pop(stop.stamp_ns, None)
 
     def open_recognizer(self) -> Recognizer:
         """Raises HitlError."""

@@ -45,10 +45,6 @@ class Owner(Protocol):
         """Tell whoever listens to the ear."""
         ...
 
-    def settled(self, stop: StopHeard) -> None:
-        """A second opinion on this stop has come."""
-        ...
-
     def stamp_of(self, sample: int) -> int:
         """When a sample of the stream came, ns."""
         ...
@@ -80,8 +76,8 @@ class Work:
         return cls(utterance.number, utterance.audio[: max(BLOCK, end)], utterance.spoken_until, utterance)
 
 
-Check = tuple[StopHeard, Audio, Callable[[], None]]
-"""A stop word to read: what to tell, its sound, and what to call if it is believed."""
+Opinion = Callable[[bool | None], None]
+"""Called with whether a stop word is read in a sound; None where nothing could read it."""
 
 
 class Recognition(threading.Thread):
@@ -93,7 +89,7 @@ class Recognition(threading.Thread):
         self._recognizer: Recognizer | None = None
         self._why = ""
         self._condition = threading.Condition()
-        self._checks: list[Check] = []
+        self._checks: list[tuple[Audio, Opinion]] = []
         self._wholes: list[Work] = []
         self._newest: Work | None = None
         self._closing = False
@@ -110,12 +106,13 @@ class Recognition(threading.Thread):
                 self._newest = work
             self._condition.notify()
 
-    def check(self, stop: StopHeard, audio: Audio, believed: Callable[[], None]) -> bool:
-        """Have a stop word read before it is told; False where nothing can read it now."""
+    def check(self, audio: Audio, answer: Opinion) -> bool:
+        """Have the sound of a stop word read; `answer` is called from this thread. False where nothing can read it
+        now, and nothing is called."""
         with self._condition:
             if self._recognizer is None or len(self._checks) > 1:
                 return False
-            self._checks.append((stop, audio, believed))
+            self._checks.append((audio, answer))
             self._condition.notify()
             return True
 
@@ -145,7 +142,7 @@ class Recognition(threading.Thread):
             else:
                 self._early(work)
 
-    def _next(self) -> Work | Check | None:
+    def _next(self) -> Work | tuple[Audio, Opinion] | None:
         with self._condition:
             while not (self._closing or self._checks or self._wholes or self._newest is not None):
                 self._condition.wait()
@@ -164,12 +161,9 @@ class Recognition(threading.Thread):
     def _is_pause_of(work: Work, whole: Work) -> bool:
         return not work.partial and (work.number, work.spoken_until) == (whole.number, whole.spoken_until)
 
-    def _read_stop(self, stop: StopHeard, audio: Audio, believed: Callable[[], None]) -> None:
+    def _read_stop(self, audio: Audio, answer: Opinion) -> None:
         found, _ = self._hear(audio, READINGS)
-        self._ear.settled(stop)
-        if found is None or says_stop(found.shares()):
-            believed()
-            self._ear.tell(stop)
+        answer(says_stop(found.shares()) if found is not None else None)
 
     def _early(self, work: Work) -> None:
         found, _ = self._hear(work.audio, 1 if work.partial else READINGS)

@@ -387,10 +387,19 @@ def test_a_stop_word_does_not_wait_for_a_recognizer_that_is_busy(
     assert len(bench.of(StopHeard)) == 1
 
 
-def test_a_spotted_stop_is_a_stop_where_the_recognizer_fails(make: Callable[..., Bench]) -> None:
-    bench = make(recognizer=Recognizer(fails=RuntimeError("broken")), spotter=lambda: Spotter(0.6))
+@pytest.mark.parametrize(("probability", "stops"), [(0.6, 0), (0.79, 0), (0.81, 1)])
+def test_where_the_recognizer_fails_the_network_alone_decides_more_strictly(
+    make: Callable[..., Bench], probability: float, stops: int
+) -> None:
+    bench = make(recognizer=Recognizer(fails=RuntimeError("broken")), spotter=lambda: Spotter(probability))
     bench.hear(BLOCK / RATE, 0.9)
-    bench.until(lambda: bench.of(StopHeard))
+    bench.until(lambda: bench.recognizer.calls)
+    bench.ask(Press())
+    bench.hear(0.5)
+    bench.ask(LetGo())
+    bench.hear(0.5, 0.0)
+    bench.finished()  # the opinion was given before it
+    assert len(bench.of(StopHeard)) == stops
 
 
 def test_another_device_and_mode_from_now_on(make: Callable[..., Bench]) -> None:
