@@ -1,8 +1,9 @@
 """`hitl bench speech`: how well and how fast spoken commands are understood, for each recognizer and noise.
 
-Three measurements: what is understood (every utterance through the recognizer and grounding), when (utterances at
-their own pace through a whole ear, by key and hands-free), and the stop words (the stream through the spotter, whose
-delay is counted in samples). Voices, noises and wording are those that nothing learned from (`speech_test_set.py`).
+Four measurements: what is understood (every utterance through the recognizer and grounding), when (utterances at
+their own pace through a whole ear, by key and hands-free), where hands-free utterances end (`utterance_ends.py`), and
+the stop words (the stream through the spotter, whose delay is counted in samples). Voices, noises and wording are
+those that nothing learned from (`speech_test_set.py`).
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import numpy as np
 from hitl.config import Settings
 from hitl.errors import MissingPackageError
 from hitl.evaluation.speech_test_set import LEVELS, Item, heard_at, make_set, read_set
-from hitl.evaluation.statistics import share
+from hitl.evaluation.statistics import percentiles, share
 from hitl.evaluation.stop_word_corpus import trimmed
+from hitl.evaluation.utterance_ends import ends
 from hitl.messages import Reading
 from hitl.speech.audio import RATE, Audio
 from hitl.speech.capture import BLOCK
@@ -40,6 +42,8 @@ from hitl.speech.voice_activity import VoiceActivity
 
 RECOGNIZERS = {"commands": ("commands", ""), "tiny.en": ("faster-whisper", "")}
 LIVE_LEVELS = ("clean", "10 dB")
+ENDS = 64
+"""Utterances whose ends are looked for at each level: a minute of work."""
 _BEFORE_S, _AFTER_S = 0.6, 1.2
 _STOPPING = frozenset({"stop", "freeze", "wait", "stopped", "stopping"})
 Say = Callable[[str], None]
@@ -86,6 +90,8 @@ def run(
     hours = sum(len(sound) for sound in bench.sounds) / RATE / 3600
     about = {"utterances": len(items), "voices": len({item.voice for item in items}), "hours": round(hours, 3)}
     result: dict[str, Any] = {"set": about | {"folder": str(folder or made)}, "stop_words": bench.stop_words()}
+    say("where hands-free utterances end")
+    result["ends"] = bench.ends()
     result["recognizers"] = {name: bench.recognizer(name, live) for name in recognizers}
     return result
 
@@ -106,6 +112,17 @@ class _Bench:
     def at(self, index: int, level: str) -> Audio:
         """Utterance `index` in the noise of `level`."""
         return heard_at(self.sounds[index], LEVELS[level], self.talk, self.seed + index)
+
+    def ends(self) -> dict[str, Any]:
+        """Whether hands-free listening finds the ends of commands."""
+        return ends([self.sounds[at] for at in self._commands(ENDS)], self.talk, self.seed)
+
+    def _commands(self, count: int) -> list[int]:
+        """Up to so many commands, spread over the set."""
+        commands = [index for index, item in enumerate(self.items) if item.kind == "command"]
+        return [
+            commands[at] for at in np.linspace(0, len(commands) - 1, min(count, len(commands))).round().astype(int)
+        ]
 
     # -- what is understood ---------------------------------------------------------------------------------------
 
@@ -155,8 +172,7 @@ class _Bench:
     # -- when -----------------------------------------------------------------------------------------------------
 
     def _live(self, recognizer: Recognizer, level: str, count: int) -> dict[str, Any]:
-        chosen = [index for index, item in enumerate(self.items) if item.kind == "command"]
-        chosen = [chosen[at] for at in np.linspace(0, len(chosen) - 1, min(count, len(chosen))).round().astype(int)]
+        chosen = self._commands(count)
         found = {}
         modes: dict[Mode, str] = {"hold": "release_to_command_ms", "hands-free": "handsfree_end_to_command_ms"}
         for mode, name in modes.items():
@@ -339,14 +355,3 @@ def word_error_rate(pairs: Sequence[tuple[str, str]]) -> float:
                 before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
         wrong, words = wrong + row[-1], words + len(one)
     return wrong / words if words else 0.0
-
-
-def percentiles(values: Sequence[float]) -> dict[str, float | int | None]:
-    """{"p50", "p95", "n"} of values, in whole numbers."""
-    if not values:
-        return {"p50": None, "p95": None, "n": 0}
-    return {
-        "p50": round(float(np.percentile(values, 50))),
-        "p95": round(float(np.percentile(values, 95))),
-        "n": len(values),
-    }

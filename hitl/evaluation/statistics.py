@@ -24,6 +24,17 @@ def share(outcomes: Sequence[bool]) -> dict[str, float | int | list[float]]:
     return {"rate": round(rate, 3), "interval": [round(low, 3), round(high, 3)], "n": len(outcomes)}
 
 
+def percentiles(values: Sequence[float]) -> dict[str, float | int | None]:
+    """{"p50", "p95", "n"} of values, in whole numbers."""
+    if not values:
+        return {"p50": None, "p95": None, "n": 0}
+    return {
+        "p50": round(float(np.percentile(values, 50))),
+        "p95": round(float(np.percentile(values, 95))),
+        "n": len(values),
+    }
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Plain text columns, the first one flush left and the others flush right."""
     cells = [[str(cell) for cell in row] for row in (header, *rows)]

@@ -3,6 +3,8 @@
 Fed with blocks of sound and how probably each is speech. Three modes: hold a key, tap to begin and end, hands-free.
 What was said 300 ms before the key belongs to the utterance, since people press late; so do 250 ms after it, since
 they let go early. While an utterance lasts it is given out again and again as far as it goes, for partial text.
+Where other people talk behind the speaker there is always speech: hands-free, an utterance then ends when its level
+has fallen far below its own loudest stretch, back to what is always there (`background.py`).
 
 One thread owns a capture. Calls append to an output list that `drain` returns.
 """
@@ -16,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from hitl.speech.audio import RATE, Audio
+from hitl.speech.background import Background
 
 Mode = Literal["hold", "tap", "hands-free"]
 Ending = Literal["released", "silence", "too long", "device lost"]
@@ -34,6 +37,8 @@ class CaptureRules:
     hands-free listening begins and below which it counts silence; begin_s: speech that begins an utterance;
     silence_s: silence that ends it; lead_s: kept before speech that begins it; pause_s: silence after which it is
     given out as if it were whole, so that it can be recognized while it is not yet sure that nothing more comes.
+    fallen_db: so far below its own loudest stretch, and in the background, an utterance's sound is other people's;
+    fallen_s: how long until that ends it, longer than silence_s as a level says less than voice activity.
     """
 
     pre_roll_s: float = 0.3
@@ -47,6 +52,8 @@ class CaptureRules:
     silence_s: float = 0.45
     lead_s: float = 0.4
     pause_s: float = 0.2
+    fallen_db: float = 10.0
+    fallen_s: float = 0.6
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class Partial:
 
 @dataclass(frozen=True)
 class Pause:
-    """An utterance that may be whole: nothing was said since sample `spoken_until` of the stream."""
+    """An utterance that may be whole: nothing was said by its speaker since sample `spoken_until` of the stream."""
 
     number: int
     audio: Audio
@@ -76,8 +83,8 @@ class Pause:
 
 @dataclass(frozen=True)
 class Utterance:
-    """A whole utterance. `spoken_until`: sample of the stream where speech was last heard, or where the key was let go
-    if none was; `ended`: sample at which the end was known."""
+    """A whole utterance. `spoken_until`: sample of the stream where its speech was last heard, or where the key was
+    let go if none was; `ended`: sample at which the end was known."""
 
     number: int
     audio: Audio
@@ -109,6 +116,11 @@ class _Running:
     closing_at: int | None = None
     paused: bool = False
     quiet: int = 0
+    loudest_db: float = -np.inf
+    loud_until: int = 0
+    """Sample at which its level was last near its loudest, or above the background."""
+    fallen: bool = False
+    """It was given out since its level has fallen."""
 
 
 class Capture:
@@ -120,6 +132,7 @@ class Capture:
         self._blocks: deque[Audio] = deque()
         self._first = 0  # sample of the stream at which the kept blocks begin
         self._now = 0
+        self._background = Background()
         self._speech = 0  # samples of speech in a row
         self._running: _Running | None = None
         self._number = 0
@@ -178,6 +191,7 @@ class Capture:
         if self._running is not None:
             self._close("device lost")
         self._speech = 0
+        self._background = Background()
 
     # -- sound ----------------------------------------------------------------------------------------------------
 
@@ -186,7 +200,9 @@ class Capture:
         rules = self._rules
         self._blocks.append(block)
         self._now += len(block)
-        self._speech = self._speech + len(block) if speech >= (rules.end if self._speech else rules.begin) else 0
+        self._background.feed(block)
+        speaks = speech >= (rules.end if self._speech else rules.begin)
+        self._speech = self._speech + len(block) if speaks and not self._background.is_all else 0
         running = self._running
         if running is None:
             if self._mode == "hands-free" and self._speech >= rules.begin_s * RATE:
@@ -204,6 +220,10 @@ class Capture:
             running.heard, running.paused, running.spoken_until, running.quiet = True, False, self._now, 0
         else:
             running.quiet += samples
+        level_db = self._background.level_db
+        running.loudest_db = max(running.loudest_db, level_db)
+        if level_db > running.loudest_db - self._rules.fallen_db or not self._background.is_all:
+            running.loud_until, running.fallen = self._now, False
 
     def _go_on(self, running: _Running) -> None:
         rules = self._rules
@@ -211,20 +231,31 @@ class Capture:
             self._close("released")
         elif self._mode == "hands-free" and running.quiet >= rules.silence_s * RATE:
             self._close("silence")
+        elif self._mode == "hands-free" and self._now - running.loud_until >= rules.fallen_s * RATE:
+            running.spoken_until = min(running.spoken_until, running.loud_until)
+            self._close("silence")
         elif self._now - running.opened >= rules.longest_s * RATE:
             self._close("too long")
         elif running.heard and not running.paused and running.quiet >= rules.pause_s * RATE:
             running.paused = True
             self._out.append(Pause(running.number, self._sound(running.at), running.spoken_until))
+        elif self._has_fallen(running):
+            running.fallen = True
+            self._out.append(Pause(running.number, self._sound(running.at), running.loud_until))
         elif self._now - running.partial_at >= rules.partial_every_s * RATE:
             running.partial_at = self._now
             if running.heard and not running.paused:
                 self._out.append(Partial(running.number, self._sound(running.at)))
 
+    def _has_fallen(self, running: _Running) -> bool:
+        """Whether it may be whole although speech goes on, and nobody was told so yet."""
+        talk_goes_on = self._mode == "hands-free" and running.heard and not running.quiet and not running.fallen
+        return talk_goes_on and self._now - running.loud_until >= self._rules.pause_s * RATE
+
     def _open(self, before_s: float) -> None:
         self._number += 1
         at = max(self._first, self._now - round(before_s * RATE))
-        self._running = _Running(self._number, at, self._now, self._now)
+        self._running = _Running(self._number, at, self._now, self._now, loud_until=self._now)
         if self._speech:
             self._running.heard, self._running.spoken_until = True, self._now
         self._out.append(Opened(self._number, at))

@@ -13,9 +13,10 @@ import pytest
 from hitl.config import Settings
 from hitl.errors import DatasetError, InputError
 from hitl.evaluation import speech_sets
-from hitl.evaluation.speech import percentiles, run, word_error_rate
+from hitl.evaluation.speech import run, word_error_rate
 from hitl.evaluation.speech_corpus import Corpus
 from hitl.evaluation.speech_test_set import LABELS, heard_at, make_set, read_set
+from hitl.evaluation.statistics import percentiles
 from hitl.speech.audio import write_wav
 from hitl.speech.synthesis import speak, voice_named
 from hitl.speech.text import plain
@@ -55,6 +56,8 @@ def test_a_set_of_ones_own_is_measured(tmp_path: Path) -> None:
     assert clean["false_accepts"]["n"] == 1
     assert clean["release_to_command_ms"]["n"] == clean["handsfree_end_to_command_ms"]["n"] == 1
     assert found["stop_words"]["clean"]["stops_heard"]["n"] == 1
+    assert found["ends"]["clean"]["ended"] == found["ends"]["people talking, 10 dB"]["ended"]
+    assert found["ends"]["clean"]["ended"]["rate"] == 1.0 and found["ends"]["clean"]["cut"]["rate"] == 0.0
 
 
 @needs_voices

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hitl.speech.audio import RATE, Audio
-from hitl.speech.capture import BLOCK, Capture, CaptureRules, Discarded, Mode, Opened, Output, Partial, Utterance
+from hitl.speech.capture import (
+    BLOCK,
+    Capture,
+    CaptureRules,
+    Discarded,
+    Mode,
+    Opened,
+    Output,
+    Partial,
+    Pause,
+    Utterance,
+)
 
 
 class Stream:
@@ -174,6 +185,59 @@ def test_a_lost_device_keeps_what_was_said_and_cancel_does_not() -> None:
     stream.capture.use("hands-free")
     stream.take()
     assert stream.discarded() == ["cancelled"] and stream.capture.mode == "hands-free"
+
+
+class Room:
+    """A capture that listens hands-free where there is always speech, as loud [dB below full scale] as is said."""
+
+    def __init__(self, seconds: float = 3.0, level_db: float = -40.0) -> None:
+        self.capture = Capture("hands-free")
+        self.out: list[Output] = []
+        self.run(seconds, level_db)
+
+    def run(self, seconds: float, level_db: float, speech: float = 0.9) -> list[Output]:
+        fresh: list[Output] = []
+        for _ in range(round(seconds * RATE / BLOCK)):
+            self.capture.feed(np.full(BLOCK, 10 ** (level_db / 20), np.float32), speech)
+            fresh += self.capture.drain()
+        self.out += fresh
+        return fresh
+
+    def utterances(self) -> list[Utterance]:
+        return [out for out in self.out if isinstance(out, Utterance)]
+
+
+def test_hands_free_ends_where_only_other_people_talk_on() -> None:
+    room = Room()
+    room.run(1.5, -20.0)
+    said = room.capture.now
+    fresh = room.run(1.0, -40.0)
+    pause, utterance = [out for out in fresh if isinstance(out, Pause | Utterance)]
+    assert isinstance(pause, Pause) and isinstance(utterance, Utterance)
+    assert utterance.ending == "silence" and 0.5 < (utterance.ended - said) / RATE < 0.9
+    assert pause.spoken_until == utterance.spoken_until, "its answer can be used for the whole"
+    assert 0 <= utterance.spoken_until - said < 0.2 * RATE, "what others say is not for the recognizer"
+    assert not room.capture.is_open, "other people's talk begins no utterance"
+    room.run(1.0, -20.0)
+    assert room.capture.is_open, "and the speaker's does again"
+
+
+def test_hands_free_does_not_cut_off_who_gets_quieter_or_is_alone() -> None:
+    room = Room()
+    room.run(1.5, -20.0)
+    room.run(2.0, -31.0)  # eleven decibels quieter, and nine above the others
+    assert room.utterances() == [] and room.capture.is_open
+    alone = Room(level_db=-75.0)
+    alone.run(1.0, -20.0)
+    alone.run(3.0, -45.0)
+    assert alone.utterances() == [] and alone.capture.is_open
+
+
+def test_what_stands_behind_is_not_known_at_once() -> None:
+    room = Room(0.5, -20.0)
+    assert room.capture.is_open
+    room.run(1.0, -40.0)
+    assert room.utterances() == []
 
 
 @given(
