@@ -13,6 +13,7 @@ Pixels and actions travel as raw buffers behind the message, never inside it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -161,6 +162,12 @@ class CorrectionStatus(Message, frozen=True, kw_only=True):
     source: CorrectionSource = "typed"
     certainty: Certainty = "high"
     choices: list[str] = []
+
+
+def undo_changes(state: str, choices: Sequence[str]) -> bool:
+    """Whether taking back a correction changes anything, by its last status: not where it is taken back, was no
+    command or was refused, nor where it was asked about and nobody answered."""
+    return state not in ("undone", "ignored", "refused") and (not choices or state in ("saved", "asked"))
 
 
 class BackendStatus(Message, frozen=True, kw_only=True):
@@ -422,6 +429,8 @@ class OutcomeEvent(Message, frozen=True, kw_only=True):
     session_ns: int
     correction: str
     state: CorrectionState
+    acted: bool | None = None
+    """Whether the robot had executed it; None in logs of before this was written."""
 
 
 class EpisodeEvent(Message, frozen=True, kw_only=True):

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from hitl.backend.parts import Array, Chunk, Embodiment, Policy, Rules, Seen, StopWanted
+from hitl.backend.parts import Array, Chunk, Embodiment, Policy, Rules, Seen, StopWanted, status_of
 from hitl.backend.questions import Questions
 from hitl.clock import Clock, new_ulid
 from hitl.messages import (
@@ -27,12 +27,12 @@ from hitl.messages import (
     Alternative,
     CommandStatus,
     CorrectionEvent,
-    CorrectionSource,
     CorrectionState,
     CorrectionStatus,
     OutcomeEvent,
     RobotState,
     Source,
+    undo_changes,
 )
 
 ALTERNATIVES = 5
@@ -101,6 +101,7 @@ class Controller:
         self._state: tuple[RobotState, Array, Array] | None = None
         self._recent: deque[tuple[int, str]] = deque()
         self._statuses: dict[str, CorrectionStatus] = {}
+        self._acted: set[str] = set()
         self._undone: set[str] = set()
         self._questions = Questions()
         self._chunks = 0
@@ -170,7 +171,7 @@ class Controller:
     def correct(self, event: CorrectionEvent) -> None:
         """Let the correction act, in this call, or ask what was meant. One that was undone before it arrived is kept,
         and never acts."""
-        self._statuses[event.id] = _status(event, "saved")
+        self._statuses[event.id] = status_of(event, "saved")
         self._out.append(self._statuses[event.id])
         if event.id in self._undone:
             self._end(event.id, "undone")
@@ -179,6 +180,7 @@ class Controller:
             self._end(asked, "replaced")
         if event.grounding == "stop":
             self._out.append(StopWanted(event.id, event.author, event.text))
+            self._acted.add(event.id)
             self._end(event.id, "done")
         elif event.certainty == "low" and event.choices:
             self._questions.ask(event, self._clock.now_ns() + round(self._rules.ask_s * 1e9))
@@ -188,7 +190,7 @@ class Controller:
 
     def ignore(self, event: CorrectionEvent) -> None:
         """Spoken words that were no command: they are kept, and nothing follows from them."""
-        self._statuses[event.id] = _status(event, "saved")
+        self._statuses[event.id] = status_of(event, "saved")
         self._end(event.id, "ignored")
 
     def choose(self, correction_id: str, command: str) -> str:
@@ -205,7 +207,7 @@ class Controller:
         chosen = msgspec.structs.replace(
             event, command=command, grounding="near", similarity=1.0, certainty="high", choices=[]
         )
-        self._statuses[event.id] = _status(chosen, "saved")
+        self._statuses[event.id] = status_of(chosen, "saved")
         self._out.append(self._statuses[event.id])
         self._begin_correction(chosen)
         return ""
@@ -222,16 +224,20 @@ class Controller:
         if self._end_correction("released"):
             self._act_now()
 
-    def undo(self, correction_id: str) -> None:
+    def undo(self, correction_id: str) -> str:
         """Take a correction back: where it acts its effect ends now, where it has ended it is marked, and one that is
-        still under way will not act."""
+        still under way will not act. Returns why that would change nothing; empty where it is done, or was before."""
+        status = self._statuses.get(correction_id)
+        if status is not None and status.state != "undone" and not undo_changes(status.state, status.choices):
+            return f"target: “{status.text}” had no effect (it is {status.state}). Undo a correction that acted."
         self._undone.add(correction_id)
         self._questions.close(correction_id)
         if self._command is not None and self._command.id == correction_id:
             self._end_correction("undone")
             self._act_now()
-        elif correction_id in self._statuses and self._statuses[correction_id].state not in ("undone", "ignored"):
+        elif status is not None and status.state != "undone":
             self._end(correction_id, "undone")
+        return ""
 
     def set_hold(self, hold_s: float) -> None:
         """Later corrections hold at most `hold_s` seconds (0 = until done or released), and so does the running one,
@@ -419,6 +425,7 @@ class Controller:
         if count_done and elapsed_s >= self._rules.min_command_s:
             command.done_count = command.done_count + 1 if command.done > self._rules.done_threshold else 0
         if command.source == "person" and self._statuses[command.id].state == "saved":
+            self._acted.add(command.id)
             self._tell(command.id, "acting")
 
     def _send(self, command: _Command, tick: int, pose_chunk: Array, captured_ns: int) -> None:
@@ -456,6 +463,7 @@ class Controller:
             session_ns=self._clock.now_ns() - self._session_start_ns,
             correction=correction_id,
             state=state,
+            acted=correction_id in self._acted,
         )
         self._out.append(outcome)
         self._tell(correction_id, state)
@@ -471,20 +479,3 @@ class Controller:
         oldest_ns = self._clock.now_ns() - EVENT_WINDOW_S * 1e9
         while self._recent and self._recent[0][0] < oldest_ns:
             self._recent.popleft()
-
-
-def _status(event: CorrectionEvent, state: CorrectionState) -> CorrectionStatus:
-    return CorrectionStatus(
-        id=event.id,
-        text=event.text,
-        command=event.command,
-        grounding=event.grounding,
-        similarity=event.similarity,
-        state=state,
-        author=event.author,
-        session_ns=event.session_ns,
-        episode=event.episode,
-        source=cast(CorrectionSource, event.source),
-        certainty=event.certainty,
-        choices=event.choices,
-    )

@@ -340,7 +340,9 @@ class Engine:
         elif isinstance(request, Correction):
             self._correct(request, asked.peer)
         elif isinstance(request, Choose):
-            self._choose(request, asked.peer)
+            self._answer(request, asked.peer, self._controller.choose(request.target, request.command))
+        elif isinstance(request, Undo):
+            self._answer(request, asked.peer, self._controller.undo(request.target))
         elif isinstance(request, Utterance):
             self._keep(request, asked.peer)
         else:
@@ -395,9 +397,8 @@ class Engine:
             grounded.kind, grounded.command, similarity, found.text, found.certainty, found.choices, found.ignored
         )
 
-    def _choose(self, request: Choose, peer: bytes) -> None:
-        """The choice is logged where it takes effect; else its sender hears why it does not."""
-        refused = self._controller.choose(request.target, request.command)
+    def _answer(self, request: Choose | Undo, peer: bytes, refused: str) -> None:
+        """The request is logged where it took effect; else its sender hears why it did not."""
         if refused:
             self._ledger.put(Entry(None, (Answer(Ack(id=request.id, error=refused), peer),)))
         else:
@@ -427,13 +428,11 @@ class Engine:
         now_ns, session_ns = self._now_ns(), stamp_ns - self._session_start_ns
         return session_ns if 0 <= session_ns <= now_ns else now_ns
 
-    def _apply(self, request: Release | Undo | SetHold | NewEpisode | Resume | Stop, peer: bytes) -> None:
+    def _apply(self, request: Release | SetHold | NewEpisode | Resume | Stop, peer: bytes) -> None:
         event = self._event(request)
         self._ledger.put(Entry(event, () if isinstance(request, Stop) else (Saved(request, peer),)))
         if isinstance(request, Release):
             self._controller.release()
-        elif isinstance(request, Undo):
-            self._controller.undo(request.target)
         elif isinstance(request, SetHold):
             self._controller.set_hold(request.hold_s)
 

@@ -1,18 +1,25 @@
 """What goes into the controller and comes out: a policy and a robot's body as protocols, rules, observations, chunks.
 
-Nothing here does anything.
+Nothing here decides anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hitl.messages import ActionChunk, Observation
+from hitl.messages import (
+    ActionChunk,
+    CorrectionEvent,
+    CorrectionSource,
+    CorrectionState,
+    CorrectionStatus,
+    Observation,
+)
 
 Array = NDArray[np.float64]
 Images = dict[str, NDArray[np.uint8]]
@@ -115,3 +122,21 @@ class StopWanted:
     id: str
     author: str
     said: str
+
+
+def status_of(event: CorrectionEvent, state: CorrectionState) -> CorrectionStatus:
+    """What is told of a correction while its state is `state`."""
+    return CorrectionStatus(
+        id=event.id,
+        text=event.text,
+        command=event.command,
+        grounding=event.grounding,
+        similarity=event.similarity,
+        state=state,
+        author=event.author,
+        session_ns=event.session_ns,
+        episode=event.episode,
+        source=cast(CorrectionSource, event.source),
+        certainty=event.certainty,
+        choices=event.choices,
+    )

@@ -28,13 +28,15 @@ _decoder: msgspec.json.Decoder[LogEvent] = msgspec.json.Decoder(LogEvent)
 
 @dataclass(frozen=True)
 class CorrectionView:
-    """A correction as it stands now: `undone` by a later event, how it ended (None while that is not known), and the
-    command that it acted as, or would have: where it was asked about, the one that a person chose."""
+    """A correction as it stands now: `undone` by a later event, how it ended (None while that is not known), the
+    command that it acted as, or would have (where it was asked about, the one that a person chose), and whether the
+    robot executed it at all: not what was asked about and never answered, was no command, or was undone before."""
 
     event: CorrectionEvent
     undone: bool
     outcome: CorrectionState | None
     command: str
+    acted: bool
 
 
 class FeedbackLog:
@@ -119,29 +121,18 @@ class FeedbackLog:
             ) from error
 
     def corrections(self, session: str | None = None) -> list[CorrectionView]:
-        """All corrections in order, with what later events say about them."""
-        undone: set[str] = set()
-        outcomes: dict[str, CorrectionState] = {}
-        chosen: dict[str, str] = {}
+        """All corrections in order, with what other events say about them."""
+        found: dict[str, _Told] = {}
         given: list[CorrectionEvent] = []
         for event in self.events(session):
             if isinstance(event, CorrectionEvent):
                 given.append(event)
+                found.setdefault(event.id, _Told()).given(event)
             elif isinstance(event, OutcomeEvent):
-                outcomes[event.correction] = event.state
-            elif isinstance(event, RequestEvent) and event.kind == "undo":
-                undone.add(event.target)
-            elif isinstance(event, RequestEvent) and event.kind == "choose":
-                chosen[event.target] = event.detail
-        return [
-            CorrectionView(
-                event,
-                event.id in undone or outcomes.get(event.id) == "undone",
-                "undone" if event.id in undone else outcomes.get(event.id),
-                chosen.get(event.id, event.command),
-            )
-            for event in given
-        ]
+                found.setdefault(event.correction, _Told()).ended(event)
+            elif isinstance(event, RequestEvent) and event.kind in ("undo", "choose"):
+                found.setdefault(event.target, _Told()).asked_for(event)
+        return [found[event.id].view(event) for event in given]
 
     def __len__(self) -> int:
         with self._lock:
@@ -155,6 +146,47 @@ class FeedbackLog:
         """Close the file; may be called twice."""
         with self._lock:
             self._db.close()
+
+
+@dataclass
+class _Told:
+    """What the events so far say about one correction. `begun`: it was to act, and nobody had undone it before."""
+
+    undone: bool = False
+    outcome: CorrectionState | None = None
+    chosen: str | None = None
+    begun: bool = False
+    acted: bool | None = None
+
+    def given(self, event: CorrectionEvent) -> None:
+        """It came. Low certainty is asked about, or was no command: it does not act by itself."""
+        self.begun = event.certainty != "low" and not self.undone
+
+    def ended(self, event: OutcomeEvent) -> None:
+        """It ended, perhaps once more: what is done may be undone."""
+        self.outcome = event.state
+        self.undone = self.undone or event.state == "undone"
+        if event.acted is not None:
+            self.acted = self.acted or event.acted
+        elif event.state in ("ignored", "refused"):
+            self.begun = False
+
+    def asked_for(self, event: RequestEvent) -> None:
+        """Somebody undid it, or chose what it meant."""
+        if event.kind == "undo":
+            self.undone = True
+        else:
+            self.chosen, self.begun = event.detail, True
+
+    def view(self, event: CorrectionEvent) -> CorrectionView:
+        """All of it."""
+        return CorrectionView(
+            event,
+            self.undone,
+            "undone" if self.undone else self.outcome,
+            event.command if self.chosen is None else self.chosen,
+            self.begun if self.acted is None else self.acted,
+        )
 
 
 def _use_wal(database: sqlite3.Connection) -> None:

@@ -68,6 +68,9 @@ class World:
     def outcomes(self) -> list[tuple[str, str]]:
         return [(out.correction, out.state) for out in self.out if isinstance(out, OutcomeEvent)]
 
+    def acted(self) -> list[tuple[str, bool | None]]:
+        return [(out.correction, out.acted) for out in self.out if isinstance(out, OutcomeEvent)]
+
     def states(self, id_: str) -> list[str]:
         return [out.state for out in self.out if isinstance(out, CorrectionStatus) and out.id == id_]
 
@@ -565,8 +568,33 @@ def test_ignored_words_are_kept_and_nothing_follows() -> None:
     assert world.states(event.id) == ["ignored"] and world.outcomes() == [(event.id, "ignored")]
     assert world.controller.status().command_id == before.command_id
     assert world.states(asked.id)[-1] == "asked"
-    world.controller.undo(event.id)
+    assert "target: “what is for lunch” had no effect (it is ignored)" in world.controller.undo(event.id)
     assert world.take() == []
+
+
+def test_a_question_that_nobody_answered_cannot_be_undone_and_never_acted() -> None:
+    world = World(ask_s=2.0)
+    world.observe()
+    event = world.correct("go left", **unsure())
+    world.clock.advance(2.0)
+    world.controller.expire()
+    assert "had no effect (it is expired)" in world.controller.undo(event.id)
+    world.take()
+    assert world.acted() == [(event.id, False)]
+
+
+def test_what_the_robot_executed_is_told_with_its_end() -> None:
+    world = World()
+    world.observe()
+    first = world.correct("go left")
+    world.state(world.tick, mode="stopped")
+    second = world.correct("go higher")
+    world.controller.release()
+    stop = world.correct("stop", grounding="stop")
+    asked = world.correct("go left", **unsure())
+    assert world.controller.undo(asked.id) == ""
+    world.take()
+    assert world.acted() == [(first.id, True), (second.id, False), (stop.id, True), (asked.id, False)]
 
 
 # -- the rest ---------------------------------------------------------------------------------------------------------

@@ -338,6 +338,9 @@ def test_talk_is_logged_and_ignored_and_what_is_typed_is_never_doubted(doubting:
         (typed.id, "high"),
     ]
     assert [(event.correction, event.state) for event in stage.events(OutcomeEvent)] == [(talk.id, "ignored")]
+    undo = Undo(id=new_ulid(), author="ann", stamp_ns=0, target=talk.id)
+    assert "target: “talk” had no effect" in stage.ask(undo).error
+    assert undo.id not in [event.id for event in stage.events(RequestEvent)], "what changes nothing is not logged"
 
 
 @pytest.mark.parametrize("by_words", [False, True])

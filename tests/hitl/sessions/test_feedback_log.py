@@ -64,8 +64,10 @@ def undo(target: str, session: str = "s1") -> RequestEvent:
     )
 
 
-def outcome(target: str, state: Any, session: str = "s1") -> OutcomeEvent:
-    return OutcomeEvent(id=new_ulid(), session=session, episode="e1", session_ns=7, correction=target, state=state)
+def outcome(target: str, state: Any, session: str = "s1", acted: bool | None = None) -> OutcomeEvent:
+    return OutcomeEvent(
+        id=new_ulid(), session=session, episode="e1", session_ns=7, correction=target, state=state, acted=acted
+    )
 
 
 @pytest.fixture
@@ -123,6 +125,48 @@ def test_what_is_true_now_follows_from_the_events(log: FeedbackLog) -> None:
         (False, None),
     ]
     assert log.corrections("other") == []
+
+
+ASKED = {"certainty": "low", "choices": ["go left", "go right"]}
+
+
+def chosen(target: str) -> RequestEvent:
+    return msgspec.structs.replace(undo(target), kind="choose", detail="go right")
+
+
+@pytest.mark.parametrize(
+    ("events", "acted"),
+    [
+        pytest.param([correction(id="c"), outcome("c", "done", acted=True)], True, id="at once"),
+        pytest.param([correction(id="c")], True, id="at once, still running"),
+        pytest.param([correction(id="c"), outcome("c", "replaced", acted=False)], False, id="the robot was stopped"),
+        pytest.param(
+            [correction(id="c", **ASKED), chosen("c"), outcome("c", "done", acted=True)], True, id="asked, then chosen"
+        ),
+        pytest.param([correction(id="c", **ASKED)], False, id="asked, still open"),
+        pytest.param([correction(id="c", **ASKED), outcome("c", "expired", acted=False)], False, id="never answered"),
+        pytest.param([correction(id="c", certainty="low"), outcome("c", "ignored", acted=False)], False, id="ignored"),
+        pytest.param([correction(id="c"), outcome("c", "refused", acted=False)], False, id="refused"),
+        pytest.param([undo("c"), correction(id="c"), outcome("c", "undone", acted=False)], False, id="undone before"),
+        pytest.param(
+            [correction(id="c", **ASKED), undo("c"), outcome("c", "undone", acted=False)], False, id="undone, asked"
+        ),
+        pytest.param([correction(id="c"), undo("c"), outcome("c", "undone", acted=True)], True, id="undone while"),
+        pytest.param(
+            [correction(id="c"), outcome("c", "done", acted=True), undo("c"), outcome("c", "undone", acted=True)],
+            True,
+            id="undone after",
+        ),
+    ],
+)
+@pytest.mark.parametrize("old", [False, True], ids=["", "as logs of before have it"])
+def test_whether_the_robot_ever_executed_it(log: FeedbackLog, events: list[LogEvent], acted: bool, old: bool) -> None:
+    if old and any(isinstance(event, OutcomeEvent) and event.state == "replaced" for event in events):
+        return  # they cannot tell
+    for event in events:
+        log.append(msgspec.structs.replace(event, acted=None) if old and isinstance(event, OutcomeEvent) else event)
+    (view,) = log.corrections()
+    assert view.acted is acted
 
 
 def test_a_correction_that_was_asked_about_means_what_was_chosen(log: FeedbackLog) -> None:
