@@ -72,8 +72,8 @@ def main(
 
         def open_link() -> Opened:
             kept = Outbox(outbox)
-            pending = tuple(kept.pending())
-            return Opened(Link(target, "gui", author or preferences.author, keys=keys, outbox=kept), pending)
+            link = Link(target, "gui", author or preferences.author, keys=keys, outbox=kept)
+            return Opened(link, tuple(kept.pending()))
 
         return Connection(open_link)
 

@@ -34,7 +34,6 @@ from gui.widgets.strip import Strip
 from hitl.clock import Clock, SystemClock, new_ulid
 from hitl.errors import HitlError
 from hitl.messages import (
-    MAX_AUDIO_BYTES,
     Choose,
     Correction,
     CorrectionStatus,
@@ -45,14 +44,16 @@ from hitl.messages import (
     SetHold,
     Stop,
     Undo,
-    Utterance,
 )
+from hitl.speech.answering import Answering
 from hitl.speech.ear_messages import Finished, LetGo, Press, Say, StopHeard
-from hitl.speech.intents import as_meant, intent_of
+from hitl.speech.intents import intent_of
 from hitl.speech.text import plain
 
 _TICK_MS = 100
 """Ages, countdowns and staleness are drawn anew this often; messages are drawn when they come."""
+
+_NOT_GOING_ON = "The robot does not go on: no backend is connected. Say it again when it is."
 
 Connect = Callable[[str], Connection]
 """Makes a connection to an address of the settings ("" for the one that the window was started with)."""
@@ -71,7 +72,7 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self._started_address = address
         self._clock = clock or SystemClock()
-        self._answering: set[str] = set()
+        self._awaited: set[str] = set()
         self._retired: list[Connection] = []
         self.heard = VoiceState(preferences.talking.mode, there=open_ear is not None)
         self.state = LiveState(author or preferences.author)
@@ -197,8 +198,7 @@ class MainWindow(QMainWindow):
 
     def _stop_heard(self, word: StopHeard) -> None:
         """A stop word; called from the ear's thread, so that a busy window delays no stop."""
-        reason = f"{self.state.author} said {word.word!r}"
-        self.connection.stop(Stop(**self._stamp(), reason=reason, by_words=True))
+        self.connection.stop(self._answers().stop(word.word))
 
     def _take_heard(self) -> None:
         if self.voice is None:
@@ -210,44 +210,43 @@ class MainWindow(QMainWindow):
                 self._spoken(message)
         self.live.talk.refresh(self.heard, now_ns)
 
-    def _spoken(self, said: Finished) -> None:
-        """What was said: a correction, or what steers the loop; its sound goes to the recording."""
-        made = ""
-        if plain(said.text):
-            match intent_of(as_meant(said.text)):
-                case "stop":
-                    self._ask_to_stop(f"{self.state.author} said {said.text!r}", by_words=True)
-                case "go on":
-                    self.send(Resume(**self._stamp(), by_words=True))
-                case "undo":
-                    target = self.state.undo_target()
-                    self._take_back()
-                    if target is not None:
-                        self.heard.say(f"Taken back: “{target.text}”", self._clock.now_ns(), "answer")
-                case _:
-                    made = self._spoken_correction(said)
-        if said.audio and len(said.audio) <= MAX_AUDIO_BYTES:
-            away_ns = self.state.offset_ns  # the backend's clock less ours
-            self.send(Utterance(
-                **(self._stamp() | {"stamp_ns": said.spoken_ns + away_ns}),
-                began_ns=min(said.began_ns, said.spoken_ns) + away_ns,
-                text=said.text, correction=made, recognizer=said.recognizer, audio=said.audio,
-            ))  # fmt: skip
+    def _answers(self) -> Answering:
+        """Makes what follows from this person's spoken words."""
+        return Answering(self.state.author, self._clock, hold_s=self._preferences.hold_s)
 
-    def _spoken_correction(self, said: Finished) -> str:
-        correction = Correction(
-            **self._stamp(), text=said.text, source="voice", hold_s=self._preferences.hold_s,
-            heard=said.heard, readings=said.readings,
-        )  # fmt: skip
-        self.send(correction)
-        self._answering.add(correction.id)
-        return correction.id
+    def _spoken(self, said: Finished) -> None:
+        """Do what was said: a correction, or what steers the loop; its sound goes to the recording."""
+        answers = self._answers()
+        target = self.state.undo_target()
+        request = answers.request(said, lambda: target.id if target is not None else None)
+        if request is None and plain(said.text):
+            self._nothing_to_take_back()
+            self.heard.say("There is nothing to take back.", self._clock.now_ns(), "note")
+        elif isinstance(request, Undo) and target is not None:
+            self.heard.say(f"Taken back: “{target.text}”", self._clock.now_ns(), "answer")
+        elif isinstance(request, Resume) and not self.state.connected:
+            request = None
+            self.heard.say(_NOT_GOING_ON, self._clock.now_ns(), "note")
+        made = self._ask_for(request) if request is not None else ""
+        utterance = answers.utterance(said, made, self.state.offset_ns)
+        if utterance is not None:
+            self.send(utterance)
+
+    def _ask_for(self, request: Correction | Resume | Undo | Stop) -> str:
+        """Send what words asked for; returns its id."""
+        if isinstance(request, Correction):
+            self._awaited.add(request.id)
+        if isinstance(request, Stop):
+            self._stop_now(request)
+        else:
+            self.send(request)
+        return request.id
 
     def _answer(self, status: CorrectionStatus) -> None:
         """Say aloud what became of spoken words, where that is switched on."""
-        if status.id not in self._answering or status.state not in ("acting", "asked", "ignored"):
+        if status.id not in self._awaited or status.state not in ("acting", "asked", "ignored"):
             return
-        self._answering.discard(status.id)
+        self._awaited.discard(status.id)
         words = {"asked": " or ".join(status.choices), "ignored": "Sorry?"}.get(status.state, status.command)
         self.heard.say(answer_words(status), self._clock.now_ns(), "note" if status.state == "ignored" else "answer")
         if self.voice is not None and intent_of(words) != "stop":
@@ -259,21 +258,22 @@ class MainWindow(QMainWindow):
         match intent_of(words):
             case "stop":
                 self._ask_to_stop(f"{self.state.author} typed {words!r}", by_words=True)
+            case "go on" if not self.state.connected:
+                self.state.refusal = Notice(_NOT_GOING_ON, "", "warn")
+                self.refresh()
             case "go on":
                 self.send(Resume(**self._stamp(), by_words=True))
+            case "undo" if self.state.undo_target() is None:
+                self._nothing_to_take_back()
             case "undo":
-                self._take_back()
+                self.undo()
             case _:
                 self.correct(words, "typed")
 
-    def _take_back(self) -> None:
-        """Undo in words, which unlike the disabled button can be asked for where there is nothing to undo."""
-        if self.state.undo_target() is None:
-            self.state.refusal = Notice(
-                "There is nothing to take back.", "None of your corrections can be undone now."
-            )
-            self.refresh()
-        self.undo()
+    def _nothing_to_take_back(self) -> None:
+        """Undo in words, unlike the disabled button, can be asked for where there is nothing to undo."""
+        self.state.refusal = Notice("There is nothing to take back.", "None of your corrections can be undone now.")
+        self.refresh()
 
     def choose(self, place: int) -> None:
         """Send the alternative at `place` (0 first) as a correction; nothing happens where there is none."""
@@ -304,7 +304,9 @@ class MainWindow(QMainWindow):
         self.episode_panel.close_panel()
 
     def _ask_to_stop(self, reason: str, *, by_words: bool = False) -> None:
-        stop = Stop(**self._stamp(), reason=reason, by_words=by_words)
+        self._stop_now(Stop(**self._stamp(), reason=reason, by_words=by_words))
+
+    def _stop_now(self, stop: Stop) -> None:
         self.connection.stop(stop)
         self.state.stopping(stop)
         self.refresh()

@@ -56,8 +56,9 @@ def trouble_notice(state: LiveState, now_ns: int) -> Notice | None:
     if state.stop_asked is not None:
         return Notice("Stop requested. The robot has not answered yet.", "It is asked again until it does.", "danger")
     if phase == "offline" and state.backend is not None:
+        kept = "The robot holds still by itself. What you write is kept."
         return Notice(
-            "The backend does not answer.", "The robot holds still by itself. What you write is kept.", "warn"
+            "The backend does not answer.", state.refusal.title if state.refusal is not None else kept, "warn"
         )
     if phase == "robot_stale":
         return Notice("The robot does not answer.", "The pictures are old. It holds still by itself.", "warn")

@@ -29,6 +29,7 @@ from hitl.messages import (
     Undo,
     Utterance,
     Welcome,
+    undo_changes,
 )  # fmt: skip
 
 STALE_FRAME_NS = 200_000_000
@@ -73,7 +74,7 @@ class Row:
     @property
     def can_undo(self) -> bool:
         """Whether Undo would change anything."""
-        return self.state not in _WITHOUT_EFFECT and not self.undoing
+        return self.state != "failed" and undo_changes(self.state, self.choices) and not self.undoing
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,11 @@ class LiveState:
         target = self._undo_targets.pop(request.id, "")
         if target in self.rows:
             self.rows[target] = replace(self.rows[target], undoing=False)
-        self.refusal = Notice("This could not be kept on this computer.", reason, "danger")
+        self._others.discard(request.id)
+        if isinstance(request, Resume) and request.by_words:
+            self.refusal = Notice("The robot does not go on.", reason, "warn")
+        else:
+            self.refusal = Notice("This could not be kept on this computer.", reason, "danger")
 
     def stopping(self, stop: Stop) -> None:
         """The person asked for a stop; kept until the robot answers."""

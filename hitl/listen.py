@@ -19,7 +19,18 @@ from hitl.clock import SystemClock
 from hitl.config import Settings
 from hitl.errors import InputError, UnavailableError
 from hitl.hearing import chosen_recognizer, ear_of, suited
-from hitl.messages import Ack, Correction, CorrectionStatus, Reading, Resume, Stop, StopAck, Undo, Welcome
+from hitl.messages import (
+    Ack,
+    Correction,
+    CorrectionStatus,
+    Reading,
+    Resume,
+    Stop,
+    StopAck,
+    Undo,
+    Welcome,
+    undo_changes,
+)
 from hitl.speech.answering import Answering
 from hitl.speech.audio import RATE, read_wav, to_int16
 from hitl.speech.ear_messages import (
@@ -40,7 +51,6 @@ Line = Callable[[str], None]
 Asked = Correction | Resume | Undo | Stop
 _POLL_MS = 20
 _SETTLED = ("acting", "asked", "ignored", "done", "refused", "undone", "expired", "replaced", "released")
-_GONE = ("undone", "refused", "ignored")
 
 
 class Conversation:
@@ -65,12 +75,11 @@ class Conversation:
         request = self._answering.request(said, self._newest)
         if words and request is None:  # the words of taking back
             self._line("there is nothing to take back")
-        problem = None
-        if isinstance(request, Resume) and not self._link.connected:
-            # Like a stop it is not delivered late: nobody stands by then.
-            why = "the robot does not go on: no backend is there."
-            request, problem = None, UnavailableError(why, field="resume", hint="Say it again later.")
-        made = self._send(request) if request is not None else ""
+        problem, made = None, ""
+        try:
+            made = self._send(request) if request is not None else ""
+        except UnavailableError as why:  # "go on" with no backend: it is not delivered late
+            problem = why
         utterance = self._answering.utterance(said, made, self._link.offset_ns)
         if utterance is not None:
             self._link.submit(utterance)
@@ -98,10 +107,10 @@ class Conversation:
         if isinstance(request, Stop):
             self._stop(request)
             return request.id
+        self._link.submit(request)
         if isinstance(request, Correction):
             self._corrections.add(request.id)
         self.waiting[request.id] = request
-        self._link.submit(request)
         return request.id
 
     def _stop(self, stop: Stop) -> None:
@@ -117,7 +126,7 @@ class Conversation:
         self._line(meaning(status))
 
     def _newest(self) -> str | None:
-        left = [key for key, status in self._mine.items() if status.state not in _GONE]
+        left = [key for key, status in self._mine.items() if undo_changes(status.state, status.choices)]
         return max(left, default=None)
 
 
@@ -214,19 +223,18 @@ def say_file(path: Path, settings: Settings, line: Line, wait_s: float) -> None:
         while (talk.waiting or link.unsaved) and SystemClock().now_ns() < end_ns:
             talk.poll()
         if talk.waiting:
-            raise _unanswered(next(iter(talk.waiting.values())), outbox, wait_s)
+            raise _unanswered(next(iter(talk.waiting.values())), wait_s)
     finally:
         link.close()
         outbox.close()
 
 
-def _unanswered(asked: Asked, outbox: Outbox, wait_s: float) -> UnavailableError:
+def _unanswered(asked: Asked, wait_s: float) -> UnavailableError:
     """What to say of it; a stop and going on are never delivered late."""
     if isinstance(asked, Stop):
         hint = "Use the robot's own emergency stop."
         return UnavailableError(f"no robot answered the stop within {wait_s:g} s.", field="stop", hint=hint)
     if isinstance(asked, Resume):
-        outbox.remove(asked.id)
         why = f"the robot does not go on: nobody answered within {wait_s:g} s."
         return UnavailableError(why, field="resume", hint="Say it again later.")
     why = f"nobody answered within {wait_s:g} s; it is kept and goes out once."

@@ -19,11 +19,10 @@ from hitl.bus.outbox import Outbox
 from hitl.clock import Clock, SystemClock, new_ulid
 from hitl.config import Settings
 from hitl.errors import InputError, UnavailableError
-from hitl.messages import Ack, Correction, Message, Request, Resume, Stop, StopAck, Undo, Welcome
+from hitl.messages import Ack, Correction, Message, Request, Resume, Stop, StopAck, Undo, Welcome, undo_changes
 from hitl.speech.intents import intent_of
 
 _POLL_MS = 50
-_GONE = ("undone", "refused", "ignored")
 
 
 def say(text: str, settings: Settings, *, hold_s: float | None = None, wait_s: float = 3.0) -> str:
@@ -73,10 +72,10 @@ class _Speaker:
 
     def _go_on(self) -> str:
         """Like a stop, it is not delivered late: nobody stands by then."""
-        resume = Resume(**self._stamp(), by_words=True)
-        answer = self._submit(resume)
+        answer = None
+        if self._welcome() is not None:
+            answer = self._submit(Resume(**self._stamp(), by_words=True))
         if answer is None:
-            self.outbox.remove(resume.id)
             why = self.link.refused or f"no backend answered within {self.wait_s:g} s"
             raise UnavailableError(f"the robot does not go on: {why}.", field="resume", hint="Say it again later.")
         if answer.error:
@@ -92,7 +91,7 @@ class _Speaker:
                 "and goes out once, with the next hitl say or window that meets the backend"
             )
         if answer.error:
-            raise InputError(answer.error, field="text")
+            raise InputError(answer.error, field="text" if isinstance(request, Correction) else "")
         return f"saved: {words}"
 
     def _submit(self, request: Request) -> Ack | None:
@@ -109,11 +108,8 @@ class _Speaker:
         self._until(done)
         return answer
 
-    def _newest(self) -> tuple[str, str]:
-        """Id and words of this person's newest correction that can still be undone, also one that waits here."""
-        waiting = self.outbox.pending()
-        undone = {request.target for request in waiting if isinstance(request, Undo)}
-        mine = {r.id: r.text for r in waiting if isinstance(r, Correction) and r.author == self.author}
+    def _welcome(self) -> Welcome | None:
+        """What a backend says when it is met; None where there is none."""
         welcome: Welcome | None = None
 
         def told(message: Message) -> bool:
@@ -122,11 +118,19 @@ class _Speaker:
             return welcome is not None
 
         self._until(told)
+        return welcome
+
+    def _newest(self) -> tuple[str, str]:
+        """Id and words of this person's newest correction that can still be undone, also one that waits here."""
+        waiting = self.outbox.pending()
+        undone = {request.target for request in waiting if isinstance(request, Undo)}
+        mine = {r.id: r.text for r in waiting if isinstance(r, Correction) and r.author == self.author}
+        welcome = self._welcome()
         if welcome is None:
             why = self.link.refused or "no backend said what there is"
             raise UnavailableError(f"nothing is taken back: {why}.", field="undo", hint="Start it: hitl backend.")
         for status in welcome.corrections:
-            if status.author == self.author and status.state not in _GONE:
+            if status.author == self.author and undo_changes(status.state, status.choices):
                 mine[status.id] = status.text
         left = sorted(set(mine) - undone)
         if not left:

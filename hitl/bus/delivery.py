@@ -6,7 +6,7 @@ All times are nanoseconds given by the caller.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -43,6 +43,11 @@ class Resender(Generic[T]):
     def remove(self, key: str) -> bool:
         """Stop sending; True where the key was waiting."""
         return self._waiting.pop(key, None) is not None
+
+    def remove_where(self, unwanted: Callable[[T], bool]) -> None:
+        """Stop sending all such items."""
+        for key in [key for key, waiting in self._waiting.items() if unwanted(waiting.item)]:
+            del self._waiting[key]
 
     def all_due(self, now_ns: int) -> None:
         """Send everything again at once, as after a reconnect."""

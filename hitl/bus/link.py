@@ -2,6 +2,7 @@
 
 One thread owns a link and polls it; `submit`, `stop`, `wake` and the properties are safe from any thread. A request is
 on disk (outbox) before `submit` returns and is resent until the backend acknowledged it, whatever restarts meanwhile.
+Only "go on" is not: it is for the connection of now, since nobody may stand by when it comes late.
 Knows nothing of Qt, policies or robots.
 """
 
@@ -26,7 +27,7 @@ from hitl.bus.keys import ClientKeys, protect_client
 from hitl.bus.outbox import Outbox
 from hitl.bus.transport import Newest, Plane, Received, Waker
 from hitl.clock import Clock, SystemClock, new_ulid
-from hitl.errors import ConfigError, MessageError, StorageError
+from hitl.errors import ConfigError, MessageError, StorageError, UnavailableError
 from hitl.messages import (
     PROTOCOL,
     Ack,
@@ -36,6 +37,7 @@ from hitl.messages import (
     Ping,
     Pong,
     Request,
+    Resume,
     RobotState,
     Role,
     Stop,
@@ -105,7 +107,10 @@ class Link:
         self._waker = Waker()
         self._open(endpoints, keys)
         for request in outbox.pending() if outbox else []:
-            self._submitted.append(request)
+            if _is_for_now(request):
+                self._forget(request.id)  # an earlier version kept it
+            else:
+                self._submitted.append(request)
 
     def _open(self, endpoints: Endpoints, keys: ClientKeys | None) -> None:
         self._context: zmq.Context[transport.Socket] = zmq.Context()
@@ -154,11 +159,15 @@ class Link:
     def submit(self, request: Request) -> None:
         """Deliver once, even if this process or the backend restarts meanwhile; the Ack comes out of `poll`.
 
-        Writes to disk, which takes about a millisecond. Raises InputError (it names the field) or StorageError; then
-        the request was not taken.
+        Writes to disk, which takes about a millisecond. Raises InputError (it names the field), StorageError, or for
+        a resume by words where no backend is connected UnavailableError; then the request was not taken.
         """
         codec.check_request(request)
-        if self._outbox is not None:
+        if _is_for_now(request):
+            if not self.connected:
+                why = "the robot does not go on: no backend is connected."
+                raise UnavailableError(why, field="resume", hint="Say it again when it is.")
+        elif self._outbox is not None:
             self._outbox.put(request)
         self._submitted.append(request)
         self._waker.wake()
@@ -331,6 +340,7 @@ class Link:
         self._greeted = False
         self._due["hello"] = now_ns
         self._offset.clear()
+        self._requests.remove_where(_is_for_now)
         self._requests.all_due(now_ns)
 
     def _collect(self) -> list[Received]:
@@ -376,11 +386,20 @@ class Link:
             self.refused = ack.error
             self._due["hello"] = self._clock.now_ns() + _ALIVE_NS
         known = self._requests.remove(ack.id)
-        if known and self._outbox is not None:
-            with contextlib.suppress(StorageError):  # asked again after a restart, and then answered as a duplicate
-                self._outbox.remove(ack.id)
+        if known:
+            self._forget(ack.id)
         if known or ack.error:  # else the answer to a resend that crossed the first answer
             kept.add(received)
+
+    def _forget(self, request_id: str) -> None:
+        if self._outbox is not None:
+            with contextlib.suppress(StorageError):  # asked again after a restart, and then answered as a duplicate
+                self._outbox.remove(request_id)
+
+
+def _is_for_now(request: Request) -> bool:
+    """Whether it must not be delivered late."""
+    return isinstance(request, Resume) and request.by_words
 
 
 def _socket_of(answer: AnyMessage) -> Literal["main", "stop"]:

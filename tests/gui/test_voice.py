@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 import shiboken6
 from PySide6.QtCore import QEvent, Qt
@@ -168,6 +169,47 @@ def test_words_that_steer(qtbot, heard, link, text, kind):
     assert isinstance(request, kind)
     if isinstance(request, Resume):
         assert request.by_words
+
+
+@pytest.mark.parametrize("text", ["scratch that", "go on"])
+def test_the_sound_of_words_that_steer_names_what_came_of_them(qtbot, heard, link, text):
+    window, ear = heard
+    request, utterance = said(qtbot, window, ear, finished(text), link, 2)
+    assert isinstance(utterance, Utterance) and utterance.correction == request.id
+    if isinstance(request, Undo):
+        assert caption(window.heard, samples.NOW_NS)[0] == "Taken back: “go lower”"
+
+
+def test_the_sound_of_a_stop_names_it(qtbot, heard, link):
+    window, ear = heard
+    (utterance,) = said(qtbot, window, ear, finished("stop"), link, 1)
+    assert utterance.correction == link.stops[0].id
+
+
+def test_go_on_without_a_backend_is_refused_and_never_kept(qtbot, heard, link):
+    window, ear = heard
+    window.receive(samples.batch(connected=False))
+    (utterance,) = said(qtbot, window, ear, finished("go on"), link, 1)
+    assert isinstance(utterance, Utterance) and utterance.correction == ""
+    assert "does not go on" in caption(window.heard, samples.NOW_NS)[0]
+    assert not window.state.new_episode_waits()
+
+
+def test_nothing_to_take_back_is_said_in_the_caption(qtbot, heard, link):
+    window, ear = heard
+    window.state.rows.clear()
+    (utterance,) = said(qtbot, window, ear, finished("scratch that"), link, 1)
+    assert isinstance(utterance, Utterance) and utterance.correction == ""
+    assert caption(window.heard, samples.NOW_NS)[0] == "There is nothing to take back."
+
+
+def test_scratch_that_passes_over_what_had_no_effect(qtbot, heard, link):
+    window, ear = heard
+    never = msgspec.structs.replace(samples.asked(), state="expired")
+    ignored = msgspec.structs.replace(samples.ignored(), id=never.id[:-2] + "10")
+    window.receive(samples.batch(never, ignored))
+    undo = said(qtbot, window, ear, finished("scratch that"), link, 2)[0]
+    assert isinstance(undo, Undo) and undo.target == samples.corrections()[-1].id
 
 
 def test_spoken_stop_pauses_even_where_no_word_was_spotted(qtbot, heard, link):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -87,6 +88,11 @@ def test_go_on_and_undo_in_a_file(monkeypatch: pytest.MonkeyPatch, settings: Set
             session_ns=0, episode="e",
         )
     ]  # fmt: skip
+    never = {"id": new_ulid(), "state": "expired", "certainty": "low", "choices": ["go up", "go down"]}
+    other.corrections += [
+        msgspec.structs.replace(other.corrections[0], **never),
+        msgspec.structs.replace(other.corrections[0], id=new_ulid(), state="ignored"),
+    ]
     say_file(monkeypatch, "go on", wav, settings, 20.0)
     say_file(monkeypatch, "scratch that", wav, settings, 20.0)
     resume, undo = (message for message in other.got if not isinstance(message, Utterance))

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from hitl.bus.addresses import outbox_path
+from hitl.bus.outbox import Outbox
 from hitl.clock import new_ulid
 from hitl.config import Settings
-from hitl.errors import InputError
+from hitl.errors import InputError, UnavailableError
 from hitl.messages import Correction, CorrectionStatus, Resume, Stop, Undo
 from hitl.say import say
 
@@ -36,6 +38,14 @@ def test_go_on_resumes_by_words_only(settings: Settings, other: Any) -> None:
     assert "go on" in say("ok, go on", settings, wait_s=20.0)
     (sent,) = other.got
     assert isinstance(sent, Resume) and sent.by_words
+
+
+def test_go_on_is_not_kept_for_a_backend_that_is_not_there(settings: Settings) -> None:
+    with pytest.raises(UnavailableError, match="does not go on: no backend answered"):
+        say("go on", settings, wait_s=0.1)
+    outbox = Outbox(outbox_path(settings))
+    assert outbox.pending() == []
+    outbox.close()
 
 
 def test_scratch_that_takes_back_the_newest_of_this_person_that_can_be(settings: Settings, other: Any) -> None:
