@@ -46,7 +46,17 @@ from hitl.messages import (
     Undo,
 )
 from hitl.speech.answering import Answering
-from hitl.speech.ear_messages import Finished, LetGo, Press, Say, StopHeard
+from hitl.speech.ear_messages import (
+    DeviceHere,
+    DeviceLost,
+    Devices,
+    Finished,
+    LetGo,
+    LookForDevices,
+    Press,
+    Say,
+    StopHeard,
+)
 from hitl.speech.intents import intent_of
 from hitl.speech.text import plain
 
@@ -146,6 +156,7 @@ class MainWindow(QMainWindow):
         self.episode_panel.begin.connect(self.new_episode)
         self.settings.changed.connect(self._setting_changed)
         self.settings.keys_changed.connect(self._keep_keys)
+        self.settings.devices_wanted.connect(self._look_for_devices)
         self.hints.finished.connect(self._hints_seen)
         on = self.registry.on
         on("robot.stop", self.stop_key.request)
@@ -208,7 +219,15 @@ class MainWindow(QMainWindow):
             self.heard.apply(message, now_ns)
             if isinstance(message, Finished):
                 self._spoken(message)
+            elif isinstance(message, Devices):
+                self.settings.show_devices(self.heard.devices)
+            elif isinstance(message, DeviceHere | DeviceLost) and self.settings.isVisible():
+                self._look_for_devices()
         self.live.talk.refresh(self.heard, now_ns)
+
+    def _look_for_devices(self) -> None:
+        if self.voice is not None:
+            self.voice.ask(LookForDevices())
 
     def _answers(self) -> Answering:
         """Makes what follows from this person's spoken words."""

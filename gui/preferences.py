@@ -19,7 +19,8 @@ from hitl.config import ENVIRONMENT_PREFIX
 from hitl.errors import ConfigError, InputError
 from hitl.speech.ear_messages import Configure
 
-Kind = Literal["choice", "whole", "number", "text"]
+Kind = Literal["choice", "whole", "number", "text", "device"]
+"""device: the name of a microphone, empty for the system's."""
 MAX_HOLD_S = 600.0
 MAX_AUTHOR_CHARS = 60
 PLACES = ("as started", "on this computer", "on the backend's computer")
@@ -54,7 +55,8 @@ SETTINGS: tuple[Setting, ...] = (
             low=0, high=MAX_HOLD_S, unit="s"),
     Setting("talk", "Talking", "How to talk", "choice", "hold",
             "Hold the talk key, tap it before and after, or just speak.", choices=("hold", "tap", "hands-free")),
-    Setting("microphone", "Talking", "Microphone", "text", "", "Its name; empty: the one that the system chose."),
+    Setting("microphone", "Talking", "Microphone", "device", "",
+            "“System default” is the one that the desktop has chosen, also when it chooses another."),
     Setting("wake", "Talking", "Wake words", "text", "",
             "Hands-free, only what begins with these words is for the robot. Empty: all that is said."),
     Setting("recognizer_at", "Talking", "Recognize speech", "choice", PLACES[0],
@@ -189,7 +191,7 @@ def checked(setting: Setting, value: object) -> str | int | float:
         if value not in setting.choices:
             raise InputError(f"{value!r} is not known", field=setting.key, hint=f"Use one of {setting.choices}.")
         return str(value)
-    if setting.kind == "text":
+    if setting.kind in ("text", "device"):
         text = str(value).strip()
         if len(text) > MAX_AUTHOR_CHARS * 4 or not text.isprintable():
             raise InputError("This is too long or has control characters", field=setting.key, hint="Shorten it.")

@@ -35,6 +35,8 @@ AUTHOR = "Ada"
 NOW_NS = 3_600_000_000_000
 """The moment of the samples on the window's clock."""
 CAMERAS = ("overhead", "front", "left_wrist", "right_wrist")
+MICROPHONES = ["USB microphone", "HD Pro Webcam C920: USB Audio (hw:1,0)", "Built-in audio"]
+HEADSET = "Studio headset"
 
 _FOLDER = Path(__file__).with_name("sample_pictures")
 _MINUTE_NS = 60_000_000_000

@@ -17,6 +17,7 @@ from gui.connection import Connection
 from gui.main_window import MainWindow
 from gui.notices import answer_words
 from gui.preferences import Preferences
+from gui.settings.device_box import DeviceBox
 from gui.theme import Theme, checked_mode, checked_text_size
 from hitl.clock import ManualClock
 from hitl.errors import InputError, StorageError
@@ -162,6 +163,16 @@ def _settings(window: MainWindow) -> None:
     window.registry.trigger("view.settings")
 
 
+def _microphone(window: MainWindow) -> None:
+    _settings(window)
+    box = window.settings.findChild(DeviceBox)
+    assert box is not None
+    window.settings.show_devices([*samples.MICROPHONES, samples.HEADSET])
+    box.setCurrentIndex(box.findData(samples.HEADSET))
+    box.activated.emit(box.currentIndex())
+    window.settings.show_devices(samples.MICROPHONES)
+
+
 def _keys(window: MainWindow) -> None:
     _running(window)
     window.registry.trigger("help.keys")
@@ -192,6 +203,7 @@ VIEWS: dict[str, tuple[str, _Pose]] = {
     "live-deaf": ("the microphone is gone", _deaf),
     "palette": ("the command palette", _palette),
     "settings": ("the settings", _settings),
+    "settings-microphone": ("the microphone that was chosen is away", _microphone),
     "keys": ("the keys, in the settings", _keys),
 }
 """Every view: its name, what it shows, and how to bring the window there."""

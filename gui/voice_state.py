@@ -8,6 +8,7 @@ from hitl.speech.ear_messages import (
     Began,
     DeviceHere,
     DeviceLost,
+    Devices,
     Dropped,
     Finished,
     FromEar,
@@ -41,6 +42,8 @@ class VoiceState:
         """Whether this window has an ear at all."""
         self.mode: Mode = mode
         self.device = ""
+        self.devices: list[str] | None = None
+        """Names of the microphones that are there; None before somebody looked."""
         self.lost = ""
         self.troubles: dict[str, str] = {}
         self.recognizer = ""
@@ -73,6 +76,8 @@ class VoiceState:
                 self.lost, self.level, self.speech = message.why, 0.0, 0.0
                 self._working |= self._open
                 self._open.clear()
+            case Devices():
+                self.devices = message.names
             case Level():
                 self.level = min(1.0, max(0.0, (message.db - _QUIET_DB) / (_LOUD_DB - _QUIET_DB)))
                 self.clipped, self.speech = message.clipped > 0.01, message.speech

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeySequence
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -22,11 +22,13 @@ from PySide6.QtWidgets import (
 
 from gui.actions import COMMANDS, MENUS, STOP, Command, Registry, keys_shown
 from gui.preferences import SETTINGS, Preferences, Setting
+from gui.settings.device_box import DeviceBox
 from gui.theme import GRID
 from gui.widgets.basics import column, label
 from hitl.errors import InputError
 
 _FIELD_WIDTH = 280
+_LOOK_EVERY_MS = 5_000
 ABOUT = (
     "hitl lets people correct a robot while it works, in words. STOP and Escape send a stop request by software to "
     "the robot, which then holds still until you resume. It is no certified emergency stop: keep the robot's own "
@@ -35,16 +37,22 @@ ABOUT = (
 
 
 class SettingsView(QWidget):
-    """`changed` carries the key of a setting after it was kept; `keys_changed` says that a command has other keys."""
+    """`changed` carries the key of a setting after it was kept; `keys_changed` says that a command has other keys;
+    `devices_wanted`, now and then while this is seen, that somebody should look which microphones there are."""
 
     changed = Signal(str)
     keys_changed = Signal()
+    devices_wanted = Signal()
 
     def __init__(self, preferences: Preferences, registry: Registry) -> None:
         super().__init__()
         self.setObjectName("page")
         self._preferences = preferences
         self._registry = registry
+        self._devices: Sequence[str] | None = None
+        self._looking = QTimer(self)
+        self._looking.setInterval(_LOOK_EVERY_MS)
+        self._looking.timeout.connect(self.devices_wanted)
         self._load: dict[str, Callable[[], None]] = {}
         self._errors: dict[str, QLabel] = {}
         self._key_fields: dict[str, QKeySequenceEdit] = {}
@@ -78,6 +86,24 @@ class SettingsView(QWidget):
         """Show the settings as they are kept now."""
         for load in self._load.values():
             load()
+
+    def show_devices(self, names: Sequence[str] | None) -> None:
+        """Offer the microphones that are there; None while that is not known."""
+        self._devices = names
+        for setting in SETTINGS:
+            if setting.kind == "device":
+                self._load[setting.key]()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Look for microphones."""
+        super().showEvent(event)
+        self.devices_wanted.emit()
+        self._looking.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Look no longer."""
+        super().hideEvent(event)
+        self._looking.stop()
 
     def show_keys(self) -> None:
         """Scroll to the keys."""
@@ -128,6 +154,8 @@ class SettingsView(QWidget):
                 return self._choice(setting)
             case "text":
                 return self._text(setting)
+            case "device":
+                return self._device(setting)
             case _:
                 return self._number(setting)
 
@@ -137,6 +165,18 @@ class SettingsView(QWidget):
             field.addItem(choice.capitalize(), choice)
         self._bind(setting, lambda: field.setCurrentIndex(field.findData(self._preferences.get(setting.key))))
         field.activated.connect(lambda _place: self._keep(setting, field.currentData()))
+        return field
+
+    def _device(self, setting: Setting) -> QWidget:
+        field = DeviceBox()
+
+        def load() -> None:
+            if not field.view().isVisible():  # a list that is open stays as it is
+                field.show_devices(str(self._preferences.get(setting.key)), self._devices)
+
+        self._bind(setting, load)
+        field.activated.connect(lambda _place: self._keep(setting, field.currentData()))
+        field.activated.connect(lambda _place: load())
         return field
 
     def _text(self, setting: Setting) -> QWidget:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -22,16 +22,19 @@ from hitl.clock import Clock, SystemClock
 from hitl.errors import HitlError
 from hitl.speech.audio import RATE, Audio, clipped_share, level_db
 from hitl.speech.capture import BLOCK, Capture, CaptureRules, Discarded, Opened, Partial, Pause, Utterance
+from hitl.speech.device_list import names_now
 from hitl.speech.ear_messages import (
     Began,
     Cancel,
     Configure,
     DeviceHere,
     DeviceLost,
+    Devices,
     Dropped,
     FromEar,
     LetGo,
     Level,
+    LookForDevices,
     Press,
     Quit,
     Say,
@@ -79,6 +82,8 @@ class Parts:
     spotter: Callable[[], Spotter]
     recognizer: Callable[[], Recognizer]
     speaker: Callable[[], Speaker] = Speaker
+    devices: Callable[[], Sequence[str]] = names_now
+    """May take a second."""
 
 
 class Ear:
@@ -107,6 +112,8 @@ class Ear:
         self._levelled = self._recent = np.zeros(0, np.float32)
         self._speech = 0.0
         self._source: Source | None = None
+        self._device = ""
+        self._looking: threading.Thread | None = None
         self._speaker = parts.speaker()
         self._aloud: list[str] = []
         self._listening = threading.Thread(target=self._listen, name="ear", daemon=True)
@@ -202,9 +209,25 @@ class Ear:
                 case Say():
                     if self._now.aloud:
                         self._aloud.append(asked.text)
+                case LookForDevices():
+                    self._look_for_devices()
                 case Quit():
                     self._closing.set()
             self._pass_on()
+
+    def _look_for_devices(self) -> None:
+        if self._looking is None or not self._looking.is_alive():
+            self._looking = threading.Thread(target=self._list_devices, name="devices", daemon=True)
+            self._looking.start()
+
+    def _list_devices(self) -> None:
+        try:
+            names = list(self._parts.devices())
+        except HitlError as problem:
+            log.debug("%s", problem)  # asked for again and again
+            return
+        device = self._device  # it may be missing where this ear alone uses it
+        self.tell(Devices(names=names if device in names or not device else [*names, device]))
 
     def _configure(self, new: Configure) -> None:
         old, self._now = self._now, new
@@ -213,10 +236,12 @@ class Ear:
         if new.device != old.device:
             self._capture.cancel()
             self._capture.lost()
+            self._device = ""
             self._open()
 
     def _hear(self, event: Event, activity: Activity | None, spotter: Spotter | None) -> None:
         if isinstance(event, Lost):
+            self._device = ""
             self._capture.lost()
             self._pass_on()
             self.tell(DeviceLost(device=event.device, why=event.why))
@@ -225,6 +250,7 @@ class Ear:
                 activity.reset()
             if spotter is not None:
                 spotter.reset()
+            self._device = event.device
             self.tell(DeviceHere(device=event.device))
         else:
             self._block(event, activity, spotter)

@@ -50,11 +50,15 @@ class Say(EarMessage, frozen=True, kw_only=True):
     text: str
 
 
+class LookForDevices(EarMessage, frozen=True, kw_only=True):
+    """Tell which microphones there are now."""
+
+
 class Quit(EarMessage, frozen=True, kw_only=True):
     """Let go of the microphone and end."""
 
 
-ToEar = Press | LetGo | Cancel | Configure | Say | Quit
+ToEar = Press | LetGo | Cancel | Configure | Say | LookForDevices | Quit
 
 # -- told by an ear -----------------------------------------------------------------------------------------------
 
@@ -83,6 +87,12 @@ class DeviceLost(EarMessage, frozen=True, kw_only=True):
 
     device: str
     why: str
+
+
+class Devices(EarMessage, frozen=True, kw_only=True):
+    """Names of the microphones that are there now, each once."""
+
+    names: list[str]
 
 
 class Level(EarMessage, frozen=True, kw_only=True):
@@ -142,4 +152,6 @@ class StopHeard(EarMessage, frozen=True, kw_only=True):
     stamp_ns: int
 
 
-FromEar = Ready | Trouble | DeviceHere | DeviceLost | Level | Began | Partial | Finished | Dropped | StopHeard
+FromEar = (
+    Ready | Trouble | DeviceHere | DeviceLost | Devices | Level | Began | Partial | Finished | Dropped | StopHeard
+)

@@ -10,13 +10,14 @@ import pytest
 import shiboken6
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QComboBox
 
 from gui import samples
 from gui.connection import Connection, Opened
 from gui.live.talk import caption
 from gui.main_window import MainWindow
 from gui.preferences import SETTINGS, Setting
+from gui.settings.device_box import DeviceBox
 from gui.theme import Theme
 from gui.voice_state import VoiceState
 from hitl.clock import ManualClock
@@ -26,11 +27,13 @@ from hitl.speech.ear_messages import (
     Configure,
     DeviceHere,
     DeviceLost,
+    Devices,
     Dropped,
     Finished,
     FromEar,
     LetGo,
     Level,
+    LookForDevices,
     Partial,
     Press,
     Ready,
@@ -248,6 +251,55 @@ def test_settings_reach_the_ear(qtbot, heard):
     window._set("talk", "hands-free")
     assert ear.asked[-1] == Configure(mode="hands-free")
     assert not window.live.talk.button.isEnabled()
+
+
+def offered(box: QComboBox) -> list[str]:
+    return [box.itemText(place) for place in range(box.count())]
+
+
+def test_microphones_are_offered_as_they_come_and_go(qtbot, heard, preferences):
+    window, ear = heard
+    box = window.settings.findChild(DeviceBox)
+    assert not any(isinstance(message, LookForDevices) for message in ear.asked), "nobody sees them"
+    window.show_place("view.settings")
+    assert any(isinstance(message, LookForDevices) for message in ear.asked)
+    ear.tell(Devices(names=["Webcam", "USB microphone"]))
+    qtbot.waitUntil(lambda: offered(box) == ["System default", "Webcam", "USB microphone"])
+    assert box.currentText() == "System default"
+    box.setCurrentIndex(2)
+    box.activated.emit(2)
+    assert preferences.get("microphone") == "USB microphone" and ear.asked[-1].device == "USB microphone"
+    ear.tell(DeviceLost(device="USB microphone", why="it was unplugged."))
+    qtbot.waitUntil(lambda: isinstance(ear.asked[-1], LookForDevices))
+    ear.tell(Devices(names=["Webcam"]))
+    qtbot.waitUntil(lambda: offered(box) == ["System default", "Webcam", "USB microphone (not connected)"])
+    assert box.currentText() == "USB microphone (not connected)" and box.currentData() == "USB microphone"
+    box.setCurrentIndex(0)
+    box.activated.emit(0)
+    assert preferences.get("microphone") == "" and offered(box) == ["System default", "Webcam"]
+    ear.tell(Devices(names=["Webcam", "USB microphone"]))
+    qtbot.waitUntil(lambda: len(offered(box)) == 3)
+
+
+def test_a_list_of_microphones_that_is_open_stays_as_it_is(qtbot, heard):
+    window, ear = heard
+    box = window.settings.findChild(DeviceBox)
+    window.show_place("view.settings")
+    ear.tell(Devices(names=["Webcam", "USB microphone"]))
+    qtbot.waitUntil(lambda: box.count() == 3)
+    box.showPopup()
+    ear.tell(Devices(names=[]))
+    qtbot.waitUntil(lambda: window.heard.devices == [])
+    assert box.count() == 3
+    box.hidePopup()
+    ear.tell(Devices(names=[]))
+    qtbot.waitUntil(lambda: box.count() == 1)
+
+
+def test_a_microphone_of_before_is_named_before_anybody_looked(preferences):
+    box = DeviceBox()
+    box.show_devices("USB microphone", None)
+    assert offered(box) == ["System default", "USB microphone"] and box.currentData() == "USB microphone"
 
 
 # -- the state alone ----------------------------------------------------------------------------------------------

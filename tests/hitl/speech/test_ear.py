@@ -22,10 +22,12 @@ from hitl.speech.ear_messages import (
     Configure,
     DeviceHere,
     DeviceLost,
+    Devices,
     Dropped,
     Finished,
     FromEar,
     LetGo,
+    LookForDevices,
     Partial,
     Press,
     Quit,
@@ -414,6 +416,44 @@ def test_another_device_and_mode_from_now_on(make: Callable[..., Bench]) -> None
     bench.hear(0.6)
     bench.hear(0.8, 0.0)
     bench.finished()
+
+
+def test_it_looks_for_devices_without_waiting_and_knows_its_own(make: Callable[..., Bench]) -> None:
+    there, go = ["webcam"], threading.Event()
+    looks = []
+
+    def devices() -> list[str]:
+        looks.append(1)
+        assert go.wait(PATIENCE_S)
+        return list(there)
+
+    bench = make(Configure(device="headset"), devices=devices)
+    for _ in range(3):
+        bench.ask(LookForDevices())
+    bench.ear.ask(Press())
+    bench.until(lambda: bench.of(Began))  # it follows the stream meanwhile
+    bench.sources[-1].events.put(Back("headset"))
+    bench.until(lambda: bench.of(DeviceHere)[-1].device == "headset")
+    go.set()
+    bench.until(lambda: bench.of(Devices))
+    assert bench.of(Devices)[0].names == ["webcam", "headset"], "it uses one alone, so the list may lack it"
+    assert len(looks) == 1
+    bench.sources[-1].events.put(Lost("headset", "unplugged"))
+    bench.until(lambda: bench.of(DeviceLost))
+    bench.ear.ask(LookForDevices())
+    bench.until(lambda: len(bench.of(Devices)) == 2)
+    assert bench.of(Devices)[1].names == ["webcam"]
+
+
+def test_devices_that_cannot_be_listed_change_nothing(make: Callable[..., Bench]) -> None:
+    bench = make(devices=missing)
+    bench.ask(LookForDevices())
+    bench.ask(Press())
+    bench.hear(0.5)
+    bench.ask(LetGo())
+    bench.hear(0.5, 0.0)
+    bench.finished()
+    assert not bench.of(Devices)
 
 
 def test_it_says_aloud_only_where_that_is_on_and_nobody_speaks(make: Callable[..., Bench]) -> None:
