@@ -6,6 +6,7 @@ It owns the `LiveState`. All that arrives comes through `receive`, all that is s
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
@@ -83,6 +84,7 @@ class MainWindow(QMainWindow):
         self._started_address = address
         self._clock = clock or SystemClock()
         self._awaited: set[str] = set()
+        self._stops_heard: deque[Stop] = deque()
         self._retired: list[Connection] = []
         self.heard = VoiceState(preferences.talking.mode, there=open_ear is not None)
         self.state = LiveState(author or preferences.author)
@@ -209,7 +211,9 @@ class MainWindow(QMainWindow):
 
     def _stop_heard(self, word: StopHeard) -> None:
         """A stop word; called from the ear's thread, so that a busy window delays no stop."""
-        self.connection.stop(self._answers().stop(word.word))
+        stop = self._answers().stop(word.word)
+        self.connection.stop(stop)
+        self._stops_heard.append(stop)
 
     def _take_heard(self) -> None:
         if self.voice is None:
@@ -219,6 +223,9 @@ class MainWindow(QMainWindow):
             self.heard.apply(message, now_ns)
             if isinstance(message, Finished):
                 self._spoken(message)
+            elif isinstance(message, StopHeard) and self._stops_heard:
+                self.state.stopping(self._stops_heard.popleft())
+                self.refresh()
             elif isinstance(message, Devices):
                 self.settings.show_devices(self.heard.devices)
             elif isinstance(message, DeviceHere | DeviceLost) and self.settings.isVisible():

@@ -197,6 +197,7 @@ class SettingsView(QWidget):
             field.setRange(setting.low, setting.high)
             field.setDecimals(1)
         field.setSuffix(f" {setting.unit}")
+        field.lineEdit().setTextMargins(GRID, 0, 0, 0)  # a style sheet's padding does not reach it
         field.setKeyboardTracking(False)
 
         def load() -> None:

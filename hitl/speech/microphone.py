@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from hitl.errors import InputError, MissingPackageError, UnavailableError
+from hitl.errors import MissingPackageError, UnavailableError
 from hitl.speech.audio import RATE, Audio, Converter
 from hitl.speech.capture import BLOCK
 
@@ -236,13 +236,3 @@ def _quiet() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nothing)
-
-
-def named(name: str) -> Device:
-    """The device with this name. Raises InputError listing those that are there."""
-    found = devices()
-    for device in found:
-        if device.name == name:
-            return device
-    there = ", ".join(f"“{device.name}”" for device in found) or "none"
-    raise InputError(f"there is no microphone “{name}”.", field="microphone", hint=f"There now: {there}.")

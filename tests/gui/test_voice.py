@@ -163,6 +163,10 @@ def test_a_stop_word_waits_for_nothing(qtbot, heard, link):
     thread.join()  # the window's thread has done nothing meanwhile
     (stop,) = link.stops
     assert stop.by_words and "said 'stop'" in stop.reason
+    qtbot.waitUntil(lambda: window.state.stop_asked == stop)
+    assert "has not answered" in window.live.notice.text(), "as for a pressed STOP"
+    window.receive(samples.batch(samples.robot("paused")))
+    assert window.state.stop_asked is None and window.state.paused
 
 
 @pytest.mark.parametrize(("text", "kind"), [("go on", Resume), ("go and", Resume), ("scratch that", Undo)])
