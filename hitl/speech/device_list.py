@@ -17,7 +17,8 @@ import json
 from hitl.speech.microphone import devices
 print(json.dumps([device.name for device in devices()]))
 """
-_PATIENCE_S = 10.0
+_PATIENCE_S = 30.0
+"""A busy machine takes its time; nothing waits for the list."""
 
 
 def names_now() -> list[str]:
