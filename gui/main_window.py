@@ -87,6 +87,7 @@ class MainWindow(QMainWindow):
         self._stops_heard: deque[Stop] = deque()
         self._retired: list[Connection] = []
         self.heard = VoiceState(preferences.talking.mode, there=open_ear is not None)
+        self.heard.narrating = preferences.narrates
         self.state = LiveState(author or preferences.author)
         self.registry = Registry(self, preferences.keys)
         self.addActions([self.registry.action(command.id) for command in COMMANDS])
@@ -238,14 +239,17 @@ class MainWindow(QMainWindow):
 
     def _answers(self) -> Answering:
         """Makes what follows from this person's spoken words."""
-        return Answering(self.state.author, self._clock, hold_s=self._preferences.hold_s)
+        return Answering(
+            self.state.author, self._clock, hold_s=self._preferences.hold_s, narrates=self.heard.narrating
+        )
 
     def _spoken(self, said: Finished) -> None:
-        """Do what was said: a correction, or what steers the loop; its sound goes to the recording."""
+        """Do what was said: a correction, or what steers the loop; its sound goes to the recording. While narrating it
+        is only recorded, but for stop words and the "go on" that ends their pause."""
         answers = self._answers()
         target = self.state.undo_target()
         request = answers.request(said, lambda: target.id if target is not None else None)
-        if request is None and plain(said.text):
+        if request is None and plain(said.text) and not self.heard.narrating:
             self._nothing_to_take_back()
             self.heard.say("There is nothing to take back.", self._clock.now_ns(), "note")
         elif isinstance(request, Undo) and target is not None:
@@ -440,6 +444,7 @@ class MainWindow(QMainWindow):
                     self.voice.change(self._preferences.ear_environment)
             case "talk" | "microphone" | "wake" | "sounds" | "aloud":
                 self.heard.mode = self._preferences.talking.mode
+                self.heard.narrating = self._preferences.narrates
                 if self.voice is not None:
                     self.voice.ask(self._preferences.talking)
                 self.refresh()

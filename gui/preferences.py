@@ -61,6 +61,9 @@ SETTINGS: tuple[Setting, ...] = (
             "Hands-free, only what begins with these words is for the robot. Empty: all that is said."),
     Setting("recognizer_at", "Talking", "Recognize speech", "choice", PLACES[0],
             "Where words are understood. The microphone and stop words stay on this computer.", choices=PLACES),
+    Setting("narrate", "Talking", "Narrate", "choice", "off",
+            "For data collection: what is said is recorded with its time, and not obeyed. Stop words still stop.",
+            choices=("off", "on")),
     Setting("sounds", "Talking", "Sounds", "choice", "on", "Two soft notes when it begins and ends to listen.",
             choices=("on", "off")),
     Setting("aloud", "Talking", "Answers", "choice", "off",
@@ -123,9 +126,10 @@ class Preferences:
         return Configure(
             mode="tap" if mode == "tap" else "hands-free" if mode == "hands-free" else "hold",
             device=str(self.get("microphone")),
-            wake=str(self.get("wake")),
+            wake="" if self.narrates else str(self.get("wake")),
             sounds=self.get("sounds") == "on",
             aloud=self.get("aloud") == "on",
+            words=self.narrates,
         )
 
     @property
@@ -139,6 +143,11 @@ class Preferences:
                 host, port = host_and_port(self.address)
                 given |= {"HOST": host, "PORT": str(port)}
         return {f"{ENVIRONMENT_PREFIX}{name}": value for name, value in given.items()}
+
+    @property
+    def narrates(self) -> bool:
+        """Whether spoken words are recorded and not obeyed."""
+        return self.get("narrate") == "on"
 
     @property
     def hints_seen(self) -> bool:

@@ -142,6 +142,12 @@ def _ignored(window: MainWindow) -> None:
     window.heard.say(answer_words(samples.ignored()), samples.NOW_NS, "note")
 
 
+def _narrating(window: MainWindow) -> None:
+    _running(window)
+    window.heard.narrating = True
+    window.heard.say("put it in the box", samples.NOW_NS, "words")
+
+
 def _deaf(window: MainWindow) -> None:
     _running(window)
     why = "“USB microphone” is not there. Plug it in, or choose another one. Typing keeps working."
@@ -200,6 +206,7 @@ VIEWS: dict[str, tuple[str, _Pose]] = {
     "live-asking": ("spoken words may mean two things", _asking),
     "live-undone": ("“scratch that” took a correction back", _undone),
     "live-ignored": ("spoken words that are no command", _ignored),
+    "live-narrating": ("words are recorded for training and not obeyed", _narrating),
     "live-deaf": ("the microphone is gone", _deaf),
     "palette": ("the command palette", _palette),
     "settings": ("the settings", _settings),

@@ -257,6 +257,8 @@ QLabel[kind="caption"] {{ color: {text_soft}; font-size: {caption}pt; }}
 QLabel[kind="soft"] {{ color: {text_soft}; }}
 QLabel[kind="strong"] {{ font-weight: 600; }}
 QLabel[kind="error"] {{ color: {danger_text}; font-size: {caption}pt; }}
+QLabel[kind="badge"] {{ background: {warn_soft}; color: {text}; border: 1px solid {warn}; border-radius: {radius}px;
+  padding: 2px 8px; font-size: {caption}pt; }}
 QLabel[tone="soft"] {{ color: {text_soft}; }}
 QLabel[tone="good"] {{ color: {good}; }}
 QLabel[tone="warn"] {{ color: {warn}; }}

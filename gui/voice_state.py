@@ -41,6 +41,8 @@ class VoiceState:
         self.there = there
         """Whether this window has an ear at all."""
         self.mode: Mode = mode
+        self.narrating = False
+        """Whether words are recorded and not obeyed."""
         self.device = ""
         self.devices: list[str] | None = None
         """Names of the microphones that are there; None before somebody looked."""

@@ -80,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How talking begins and ends: holding the talk key, tapping it, or speaking."""
     wake: str = ""
     """Words that must begin what is said hands-free; empty: none."""
+    narrate: bool = False
+    """Whether spoken words are recorded as narration and not obeyed, in `hitl listen`; stop words always stop."""
     recognizer: Literal["commands", "faster-whisper", "openai-whisper", "endpoint"] = "commands"
     """What hears words; see hitl/speech/recognizer.py."""
     recognizer_model: str = ""

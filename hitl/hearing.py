@@ -72,7 +72,8 @@ def configure_of(settings: Settings) -> Configure:
     return Configure(
         mode=settings.talk,
         device=settings.microphone,
-        wake=settings.wake,
+        wake="" if settings.narrate else settings.wake,
         sounds=settings.sounds,
         aloud=settings.aloud,
+        words=settings.narrate,
     )

@@ -58,11 +58,16 @@ class Conversation:
 
     def __init__(self, settings: Settings, link: Link, line: Line) -> None:
         self._author, self._link, self._line = settings.author_name, link, line
-        self._answering = Answering(self._author)
+        self._answering = Answering(self._author, narrates=settings.narrate)
         self._mine: dict[str, CorrectionStatus] = {}
         self._corrections: set[str] = set()  # they wait for their status, all else for its acknowledgement
         self.waiting: dict[str, Asked] = {}
         """What nobody has answered yet, by its id."""
+
+    @property
+    def doing(self) -> str:
+        """What becomes of words, in words."""
+        return "narrating: words are recorded, not obeyed; heard" if self._answering.narrates else "listening"
 
     def stop(self, words: str) -> None:
         """Stop the robot now, since `words` were said; safe from any thread."""
@@ -73,8 +78,8 @@ class Conversation:
         words = bool(plain(said.text))
         self._line(f"you: {said.text}" if words else said.note)
         request = self._answering.request(said, self._newest)
-        if words and request is None:  # the words of taking back
-            self._line("there is nothing to take back")
+        if words and request is None:  # they narrate, or are the words of taking back
+            self._line("recorded" if self._answering.narrates else "there is nothing to take back")
         problem, made = None, ""
         try:
             made = self._send(request) if request is not None else ""
@@ -172,7 +177,7 @@ def listen(settings: Settings, line: Line, ended: Callable[[], bool] = lambda: F
 def _caption(message: FromEar, talk: Conversation, line: Line) -> None:
     match message:
         case Ready():
-            line(f"listening by {message.recognizer}")
+            line(f"{talk.doing} by {message.recognizer}")
         case Trouble():
             line(f"{message.part}: {message.why}")
         case DeviceHere():

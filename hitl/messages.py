@@ -263,6 +263,14 @@ class Choose(Message, frozen=True, kw_only=True):
     command: str
 
 
+class TimedWord(msgspec.Struct, frozen=True, kw_only=True):
+    """A word and when it was said: seconds from the first sample of its utterance's sound."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
 class Utterance(Message, frozen=True, kw_only=True):
     """What somebody said, for the recording. Kept and resent like every request, so its sound travels inside."""
 
@@ -279,6 +287,10 @@ class Utterance(Message, frozen=True, kw_only=True):
     recognizer: str = ""
     audio: bytes
     """int16 samples, little-endian, mono, 16 kHz."""
+    narration: bool = False
+    """Said while narrating: what is done is described for training, and nobody is told to do it."""
+    words: list[TimedWord] = []
+    """The words of `text` with their times, where the recognizer gave them."""
 
 
 class Release(Message, frozen=True, kw_only=True):
@@ -459,6 +471,8 @@ class UtteranceEvent(Message, frozen=True, kw_only=True):
     correction: str
     recognizer: str
     duration_s: float
+    narration: bool = False
+    words: list[TimedWord] = []
 
 
 LogEvent = CorrectionEvent | RequestEvent | OutcomeEvent | EpisodeEvent | UtteranceEvent

@@ -66,6 +66,9 @@ def _add_parts(commands: _Commands, common: argparse.ArgumentParser) -> None:
     listen = _add(commands, "listen", "talk to the robot without a window", common, link, talk, place)
     listen.add_argument("--talk", choices=("hands-free",), help="the only way without a window, and the default")
     listen.add_argument("--wake", metavar="WORDS", help="words that begin what is meant for the robot (default: none)")
+    # None where it is not given: a settings file may say it.
+    narrate = "record words for training (hitl segments); only stop words are obeyed"
+    listen.add_argument("--narrate", action="store_true", default=None, help=narrate)
     write = _add(commands, "transcribe", "what is said in WAV files", common, talk)
     write.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WAV files")
     write.add_argument("--words", action="store_true", help="with the times of words")

@@ -10,9 +10,10 @@ from gui.actions import Registry, keys_shown
 from gui.theme import GRID, Theme
 from gui.voice import TALK
 from gui.voice_state import VoiceState
-from gui.widgets.basics import ElidedLabel, label, restyle, row
+from gui.widgets.basics import ElidedLabel, column, label, restyle, row
 
 _BARS = 9
+NARRATING = "Narrating: words are recorded, not obeyed"
 
 
 class Meter(QWidget):
@@ -72,7 +73,7 @@ class TalkButton(QPushButton):
 
 
 class TalkBar(QFrame):
-    """One line above the text box; without an ear it is not there."""
+    """One line above the text box, and another while narrating; without an ear it is not there."""
 
     def __init__(self, theme: Theme, registry: Registry) -> None:
         super().__init__()
@@ -84,12 +85,15 @@ class TalkBar(QFrame):
         self._meter = Meter(theme)
         self._caption = ElidedLabel("Caption of what is heard")
         self._caption.setObjectName("heard")
+        self._narrating = label(NARRATING, "badge", name="Narrating")
+        self._narrating.setObjectName("narrating")
+        self._narrating.setToolTip("Stop words still stop. Settings, Talking, Narrate ends it.")
         self._device = label("", "caption", name="Microphone")
-        layout = row(
-            self.button, self._meter, self._caption, self._device, spacing=12, margins=(2 * GRID, 10, 2 * GRID, 0)
-        )
+        layout = row(self.button, self._meter, self._caption, self._device, spacing=12)
         layout.setStretch(2, 1)
-        self.setLayout(layout)
+        whole = column(self._narrating, spacing=GRID, margins=(2 * GRID, 10, 2 * GRID, 0))
+        whole.addLayout(layout)
+        self.setLayout(whole)
         self.hide()
 
     def refresh(self, voice: VoiceState, now_ns: int) -> None:
@@ -101,6 +105,7 @@ class TalkBar(QFrame):
         self.button.setText(self._button_text(voice))
         self.button.setEnabled(phase not in ("starting", "lost") and voice.mode != "hands-free")
         restyle(self.button, "on", phase == "listening")
+        self._narrating.setVisible(voice.narrating)
         self._meter.show_level(voice.level if phase != "lost" else 0.0, phase == "listening", voice.clipped)
         text, tone = caption(voice, now_ns)
         self._caption.show_text(text)

@@ -13,7 +13,7 @@ from gui.theme import GRID
 
 
 def label(text: str = "", kind: str = "", *, wrap: bool = False, name: str = "") -> QLabel:
-    """A label; `kind` is caption, soft, strong or error; text is always plain."""
+    """A label; `kind` is caption, soft, strong, badge or error; text is always plain."""
     result = QLabel(text)
     result.setTextFormat(Qt.TextFormat.PlainText)
     result.setWordWrap(wrap)

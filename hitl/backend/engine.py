@@ -418,6 +418,8 @@ class Engine:
             correction=utterance.correction,
             recognizer=utterance.recognizer,
             duration_s=len(utterance.audio) / (2 * AUDIO_RATE),
+            narration=utterance.narration,
+            words=utterance.words,
         )
         sound = Sound(utterance.id, session_ns - before_ns, utterance.audio)
         self._ledger.put(Entry(event, (Saved(utterance, peer), sound)))

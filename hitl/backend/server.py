@@ -60,6 +60,7 @@ STATUS_NS = 200_000_000
 _LATENCIES = 50
 _TOLD: tuple[Role, ...] = ("gui", "say")
 """Who is told of the session and its corrections."""
+_LATEST_PICTURE_NS = 1_000_000_000
 _AUTHOR = "hitl"
 """Author of what the backend asks for by itself, such as the first episode."""
 
@@ -170,7 +171,7 @@ class Backend:
             if received.peer == self._desk.peer:
                 self._hub.publish(message, received.payloads)
                 if self._recorder is not None:
-                    self._recorder.frame(self._session_ns(), message, received)
+                    self._recorder.frame(self._captured_ns(message.stamp_ns), message, received)
         elif isinstance(message, Hello):
             self._hello(received, message)
         elif isinstance(message, Ack):
@@ -388,6 +389,12 @@ class Backend:
             hold_s=self._engine.hold_s,
             commands=len(model.commands) if model else 0,
         )
+
+    def _captured_ns(self, stamp_ns: int) -> int:
+        """When a picture was taken, on the session clock: drawing and sending it may take as long as several ticks.
+        Now, for a stamp that this session cannot have."""
+        now_ns, captured_ns = self._session_ns(), stamp_ns - self._start_ns
+        return captured_ns if now_ns - _LATEST_PICTURE_NS <= captured_ns <= now_ns else now_ns
 
     def _session_ns(self) -> int:
         return self._clock.now_ns() - self._start_ns

@@ -15,6 +15,7 @@ import msgspec
 from hitl.clock import is_ulid
 from hitl.errors import InputError, MessageError
 from hitl.messages import (
+    AUDIO_RATE,
     MAX_AUDIO_BYTES,
     MAX_TEXT_CHARS,
     PROTOCOL,
@@ -44,6 +45,8 @@ MAX_HEAD_BYTES = 4 << 20
 
 MAX_READINGS = 10
 """More readings of what was said are refused; the first few have nearly all the probability."""
+MAX_WORDS = MAX_TEXT_CHARS // 2
+"""No text has more."""
 
 _MAGIC = b"HTL"
 _HEAD = _MAGIC + bytes([PROTOCOL])
@@ -249,3 +252,13 @@ def _check_utterance(utterance: Utterance) -> None:
         raise InputError(
             "is later than stamp_ns", field="began_ns", hint="The sound begins before its last word ends."
         )
+    if len(utterance.words) > MAX_WORDS:
+        raise InputError(
+            f"has {len(utterance.words)}; at most {MAX_WORDS} are taken", field="words", hint="Leave them out."
+        )
+    for word in utterance.words:
+        check_text(word.text, "words")
+        if not 0 <= word.start_s <= word.end_s <= MAX_AUDIO_BYTES / (2 * AUDIO_RATE):  # also not a number
+            raise InputError(
+                f"{word.start_s} to {word.end_s} s lies outside the sound", field="words", hint="Leave them out."
+            )

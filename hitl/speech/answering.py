@@ -17,15 +17,18 @@ from hitl.speech.text import plain
 
 @dataclass(frozen=True)
 class Answering:
-    """Makes the messages of one person. `hold_s`: how long corrections hold, None for the backend's choice."""
+    """Makes the messages of one person. `hold_s`: how long corrections hold, None for the backend's choice;
+    `narrates`: the words describe and ask for nothing, but for stop words and the "go on" that ends their pause."""
 
     author: str
     clock: Clock = SystemClock()
     new_id: Callable[[], str] = new_ulid
     hold_s: float | None = None
+    narrates: bool = False
 
     def request(self, said: Finished, newest: Callable[[], str | None]) -> Correction | Resume | Undo | Stop | None:
-        """What the words ask for; None where there are none, or where there is nothing to take back.
+        """What the words ask for; None where there are none, where they narrate, or where there is nothing to take
+        back.
 
         newest: the id of this person's newest correction that can be taken back, asked only where it is needed.
         """
@@ -37,6 +40,8 @@ class Answering:
                 return self.stop(said.text)
             case "go on":
                 return Resume(id=id_, author=author, stamp_ns=stamp_ns, by_words=True)
+            case _ if self.narrates:
+                return None
             case "undo":
                 target = newest()
                 return Undo(id=id_, author=author, stamp_ns=stamp_ns, target=target) if target else None
@@ -73,4 +78,6 @@ class Answering:
             correction=made,
             recognizer=said.recognizer,
             audio=said.audio,
+            narration=self.narrates,
+            words=said.words,
         )

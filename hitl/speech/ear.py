@@ -340,3 +340,8 @@ class Ear:
     def wake(self) -> str:
         """Words that must begin an utterance now; empty for none."""
         return plain(self._now.wake) if self._now.mode == "hands-free" else ""
+
+    @property
+    def words(self) -> bool:
+        """Whether the times of words are wanted now."""
+        return self._now.words

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from hitl.messages import Reading
+from hitl.messages import Reading, TimedWord
 
 Mode = Literal["hold", "tap", "hands-free"]
 
@@ -35,13 +35,15 @@ class Cancel(EarMessage, frozen=True, kw_only=True):
 
 class Configure(EarMessage, frozen=True, kw_only=True):
     """From now on. `device`: name of a microphone, empty for the system's; `wake`: words that begin every hands-free
-    utterance, empty for none; `sounds`: whether start and end are heard; `aloud`: whether `Say` is."""
+    utterance, empty for none; `sounds`: whether start and end are heard; `aloud`: whether `Say` is; `words`: whether
+    the times of words are wanted, from a recognizer that gives them."""
 
     mode: Mode = "hold"
     device: str = ""
     wake: str = ""
     sounds: bool = True
     aloud: bool = False
+    words: bool = False
 
 
 class Say(EarMessage, frozen=True, kw_only=True):
@@ -133,6 +135,7 @@ class Finished(EarMessage, frozen=True, kw_only=True):
     spoken_ns: int = 0
     ended_ns: int = 0
     known_ns: int = 0
+    words: list[TimedWord] = []
     note: str = ""
     """Why it may be incomplete or was not heard, in words; empty where all is well."""
 

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from hitl.messages import TimedWord
 from hitl.speech.audio import Audio
+from hitl.speech.text import plain
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,22 @@ class Heard:
         """The readings with their shares of each other's probability, which add up to 1."""
         total = sum(hypothesis.probability for hypothesis in self.hypotheses) or 1.0
         return [(hypothesis.text, hypothesis.probability / total) for hypothesis in self.hypotheses]
+
+    def timed(self, seconds: float) -> list[TimedWord]:
+        """The words that are words, with their times inside a sound of so many seconds: recognizers overshoot."""
+        inside = ((word, max(0.0, min(word.start_s, seconds))) for word in self.words if plain(word.text))
+        return [
+            TimedWord(text=word.text, start_s=start_s, end_s=max(start_s, min(word.end_s, seconds)))
+            for word, start_s in inside
+        ]
+
+    def woken(self, wake: str) -> tuple[Heard, bool]:
+        """Without the wake words, and whether they were there (always, where none are asked for)."""
+        if not wake:
+            return self, True
+        readings = [h for h in self.hypotheses if plain(h.text).startswith(f"{wake} ")]
+        cut = [Hypothesis(plain(h.text).removeprefix(wake).strip(), h.log_probability) for h in readings]
+        return Heard(tuple(cut), self.no_speech), bool(cut)
 
 
 class Recognizer(Protocol):

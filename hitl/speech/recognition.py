@@ -58,6 +58,11 @@ class Owner(Protocol):
         """Words that must begin an utterance now; empty for none."""
         ...
 
+    @property
+    def words(self) -> bool:
+        """Whether the times of words are wanted now."""
+        ...
+
 
 @dataclass(frozen=True)
 class Work:
@@ -166,7 +171,7 @@ class Recognition(threading.Thread):
         answer(says_stop(found.shares()) if found is not None else None)
 
     def _early(self, work: Work) -> None:
-        found, _ = self._hear(work.audio, 1 if work.partial else READINGS)
+        found, _ = self._hear(work.audio, 1 if work.partial else READINGS, words=not work.partial)
         if found is None:
             return
         if not work.partial:
@@ -182,9 +187,9 @@ class Recognition(threading.Thread):
         if known is not None and known[:2] == (work.number, work.spoken_until):
             found, why = known[2], ""
         else:
-            maybe, why = self._hear(work.audio, READINGS)
+            maybe, why = self._hear(work.audio, READINGS, words=True)
             found = maybe or Heard(())
-        found, woken = _woken(found, self._ear.wake)
+        found, woken = found.woken(self._ear.wake)
         if not woken:
             self._ear.tell(Dropped(number=work.number, reason="no wake words"))
             return
@@ -200,29 +205,21 @@ class Recognition(threading.Thread):
                 spoken_ns=self._ear.stamp_of(whole.spoken_until),
                 ended_ns=self._ear.stamp_of(whole.ended),
                 known_ns=self._ear.now_ns(),
+                words=found.timed(len(whole.audio) / RATE),
                 note=why or _note(whole, found),
             )
         )
 
-    def _hear(self, audio: Audio, best: int) -> tuple[Heard | None, str]:
+    def _hear(self, audio: Audio, best: int, *, words: bool = False) -> tuple[Heard | None, str]:
         if self._recognizer is None:
             return None, self._why
         try:
-            return self._recognizer.hear(audio, best=best), ""
+            return self._recognizer.hear(audio, best=best, words=words and self._ear.words), ""
         except HitlError as problem:
             return None, str(problem)
         except Exception as problem:  # the thread must go on: people are told, and typing works
             log.exception("the recognizer failed")
             return None, f"the recognizer failed: {problem}"
-
-
-def _woken(found: Heard, wake: str) -> tuple[Heard, bool]:
-    """Without the wake words, and whether they were there (always, where none are asked for)."""
-    if not wake:
-        return found, True
-    readings = [h for h in found.hypotheses if plain(h.text).startswith(f"{wake} ")]
-    cut = [type(h)(plain(h.text).removeprefix(wake).strip(), h.log_probability) for h in readings]
-    return Heard(tuple(cut), found.no_speech), bool(cut)
 
 
 def _note(whole: Utterance, found: Heard) -> str:

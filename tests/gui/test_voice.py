@@ -10,7 +10,7 @@ import pytest
 import shiboken6
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel
 
 from gui import samples
 from gui.connection import Connection, Opened
@@ -21,7 +21,7 @@ from gui.settings.device_box import DeviceBox
 from gui.theme import Theme
 from gui.voice_state import VoiceState
 from hitl.clock import ManualClock
-from hitl.messages import Choose, Correction, Reading, Resume, Undo, Utterance
+from hitl.messages import Choose, Correction, Reading, Resume, TimedWord, Undo, Utterance
 from hitl.speech.ear_messages import (
     Began,
     Configure,
@@ -154,6 +154,28 @@ def test_words_are_a_correction_and_their_sound_goes_to_the_recording(qtbot, hea
     assert [reading.text for reading in correction.readings] == ["go left", "go lift"]
     assert (utterance.correction, utterance.audio, utterance.text) == (correction.id, SOUND, "go left")
     assert utterance.began_ns < utterance.stamp_ns
+
+
+def test_narration_is_recorded_and_not_obeyed(qtbot, heard, link):
+    window, ear = heard
+    assert not window.live.talk.findChild(QLabel, "narrating").isVisible()
+    window._set("narrate", "on")
+    assert window.live.talk.findChild(QLabel, "narrating").isVisible()
+    assert ear.asked[-1].words and not ear.asked[-1].wake
+    word = TimedWord(text="left", start_s=0.0, end_s=0.1)
+    (utterance,) = said(qtbot, window, ear, finished("go left", words=[word]), link, 1)
+    assert isinstance(utterance, Utterance) and utterance.narration and utterance.words == [word]
+    said(qtbot, window, ear, finished("scratch that"), link, 2)
+    assert [type(request) for request in link.requests] == [Utterance, Utterance]
+
+
+def test_while_narrating_stop_words_pause_and_go_on_ends_that(qtbot, heard, link):
+    window, ear = heard
+    window._set("narrate", "on")
+    said(qtbot, window, ear, finished("wait"), link, 1)
+    assert [stop.by_words for stop in link.stops] == [True]
+    resume = said(qtbot, window, ear, finished("go on"), link, 2)[1]
+    assert isinstance(resume, Resume) and resume.by_words
 
 
 def test_a_stop_word_waits_for_nothing(qtbot, heard, link):

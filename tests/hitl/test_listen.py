@@ -57,6 +57,23 @@ def test_a_file_is_a_spoken_correction_and_its_sound(
     assert utterance.correction == correction.id and len(utterance.audio) == RATE
 
 
+def test_a_narrated_file_is_recorded_and_not_obeyed(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, other: Any, wav: Path
+) -> None:
+    narrating = msgspec.structs.replace(settings, narrate=True)
+    assert say_file(monkeypatch, "go left", wav, narrating, 20.0) == ["you: go left", "recorded"]
+    assert "stands still" in say_file(monkeypatch, "stop", wav, narrating, 20.0)[-1]
+    narrated = [message for message in other.got if isinstance(message, Utterance)]
+    assert [(utterance.text, utterance.narration) for utterance in narrated] == [("go left", True), ("stop", True)]
+    assert not any(isinstance(message, Correction) for message in other.got)
+
+
+def test_narration_asks_for_times_of_words_and_needs_no_wake_words() -> None:
+    assert hearing.configure_of(Settings(wake="robot")).wake == "robot"
+    narrating = hearing.configure_of(Settings(wake="robot", narrate=True))
+    assert narrating.words and not narrating.wake
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [

@@ -28,6 +28,7 @@ from hitl.messages import (
     Reading,
     RobotState,
     SetHold,
+    TimedWord,
     Undo,
     Utterance,
 )
@@ -154,6 +155,7 @@ def utterance(**fields: object) -> Utterance:
             audio=bytes(MAX_AUDIO_BYTES), text="go left", correction=new_ulid(), recognizer="whisper", began_ns=5
         ),
         utterance(),
+        utterance(narration=True, words=[TimedWord(text="go", start_s=0.0, end_s=60.0)] * 250),
     ],
 )
 def test_requests_about_speech_that_can_be_meant_are_taken_and_fit_into_a_message(right: codec.Request) -> None:
@@ -164,6 +166,10 @@ def test_requests_about_speech_that_can_be_meant_are_taken_and_fit_into_a_messag
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
+        (utterance(words=[TimedWord(text="go", start_s=0.0, end_s=0.1)] * 251), "words"),
+        (utterance(words=[TimedWord(text="go", start_s=0.2, end_s=0.1)]), "words"),
+        (utterance(words=[TimedWord(text="go", start_s=0.0, end_s=float("nan"))]), "words"),
+        (utterance(words=[TimedWord(text=" ", start_s=0.0, end_s=0.1)]), "words"),
         (Undo(**request(target="x")), "target"),
         (Undo(**request(id="x", target=new_ulid())), "id"),
         (Undo(**request(author="", target=new_ulid())), "author"),

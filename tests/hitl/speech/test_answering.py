@@ -53,6 +53,17 @@ def test_go_on_undo_and_nothing() -> None:
     assert ANSWERING.request(said(" ... "), nothing) is None
 
 
+def test_narration_asks_for_nothing_but_to_stop_and_to_go_on() -> None:
+    narrating = Answering("ann", narrates=True)
+    assert isinstance(narrating.request(said("wait"), nothing), Stop)
+    assert isinstance(narrating.request(said("go on"), nothing), Resume)
+    for text in ("go left", "scratch that"):
+        assert narrating.request(said(text), lambda: "c7") is None
+    kept = narrating.utterance(said("go left"), "")
+    assert kept is not None and kept.narration
+    assert not ANSWERING.utterance(said("go left"), "").narration  # type: ignore[union-attr]
+
+
 def test_the_newest_is_asked_for_only_to_take_it_back() -> None:
     def newest() -> str:
         raise AssertionError("asked")

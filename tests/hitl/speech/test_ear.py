@@ -37,7 +37,7 @@ from hitl.speech.ear_messages import (
     ToEar,
     Trouble,
 )
-from hitl.speech.heard import Heard, Hypothesis
+from hitl.speech.heard import Heard, Hypothesis, Word
 from hitl.speech.microphone import Back, Event, Lost
 from hitl.speech.recognition import READINGS
 from hitl.speech.spotter import Spotted, SpotterRules
@@ -85,7 +85,8 @@ class Recognizer:
         self.calls.append(best)
         if self.fails is not None:
             raise self.fails
-        return Heard((Hypothesis(self.text, -0.1),))
+        timed = (Word("go", -0.1, 0.2, 1.0), Word("...", 0.2, 0.3, 1.0), Word("left", 0.3, 99.0, 1.0))
+        return Heard((Hypothesis(self.text, -0.1),), 0.0, timed if words else ())
 
 
 class Spotter:
@@ -216,6 +217,24 @@ def test_a_pause_and_the_whole_of_the_same_words_are_recognized_once(make: Calla
     assert [reading.text for reading in said.readings] == ["go left"]
     assert said.began_ns < said.spoken_ns < said.ended_ns <= said.known_ns
     assert len(said.audio) // 2 >= RATE
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.3], ids=["heard whole", "heard at a pause"])
+def test_times_of_words_are_told_where_they_are_wanted_and_lie_inside_the_sound(
+    make: Callable[..., Bench], pause_s: float
+) -> None:
+    bench = make()
+    for wanted in (False, True):
+        bench.ask(Configure(words=wanted))
+        bench.ask(Press())
+        bench.hear(0.6)
+        bench.hear(pause_s, 0.0)
+        bench.ask(LetGo())
+        bench.hear(0.5, 0.0)
+        said = bench.finished(1 + wanted)
+        times = [(word.text, word.start_s, word.end_s) for word in said.words]
+        length_s = len(said.audio) / 2 / RATE
+        assert times == ([("go", 0.0, 0.2), ("left", 0.3, length_s)] if wanted else [])
 
 
 def test_words_after_a_pause_make_its_answer_out_of_date(make: Callable[..., Bench]) -> None:
