@@ -200,6 +200,31 @@ def _transcribe(arguments: Namespace) -> int:
     return EXIT_OK if done else EXIT_FAILED
 
 
+def _segments(arguments: Namespace) -> int:
+    settings = _settings(arguments)
+    for module, extra, part in (("faster_whisper", "speech", "the recognizer"), ("torch", "backend", "grounding")):
+        _need(module, extra, part)
+    from hitl import segments
+    from hitl.backend.models import load_model
+    from hitl.speech.narration import Rules
+    from robot.aloha.grammar import KINDS, as_records
+
+    found = segments.segments_of(arguments.session, settings, load_model, Rules(arguments.spoken), arguments.add)
+    if warning := segments.warning(found):
+        print(f"hitl: {warning}", file=sys.stderr)
+    if arguments.json:
+        for record in segments.as_records(found):
+            print(json.dumps(record))
+    else:
+        print(segments.as_table(found))
+    if not found.alignment.segments:
+        return EXIT_FAILED
+    if arguments.out is not None:
+        written = segments.write_dataset(arguments.out, found, as_records(), KINDS)
+        print(segments.as_text(written, arguments.out), file=sys.stderr if arguments.json else sys.stdout)
+    return EXIT_OK
+
+
 def _generate(arguments: Namespace) -> int:
     _need_simulator()
     from robot.aloha.generate import generate
@@ -247,7 +272,7 @@ def _data_command(folder: Path) -> list[str]:
         seed = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["seed"]
     except (OSError, ValueError, KeyError, TypeError):
         return []  # whatever is wrong with the folder, training says it
-    episodes = sum(1 for _ in (folder / "shards").glob("*.safetensors"))
+    episodes = sum(path.stem.isdigit() for path in (folder / "shards").glob("*.safetensors"))
     return [f"hitl generate --out {shlex.quote(str(folder))} --episodes {episodes} --seed {seed}"]
 
 
@@ -450,6 +475,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "ear": _ear,
     "listen": _listen,
     "transcribe": _transcribe,
+    "segments": _segments,
     "generate": _generate,
     "train": _train,
     "evaluate skills": _evaluate_skills,

@@ -27,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_parts(commands, common)
     _add_learning(commands, common)
+    _add_segments(commands, common)
     _add_speech_training(commands, common)
     _add_experiments(commands, common)
     _add_tools(commands, common)
@@ -119,7 +120,9 @@ def _add_learning(commands: _Commands, common: argparse.ArgumentParser) -> None:
     make.add_argument("--workers", type=_at_least_one, metavar="N", help="how many processes (default: all cores)")
     _add_seed(make)
     learn = _add(commands, "train", "train both policies from generated data", common)
-    learn.add_argument("--dataset", type=Path, required=True, metavar="DIR", help="what hitl generate made")
+    learn.add_argument(
+        "--dataset", type=Path, required=True, metavar="DIR", help="what hitl generate or segments made"
+    )
     learn.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the model; it can be resumed")
     learn.add_argument(
         "--minutes", type=_positive, metavar="M", help="end earlier, after so long (default: all steps)"
@@ -131,6 +134,22 @@ def _add_learning(commands: _Commands, common: argparse.ArgumentParser) -> None:
     learn.add_argument("--start-from", metavar="DIR", type=Path, help="train a model further: its words and low level")
     learn.add_argument("--restart", action="store_true", help="begin anew instead of going on where it was stopped")
     _add_seed(learn)
+
+
+def _add_segments(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    cut = _add(
+        commands, "segments", "what was narrated, as training data", common, _backend_options(), _talk_options()
+    )
+    cut.add_argument("session", metavar="SESSION", help="id of a recorded session, or last")
+    cut.add_argument(
+        "--spoken", choices=("before", "after"), default="before", help="said before it is done (default), or after"
+    )
+    cut.add_argument(
+        "--add", action="append", default=[], metavar="COMMAND",
+        help="these words are a command that is not known yet; all: so is whatever is not known",
+    )  # fmt: skip
+    cut.add_argument("--out", type=Path, metavar="DIR", help="add them to this data set, which hitl train takes")
+    cut.add_argument("--json", action="store_true", help="one JSON object a segment")
 
 
 def _add_speech_training(commands: _Commands, common: argparse.ArgumentParser) -> None:

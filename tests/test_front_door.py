@@ -35,6 +35,7 @@ COMMANDS = [
     ["ear"],
     ["listen"],
     ["transcribe"],
+    ["segments"],
     ["generate"],
     ["train"],
     ["train-speech"],

@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -115,6 +115,8 @@ class Model:
     name: str
     device: str
     decide: Decide | None = None
+    cameras: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Camera -> height and width, pixels, of the pictures that the policy sees."""
 
 
 @dataclass(frozen=True)

@@ -59,4 +59,5 @@ def load_model(settings: Settings) -> Model:
         name=name,
         device=str(policy.device),
         decide=decided,
+        cameras=policy.cameras,
     )

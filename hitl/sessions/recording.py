@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 from mcap.records import Channel, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader
-from mcap.writer import CompressionType, Writer
+from mcap.writer import MCAP0_MAGIC, CompressionType, Writer
 from numpy.typing import NDArray
 
 from hitl.errors import InputError, StorageError
@@ -326,6 +326,16 @@ def recording_info(path: Path) -> RecordingInfo:
         if isinstance(record, Metadata) and record.name == "session" and record.metadata.get("format") == FORMAT:
             return RecordingInfo(record.metadata["session"], int(record.metadata["started_unix_ns"]))
     raise InputError(f"{path} is no recording of hitl", field="recording", hint="Choose a .mcap file of a session.")
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a recording has its end; not so after a crash, on a full disk, and while it is being written."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(MCAP0_MAGIC), os.SEEK_END)
+            return file.read() == MCAP0_MAGIC
+    except OSError:
+        return False
 
 
 def read_recording(path: Path) -> Iterator[Record]:

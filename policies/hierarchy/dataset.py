@@ -27,6 +27,7 @@ POSE_SIZE = 12
 EXECUTED_WELL = 1  # bit 0 of a segment's flags
 HAS_MISTAKE = 2  # bit 1: a deliberate slip; the low level must not copy it
 ABSENT = 0  # class of a kind that is not in the scene; class 1 + `object_where` otherwise
+UNKNOWN = -1  # of a kind that may or may not be there: recordings of sessions do not say where things are
 HELD = (2, 3)  # classes of what the left and the right hand hold
 WHERE_CLASSES = 5  # absent, table, left hand, right hand, box
 _HELD_OUT_EVERY = 25  # one episode of so many is kept for validation
@@ -70,8 +71,8 @@ class Recordings:
     """E episodes laid end to end: F frames, T ticks, S segments.
 
     images: camera -> uint8 `(F, h, w, 3)`; frame_tick, frame_episode: `(F,)` int64; pose, pose_target: `(T, 12)`.
-    where: `(F, kinds)` int64 classes 0..4; xyz: `(F, kinds, 3)` m, meaningless where absent.
-    pixels: camera -> `(F, kinds, 2)` column and row of each kind in its picture, NaN where absent or not known.
+    where: `(F, kinds)` int64 classes 0..4, -1 where nobody knows; xyz: `(F, kinds, 3)` m, meaningless where absent or
+    not known. pixels: camera -> `(F, kinds, 2)` column and row of each kind in its picture, NaN there.
     clean: `(F,)` bool, false where a disturbance follows that nobody could foresee; held_out, is_task: `(E,)` bool.
     """
 
@@ -220,7 +221,8 @@ def _read_shard(path: Path, meta: Meta, into: dict[str, Tensor]) -> dict[str, An
             part: dict[str, Any] = {key: shard.get_tensor(key) for key in small if not key.startswith("image.")}
         except SafetensorError as problem:
             raise DatasetError(f"cannot be read ({problem}).", field=str(path)) from problem
-        part["kind"] = (shard.metadata() or {}).get("kind", "drill")
+        about = shard.metadata() or {}
+        part["kind"], part["objects"] = about.get("kind", "drill"), about.get("objects", "known")
     return _checked(path, meta, part)
 
 
@@ -253,15 +255,16 @@ def _checked(path: Path, meta: Meta, part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scene(part: dict[str, Any], kinds: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Per frame and kind: class `(F, kinds)` and x y z `(F, kinds, 3)`. Unknown kinds are left out."""
+    """Per frame and kind: class `(F, kinds)` and x y z `(F, kinds, 3)`. Kinds of another data set are left out; where
+    the shard says that its objects are unknown, a kind that it does not list may be there all the same."""
     frames = part["frame_tick"].shape[0]
-    where = np.full((frames, kinds), ABSENT, np.int64)
+    where = np.full((frames, kinds), UNKNOWN if part["objects"] == "unknown" else ABSENT, np.int64)
     xyz = np.zeros((frames, kinds, 3), np.float32)
     for number, kind in enumerate(part["object_kind"]):
         if 0 <= kind < kinds:
             where[:, kind] = part["object_where"][:, number].astype(np.int64) + 1
             xyz[:, kind] = part["object_xyz"][:, number]
-    return where.clip(0, WHERE_CLASSES - 1), xyz
+    return where.clip(UNKNOWN, WHERE_CLASSES - 1), xyz
 
 
 def _pixels(part: dict[str, Any], camera: str, kinds: int) -> NDArray[np.float32]:
@@ -289,6 +292,8 @@ def _join(
         offset += part["pose"].shape[0]
     table = torch.tensor(rows, dtype=torch.int64).reshape(-1, 6)
     held = [int(hashlib.sha256(path.name.encode()).hexdigest(), 16) % _HELD_OUT_EVERY == 0 for path in paths]
+    if all(held):  # of one or two episodes that may be so
+        held = [False] * len(held)
 
     def joined(arrays: list[NDArray[Any]]) -> Tensor:
         return torch.from_numpy(np.concatenate(arrays))

@@ -403,6 +403,14 @@ def heat_loss(heat: Heat, pixels: Tensor, size: tuple[int, int]) -> tuple[Tensor
     return (wrong * inside).sum() / count, away.sum() / count
 
 
+def where_loss(classes: Tensor, where: Tensor) -> Tensor:
+    """Cross entropy of logits `(B, kinds, 5)` against classes `(B, kinds)`; those below 0, which nobody knows, do not
+    count."""
+    known = (where >= 0).flatten()
+    wrong = functional.cross_entropy(classes.flatten(0, 1), where.flatten().clamp(min=0), reduction="none")
+    return (wrong * known).sum() / known.sum().clamp(min=1)
+
+
 def low_level_loss(
     prediction: Prediction, target: Targets, cameras: dict[str, tuple[int, int]]
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -424,7 +432,7 @@ def low_level_loss(
     parts = {
         "path": (error.abs() + 0.5 * error.square()).mean(),
         "done": functional.binary_cross_entropy_with_logits(prediction.done, target.done),
-        "where": functional.cross_entropy(classes.flatten(0, 1), target.where.flatten()),
+        "where": where_loss(classes, target.where),
         "xy": ((spots - 10 * target.xy).abs() * seen).sum() / seen.sum().clamp(min=1) / 2,
         "goal": away.sum() / known.sum().clamp(min=1),
         "heat": torch.stack([wrong for wrong, _ in heats]).mean(),

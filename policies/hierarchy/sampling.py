@@ -193,7 +193,7 @@ class Batches:
         held = (where == HELD[0]) | (where == HELD[1])
         carried = torch.where(held.any(1), held.float().argmax(1), -1)
         named = self._named[command]
-        present = where.gather(1, named.clamp(min=0)[:, None])[:, 0] != ABSENT
+        present = where.gather(1, named.clamp(min=0)[:, None])[:, 0] > ABSENT  # and known to be
         named = torch.where(present, named, -1)
         return torch.where(self._carries[command], carried, named)
 

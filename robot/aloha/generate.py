@@ -15,6 +15,7 @@ shards/NNNNNN.safetensors, for T ticks, F frames, N objects, S segments:
   segments int32 (S,5): command, first, done and end tick (exclusive), flags (1 executed well, 2 has a mistake);
   object_kind int32 (N,); object_xyz float32 (F,N,3); object_where int8 (F,N): 0 table, 1 left hand,
   2 right hand, 3 box; object_px.CAMERA float32 (F,N,2): column and row of the centres in the picture.
+  The header says episode, kind (task or drill) and, in shards of recorded sessions, objects "unknown" (N is 0 there).
 Knows nothing of policies.
 """
 
@@ -37,7 +38,7 @@ from hitl.kinematics import joints_of, pose_of
 from robot.aloha import layout, scene
 from robot.aloha.cell import AlohaCell
 from robot.aloha.expert import Expert
-from robot.aloha.grammar import COMMANDS, Command, by_text
+from robot.aloha.grammar import COMMANDS, Command, as_records, by_text
 from robot.aloha.oracle import Oracle
 from robot.aloha.planner import GO_HOME, PUT_IN_BOX, next_command
 from robot.aloha.shifts import Shift
@@ -489,10 +490,7 @@ def meta(seed: int) -> dict:
         "frame_every": FRAME_EVERY,
         "cameras": {camera.name: [camera.policy_height, camera.policy_width] for camera in scene.CAMERAS},
         "kinds": list(layout.TRAINED_KINDS),
-        "commands": [
-            {"text": c.text, "family": c.family, "train": list(c.train), "held_out": list(c.held_out)}
-            for c in COMMANDS
-        ],
+        "commands": as_records(),
     }
 
 
@@ -515,7 +513,8 @@ def generate(
     _check_meta(out / "meta.json", meta(seed))
     for part in (out / "shards").glob("*.part*"):
         part.unlink()
-    have = {int(path.stem) for path in (out / "shards").glob("*.safetensors")}
+    # Shards of other names are recorded sessions (hitl segments).
+    have = {int(path.stem) for path in (out / "shards").glob("*.safetensors") if path.stem.isdigit()}
     jobs = [(out, seed, episode) for episode in range(episodes) if episode not in have]
     total = {"episodes": 0, "frames": 0, "segments": 0}
     if not jobs:

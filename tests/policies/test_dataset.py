@@ -14,16 +14,16 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from policies.errors import DatasetError
-from policies.hierarchy.dataset import fingerprint, load_recordings, read_meta
+from policies.hierarchy.dataset import ABSENT, UNKNOWN, fingerprint, load_recordings, read_meta
 
 
-def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Write a shard again with some tensors changed."""
+def rewrite(path: Path, change: Callable[[dict[str, Any]], None], about: dict[str, str] | None = None) -> None:
+    """Write a shard again with some tensors changed and more said `about` it."""
     with safe_open(str(path), "numpy") as shard:
         metadata = shard.metadata()
         tensors = {key: shard.get_tensor(key).copy() for key in shard.keys()}  # noqa: SIM118
     change(tensors)
-    save_file(tensors, path, metadata=metadata)
+    save_file(tensors, path, metadata={**metadata, **(about or {})})
 
 
 def first_shard(data: Path) -> Path:
@@ -140,6 +140,37 @@ def test_kinds_that_nobody_trains_on_are_left_out(small_data: Path) -> None:
     data = load_recordings(small_data)
     where = data.where[data.frame_episode == 0]
     assert (where[:, 0] == 1).all() and (where[:, 1] == 0).all()
+
+
+def without_objects(tensors: dict[str, Any]) -> None:
+    """As a recorded session is: nobody knows what lies where."""
+    frames = len(tensors["frame_tick"])
+    tensors["object_kind"] = np.zeros(0, np.int32)
+    tensors["object_xyz"] = np.zeros((frames, 0, 3), np.float32)
+    tensors["object_where"] = np.zeros((frames, 0), np.int8)
+    for name in ("overhead", "left_wrist"):
+        tensors[f"object_px.{name}"] = np.zeros((frames, 0, 2), np.float32)
+
+
+@pytest.mark.parametrize(("about", "where"), [({"objects": "unknown"}, UNKNOWN), ({}, ABSENT)])
+def test_objects_that_nobody_recorded_are_unknown_and_not_absent(
+    small_data: Path, about: dict[str, str], where: int
+) -> None:
+    rewrite(first_shard(small_data), without_objects, about)
+    data = load_recordings(small_data)
+    first = data.frame_episode == 0
+    assert (data.where[first] == where).all() and (data.where[~first] == 1).all()
+    assert data.pixels["overhead"][first].isnan().all()
+
+
+def test_of_few_episodes_none_is_held_out(small_data: Path) -> None:
+    """Else nothing might be left to learn from."""
+    first, *others = sorted((small_data / "shards").glob("*.safetensors"))
+    for path in others:
+        path.unlink()
+    for number in range(100):  # one name in 25 is held out
+        first = first.rename(first.with_name(f"{number}.safetensors"))
+        assert not load_recordings(small_data).held_out.any()
 
 
 def test_meta_keeps_words_and_sizes(small_data: Path) -> None:

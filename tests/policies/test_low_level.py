@@ -245,5 +245,16 @@ def test_loss_ignores_what_is_not_known() -> None:
     assert [parts[name] for name in ("xy", "goal", "heat", "spot")] == [0.0] * 4
 
 
+def test_kinds_that_nobody_knows_of_do_not_count_and_are_not_taught_as_absent() -> None:
+    scene = torch.zeros(2, 3, 7, requires_grad=True)
+    prediction = replace(_prediction(), scene=scene)
+    where = torch.tensor([[1, -1, -1], [-1, -1, -1]])
+    loss, parts = low_level_loss(prediction, _targets(prediction, where=where), CAMERAS)
+    (gradient,) = torch.autograd.grad(loss, scene)
+    assert parts["where"].item() == pytest.approx(torch.tensor(5.0).log().item()), "of the one that is known"
+    assert gradient[0, 0].any() and not gradient[0, 1:].any() and not gradient[1].any()
+    assert _parts(where=torch.full((2, 3), -1))["where"] == 0.0
+
+
 def test_config_survives_json() -> None:
     assert LowLevelConfig.from_json(CONFIG.to_json()) == CONFIG

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from policies.errors import DatasetError
-from policies.hierarchy.dataset import ABSENT, HELD, Recordings, load_recordings
+from policies.hierarchy.dataset import ABSENT, HELD, UNKNOWN, Recordings, load_recordings
 from policies.hierarchy.sampling import FAMILY_SHARES, GOAL_FAMILIES, Batches, low_level_samples
 
 
@@ -118,8 +118,9 @@ def test_the_goal_of_carrying_is_what_is_held(data: Recordings) -> None:
     assert batch.goal[batch.command == 3].isnan().all()
 
 
-def test_a_named_object_that_is_not_there_is_no_goal(data: Recordings) -> None:
-    source = batches(replace(data, where=torch.full_like(data.where, ABSENT)))
+@pytest.mark.parametrize("where", [ABSENT, UNKNOWN], ids=["not there", "nobody knows"])
+def test_a_named_object_that_is_not_there_is_no_goal(data: Recordings, where: int) -> None:
+    source = batches(replace(data, where=torch.full_like(data.where, where)))
     batch = source.take(torch.arange(len(source.samples.frame)))
     assert batch.goal.isnan().all() and batch.goal_pixels["left_wrist"].isnan().all()
 
