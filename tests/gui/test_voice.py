@@ -176,6 +176,8 @@ def test_while_narrating_stop_words_pause_and_go_on_ends_that(qtbot, heard, link
     assert [stop.by_words for stop in link.stops] == [True]
     resume = said(qtbot, window, ear, finished("go on"), link, 2)[1]
     assert isinstance(resume, Resume) and resume.by_words
+    ear.tell(StopHeard(word="stop", probability=0.9, stamp_ns=1))
+    assert len(link.stops) == 2
 
 
 def test_a_stop_word_waits_for_nothing(qtbot, heard, link):
