@@ -33,6 +33,8 @@ SETTLE_S = 0.5
 """So much of the rest behind a command's end belongs to it."""
 _REST_S = 0.3
 """Hands that rest for so long before a stop were done."""
+_LEAST_S = 0.2
+"""A motion that begins later than this before a segment's end is the next command's."""
 _LEAD_TICKS = 3
 """Before the first motion that is seen, which is not the first that was made."""
 _STILL = np.array([0.003, 0.003, 0.003, 0.03, 0.03, 0.03] * 2)
@@ -159,6 +161,8 @@ class _Tape:
         if not len(moving):
             return [[first, end, end, _WELL]] if still and end > first else []
         begin = first + max(0, int(moving[0]) - _LEAD_TICKS)
+        if end - begin < _LEAST_S * self._rate_hz:
+            return []
         done = first + int(np.flatnonzero((np.abs(target - target[-1:]) > _STILL).any(1))[-1]) + 1
         rested = end - done >= _REST_S * self._rate_hz
         well = not segment.resumed and (rested or not segment.cut_short)

@@ -85,8 +85,9 @@ def test_numbers_and_pictures_are_of_their_moment(tmp_path: Path, session: Sessi
 
 
 def test_where_nothing_moves_nothing_is_taught_but_to_hold_still(tmp_path: Path, session: Session) -> None:
-    told = written(tmp_path, session, [segment(3.5, 4.5), segment(4.5, 5.5, "hold still")])
-    assert [(left.start_ns, left.reason) for left in told.left_out] == [(round(3.5 * S), "the robot did not move")]
+    told = written(tmp_path, session, [segment(3.5, 4.5), segment(4.5, 5.5, "hold still"), segment(5.5, 6.1)])
+    left = [(left.start_ns / S, left.reason) for left in told.left_out]
+    assert left == [(3.5, "the robot did not move"), (5.5, "the robot did not move")], "it began for the next command"
     assert shard(tmp_path)["segments"].tolist() == [[1, 225, 275, 275, 1]]
 
 
