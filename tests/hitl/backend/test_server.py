@@ -457,6 +457,24 @@ def test_what_was_seen_and_said_is_in_the_recording(tmp_path: Path) -> None:
     assert any(correction.id in record.data.decode() for record in records if record.topic == "/feedback")
 
 
+def test_a_picture_is_recorded_at_the_moment_at_which_it_was_taken(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    try:
+        stage.ready()
+        start_ns = stage.window.newest(Welcome).session_start_ns
+        taken = {"slow": time.monotonic_ns() - 50_000_000, "astray": 2**62}
+        for camera, stamp_ns in taken.items():
+            frame = Frame(camera=camera, tick=stage.tick, stamp_ns=stamp_ns, height=4, width=4)
+            stage.robot.link.send(frame, [bytes(48)])
+        stage.until(lambda: set(taken) <= {frame.camera for frame in stage.window.all(Frame)})
+    finally:
+        stage.close()
+    (session,) = Catalog(Path(stage.settings.data)).sessions()
+    times = {record.topic: record.session_ns for record in read_recording(session.recording)}
+    assert times["/camera/slow"] == taken["slow"] - start_ns
+    assert 0 < times["/camera/astray"] < time.monotonic_ns() - start_ns, "as it came"
+
+
 def spoken(seconds: float = 0.5, **fields: Any) -> Utterance:
     """Something whose last word ended now, and whose sound goes on for a tenth of a second."""
     now_ns = time.monotonic_ns()
