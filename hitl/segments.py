@@ -26,7 +26,6 @@ from hitl.sessions.catalog import Catalog, Session
 from hitl.sessions.recorded import Recorded, RecordedVoice, read_recorded
 from hitl.speech.audio import RATE, Audio
 from hitl.speech.certainty import Decided
-from hitl.speech.ear import READINGS
 from hitl.speech.grounding import Grounded
 from hitl.speech.heard import Recognizer
 from hitl.speech.narration import (
@@ -40,6 +39,7 @@ from hitl.speech.narration import (
     on_session_clock,
     phrases_of,
 )
+from hitl.speech.recognition import READINGS
 from hitl.speech.text import plain, without_fillers
 
 ALL = "all"
