@@ -266,6 +266,31 @@ def _train(arguments: Namespace) -> int:
     return EXIT_OK
 
 
+def _train_words(arguments: Namespace) -> int:
+    settings = _settings(arguments)
+    _need("torch", "backend", "the policies")
+    from hitl.backend.models import model_folder
+    from policies.hierarchy.dataset import CommandWords
+    from policies.hierarchy.rewording import reword
+    from robot.aloha.grammar import COMMANDS
+
+    words = [CommandWords(c.text, c.family, c.train, c.held_out) for c in COMMANDS]
+    command = shlex.join(["hitl", *sys.argv[1:]])
+    made = reword(
+        model_folder(settings)[1], arguments.out, words, seed=arguments.seed, command=command, progress=_show_share
+    )
+    found = made["training"]["language"]
+    print(
+        f"\n{found['held_out_top1']:.1%} of {found['held_out_phrases']} phrases that it never saw find their command"
+    )
+    print(f"wrote {arguments.out}; try it: hitl demo --model {shlex.quote(str(arguments.out))}")
+    return EXIT_OK
+
+
+def _show_share(done: float) -> None:
+    print(f"\rwords: {done:4.0%}", end="", file=sys.stderr, flush=True)
+
+
 def _data_command(folder: Path) -> list[str]:
     """The command that makes the data of `folder`, for the model card; none where they do not say their seed."""
     try:
@@ -347,6 +372,7 @@ def _train_speech(arguments: Namespace) -> int:
         device=arguments.device or "auto",
         threads=arguments.threads,
         progress=_show_training,
+        start_from=arguments.start_from,
     )
     return EXIT_OK
 
@@ -478,6 +504,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "segments": _segments,
     "generate": _generate,
     "train": _train,
+    "train-words": _train_words,
     "evaluate skills": _evaluate_skills,
     "evaluate packing": _evaluate_packing,
     "bench correction": _bench_correction,

@@ -28,6 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_parts(commands, common)
     _add_learning(commands, common)
     _add_segments(commands, common)
+    _add_word_training(commands, common)
     _add_speech_training(commands, common)
     _add_experiments(commands, common)
     _add_tools(commands, common)
@@ -150,6 +151,10 @@ def _add_segments(commands: _Commands, common: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     cut.add_argument("--out", type=Path, metavar="DIR", help="add them to this data set, which hitl train takes")
     cut.add_argument("--json", action="store_true", help="one JSON object a segment")
+def _add_word_training(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    learn = _add(commands, "train-words", "teach a model more ways of saying its commands", common, _backend_options())
+    learn.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the model with these words")
+    _add_seed(learn)
 
 
 def _add_speech_training(commands: _Commands, common: argparse.ArgumentParser) -> None:
@@ -161,6 +166,7 @@ def _add_speech_training(commands: _Commands, common: argparse.ArgumentParser) -
         "--steps", type=_at_least_one, default=1800, metavar="N", help="of the recognizer (default 1800)"
     )
     learn.add_argument("--minutes", type=_positive, metavar="M", help="end the recognizer's training after that long")
+    learn.add_argument("--start-from", metavar="FILE", type=Path, help="teach a recognizer's corrections further")
     learn.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda")
     learn.add_argument("--threads", type=_at_least_one, metavar="N", help="cores to use (default: all)")
 

@@ -31,8 +31,8 @@ _CANDIDATES = 8
 class Noisiness:
     """Shares and ranges of what is done to an utterance. Times in seconds, levels in decibels."""
 
-    noisy: float = 0.75
-    snr_db: tuple[float, float] = (3.0, 30.0)
+    noisy: float = 0.8
+    snr_db: tuple[float, float] = (2.0, 26.0)
     room: float = 0.4
     room_s: tuple[float, float] = (0.1, 0.6)
     microphone: float = 0.5

@@ -7,11 +7,17 @@ that sound like them are made here too. Nothing of recognition or learning is kn
 
 from __future__ import annotations
 
+import json
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
+from hitl.errors import MissingPackageError
 from hitl.speech import neural_voices
+from hitl.speech.adapted import packaged_whisper
 from hitl.speech.audio import Audio
 from hitl.speech.synthesis import Voice, is_there, speak_all
 from hitl.speech.text import plain
@@ -104,13 +110,26 @@ _STOPPING = (
 SOUND_ALIKE = (
     "top|shop|step|stuff|stack|stock|start|stand|spot|drop|pop|hop|sob|the top of the box|put it on top"
     "|a step back|shop now"
-    "|stock up|weight|eight|late|white|way|wade|waste|hate|fate|mate|bait|gate|rate|it has some weight"
+    "|stock up|eight|late|white|way|waste|hate|fate|mate|bait|gate|rate|it has some weight"
     "|go straight|that is"
-    " great|free|frees|breeze|please|fries|three|phrase|fleece|freed|set it free|the breeze|three pieces"
+    " great|free|breeze|please|fries|three|phrase|fleece|freed|set it free|the breeze|three pieces"
     "|keep going|step"
     " forward|stay up|start up|what|watt|went|west|waist|stoop|stamp|strap|steep|stab|start now|a late"
     " train|move it straight"
 ).split("|")
+
+_ANYTHING = (
+    "the {} {}|{} the {}|{} it {}|{} {} {}|pick up the {} {}|keep the {} {}|keep {} {}|move the {} {}|a {} {} of {}"
+    "|is the {} {}|{} and {}|they {} the {} with a {}|put it in the {}|put the {} on the {} {}|would you {} the {}"
+    "|there is a {} in the {}|it is {} {}|{} to the {}|{}|{} {}|not the {} the {}|that {} of yours|leave the {} {}"
+    "|i {} the {}|we {} {} again|get the {}|bring the {} {}|take {} {} in your {}|the {} goes in the {}"
+    "|do not {} the {}|{} over the {}|{} a {} please|{} your {} {}|from the {} to the {}|my {} is {}|who {} the {}"
+    "|why is the {} so {}|{} {} with the {}|{} {} and {} {}"
+).split("|")
+"""Frames for any words: whoever hears commands alone soon hears commands in everything."""
+DICTIONARY = Path("/usr/share/dict/american-english-small")
+COMMON_SHARE = 0.7
+_AS_STOP_WORDS = frozenset("weight weights waits frees wade freezes stops waited stopped frozen froze".split())
 
 HUMAN_HEIGHT = (0.5, 1.6)
 """Pitch of espeak-ng voices relative to their own."""
@@ -154,15 +173,17 @@ def training_texts(count: int, seed: int = 0) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     while len(found) < count:
         draw = rng.random()
-        if draw < 0.45:
+        if draw < 0.40:
             # By command first: some have sixty phrases, others six.
             kind, text = "command", rng.choice(rng.choice(COMMANDS).train)
             text = vary(text, rng, typed=False) if rng.random() < 0.5 else text
-        elif draw < 0.70:
+        elif draw < 0.58:
             kind, text = "open", _open(rng)
-        elif draw < 0.82:
+        elif draw < 0.76:
+            kind, text = "anything", any_words(rng)
+        elif draw < 0.84:
             kind, text = "talk", rng.choice(talk)
-        elif draw < 0.90:
+        elif draw < 0.91:
             kind, text = "stop", rng.choice(_STOPPING).format(*[rng.choice(STOP_WORDS)] * 2)
         elif draw < 0.94:
             kind, text = "control", rng.choice(_CONTROL)
@@ -180,6 +201,30 @@ def _open(rng: random.Random) -> str:
         d=rng.choice(_WAYS), n=rng.choice(_NUMBERS), s=rng.choice(("left", "right")),
     )  # fmt: skip
     return vary(text, rng, typed=False) if rng.random() < 0.3 else text
+
+
+@cache
+def _vocabulary() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Common words (one token of Whisper's tokenizer each) and the other ones of the dictionary."""
+    try:
+        lines = DICTIONARY.read_text("utf-8").splitlines()
+    except OSError:
+        raise MissingPackageError(
+            "a dictionary makes the training set.", field="train-speech", hint="apt-get install wamerican-small"
+        ) from None
+    tokens = json.loads((packaged_whisper() / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
+    words = [word for word in lines if re.fullmatch("[a-z]{2,}", word) and word not in _AS_STOP_WORDS]
+    common = tuple(word for word in words if f"\u0120{word}" in tokens)
+    known = set(common)
+    return common, tuple(word for word in words if word not in known)
+
+
+def any_words(rng: random.Random) -> str:
+    """A phrase of words drawn from a dictionary: grammatical at most by chance."""
+    common, rare = _vocabulary()
+    frame = rng.choice(_ANYTHING)
+    drawn = [rng.choice(common if rng.random() < COMMON_SHARE else rare) for _ in range(frame.count("{}"))]
+    return frame.format(*drawn)
 
 
 def training_set(count: int, seed: int = 0, voices: Sequence[Voice] = ()) -> list[Said]:

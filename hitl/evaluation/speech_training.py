@@ -7,6 +7,7 @@ how what ships was made.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -18,9 +19,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
-from hitl.errors import MissingPackageError
+from hitl.errors import DatasetError, MissingPackageError
 from hitl.evaluation import speech_sets
 from hitl.evaluation.speech_corpus import Corpus, write_corpus
 from hitl.evaluation.speech_sets import STOP_WORDS, Said
@@ -42,6 +44,7 @@ FAST_SHARE, LEARNED_SHARE, WORDS_SHARE = 0.19, 0.19, 0.5
 LEARNED_WEIGHT = 3
 """How often each utterance of Kokoro's voices is drawn for one of the others: there are few, and they are like
 people."""
+LEARNING_RATE, FURTHER_RATE = 7e-4, 4e-4
 POOL = 124_000
 POOL_FILE = 2000
 
@@ -68,11 +71,13 @@ def train(
     threads: int | None = None,
     seed: int = 0,
     progress: Told | None = None,
+    start_from: Path | None = None,
 ) -> dict[str, Any]:
     """Write `out/commands-tiny-en/adapter.safetensors` and `out/stop-words/model.safetensors`; returns both summaries.
 
+    start_from: corrections that are taught further, more gently.
     Raises MissingPackageError where the packaged Whisper or every synthesizer is missing, DatasetError for a corpus
-    that cannot be read. Ctrl-C saves and leaves.
+    or corrections that cannot be read, PolicyError where they fit another model. Ctrl-C saves and leaves.
     """
     where = resolve_device(device)
     cores = threads or len(os.sched_getaffinity(0))
@@ -81,7 +86,7 @@ def train(
     for part in parts:
         write_corpus(part.folder, part.said, _counting(f"utterances in {part.folder.name}", progress))
     sentences = [part for part in parts if not part.folder.name.startswith("words")]
-    report = {"recognition": _recognition(out, sentences, steps, minutes, where, cores, seed, progress)}
+    report = {"recognition": _recognition(out, sentences, steps, minutes, where, cores, seed, progress, start_from)}
     report["stop words"] = _stop_words(out, parts, spotter_steps, pool, where, cores, seed, progress)
     (out / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     return report
@@ -130,7 +135,7 @@ def _corpus(parts: Sequence[_Part], seed: int) -> Corpus:
 
 def _recognition(
     out: Path, parts: Sequence[_Part], steps: int, minutes: float | None, device: torch.device, threads: int, seed:
-    int, progress: Told | None,
+    int, progress: Told | None, start_from: Path | None,
 ) -> dict[str, Any]:  # fmt: skip
     from faster_whisper.feature_extractor import FeatureExtractor
 
@@ -138,15 +143,30 @@ def _recognition(
     model = Whisper(read_weights(base / "model.bin").arrays)
     corpus = _corpus(parts, seed)
     wording = Wording.of(base / "tokenizer.json")
-    settings = {"utterances": len(corpus.texts), "seed": seed}
+    settings: dict[str, Any] = {"utterances": len(corpus.texts), "seed": seed}
+    rate = LEARNING_RATE
+    if start_from is not None:
+        model.begin_with(_read_corrections(start_from))
+        settings["base"] = hashlib.sha256(start_from.read_bytes()).hexdigest()[:12]
+        rate = FURTHER_RATE
     summary = train_recognition(
         model, LogMel(FeatureExtractor().mel_filters), wording, corpus.draw, out / "training" / "recognition",
-        steps=steps, minutes=minutes, device=device, threads=threads, settings=settings, progress=progress,
+        steps=steps, minutes=minutes, device=device, threads=threads, learning_rate=rate, settings=settings,
+        progress=progress,
     )  # fmt: skip
     folder = out / "commands-tiny-en"
     folder.mkdir(parents=True, exist_ok=True)
     save_file(model.adapter(), folder / "adapter.safetensors")
     return summary | settings
+
+
+def _read_corrections(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as problem:
+        raise DatasetError(
+            f"cannot be read ({problem}).", field=str(path), hint="Give an adapter.safetensors."
+        ) from None
 
 
 def _stop_words(

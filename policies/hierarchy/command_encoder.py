@@ -144,20 +144,25 @@ def train_command_encoder(
     text_encoder: TextEncoder,
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
+    codes: Tensor | None = None,
 ) -> tuple[CommandEncoder, CommandEncoderReport]:
     """Learn the codes of `commands`: records with "text", "train" and "held_out" phrases, as in a dataset's meta.json.
 
-    The same seed gives the same net. progress: called with the share done, 0 to 1. About half a minute on one core.
-    Raises PolicyError where there are fewer than two commands or two of them have the same text.
+    The same seed gives the same net. progress: called with the share done, 0 to 1. About a minute on one core.
+    codes: unit codes `(commands, 64)` that the commands keep, where policies know them already; without them the
+    codes are learned, too.
+    Raises PolicyError where there are fewer than two commands, two of them have the same text, or codes do not fit.
     """
     texts = [str(command["text"]) for command in commands]
     if len(texts) < 2 or len(set(texts)) != len(texts):
         raise PolicyError("needs two or more different commands.", field="commands")
+    if codes is not None and codes.shape != (len(texts), CODE_SIZE):
+        raise PolicyError(f"has shape {tuple(codes.shape)}, expected ({len(texts)}, {CODE_SIZE}).", field="codes")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = CommandEncoder()
         examples = _examples(commands, text_encoder, encoder, random.Random(seed))
-        targets = _Targets(texts)
+        targets = _Targets(texts) if codes is None else _Kept(codes)
         _fit(encoder, targets, examples, progress)
     encoder.eval()
     return encoder, measure(encoder, commands, text_encoder)
@@ -205,8 +210,21 @@ class _Targets(nn.Module):
         return F.normalize(self.member @ self.parts + self.own, dim=-1)
 
 
+class _Kept(nn.Module):
+    """Target codes that stay."""
+
+    codes: Tensor
+
+    def __init__(self, codes: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("codes", F.normalize(codes.float(), dim=-1))
+
+    def forward(self) -> Tensor:
+        return self.codes
+
+
 def _fit(
-    encoder: CommandEncoder, targets: _Targets, examples: _Examples, progress: Callable[[float], None] | None
+    encoder: CommandEncoder, targets: nn.Module, examples: _Examples, progress: Callable[[float], None] | None
 ) -> None:
     encoder.train()
     parameters = [*encoder.parameters(), *targets.parameters()]

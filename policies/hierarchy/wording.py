@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from policies.hierarchy.talk import TALK
+
 _BEFORE = (
     "please|could you|can you|would you|now|ok|okay|hey|robot|no|just|so|I want you to|try to|you should|let's|and now"
     "|hmm|well|wait no|uh|um|I'd like you to|go and|then|next|you need to|I said|no no|actually|alright"
@@ -74,6 +76,24 @@ _TALK = (
     "|asdf|lorem ipsum|hjkl qwer|blah blah blah|la la la|one two three|12345|test test|foo bar|the the the"
 ).split("|")
 _NEVER = "don't|do not|never|you must not|please don't".split("|")
+_MENTIONS = (
+    "why did you {}|did you {}|did it {}|who told you to {}|what happens if I {}|when did it {}"
+    "|yesterday it would {}|he said {}|she told it to {}|you have to say {}|if you say {}|how does it {}"
+    "|does it ever {}|it was supposed to {}|I never asked it to {}|why would it {}|was it hard to {}"
+    "|I wonder how they {}|it will never {}|nobody can {}|they used to {} by hand|I saw it {}|it tried to {}"
+    "|it takes a while to {}|what does {} mean|remember to say {}"
+).split("|")
+_ABOUT = (
+    "throw the {} at the wall|weigh the {}|measure the {}|paint the {}|wipe the {}|knock over the {}|kick the {}"
+    "|hide the {}|polish the {}|break the {}|bend the {}|photograph the {}|sell the {}|stack the {} on the {}"
+    "|swap the {} and the {}|point at the {}|look at the {}|count the {}|describe the {}|what colour is the {}"
+    "|is the {} heavy|where is the {}|I like the {}|the {} looks fine|the {} is a bit loose"
+    "|the {} was moving just now|it dropped the {}|look how it holds the {}|the {} is faster than the {}"
+    "|has the {} arrived already|I used to have a {} like that|that {} is mine|the {} was in the way"
+    "|he moved the {} in the last run|the {} costs too much|the {} fell off|is that the {} or the {}"
+    "|the {} has gone already|who made the {}|my {} is broken|the {} seems too small|it stopped above the {}"
+    "|she packed the {} yesterday"
+).split("|")
 _SUBJECTS = "the dog|my brother|the train|a teacher|our garden|the book|this city|the boy|some people|the old car"
 _TELLS = "is late again|was very kind|needs a new roof|looks tired today|costs too much|belongs to my sister|went home"
 _TASKS = (
@@ -89,23 +109,36 @@ _THINGS = (
 
 
 def other_sentences(count: int, phrases: Sequence[str], rng: random.Random, *, typed: bool = True) -> list[str]:
-    """`count` sentences that are no command: talk, orders for other machines, known verbs with unknown things, and
-    `phrases` (of commands) forbidden. What the phrases themselves forbid ("don't move") is not turned round."""
+    """`count` sentences that are no command: talk, orders for other machines, known verbs with unknown things, the
+    things of `phrases` (of commands) in other sentences, and `phrases` forbidden or spoken of. What the phrases
+    themselves forbid ("don't move") is not turned round."""
     tasks, things = _TASKS.split("|"), _THINGS.split("|")
+    talk = (*_TALK, *TALK)
     subjects, tells = _SUBJECTS.split("|"), _TELLS.split("|")
     allowed = [phrase for phrase in phrases if not _is_rest(phrase)]
+    own = sorted({thing for phrase in phrases if (thing := _thing(phrase))})
 
     def one() -> str:
         kind = rng.random()
-        if kind < 0.4:
-            return rng.choice(_TALK)
-        if kind < 0.75:
+        if kind < 0.36:
+            return rng.choice(talk)
+        if kind < 0.62:
             return rng.choice(tasks).format(rng.choice(things))
-        if kind < 0.9 and allowed:
+        if kind < 0.74 and allowed:
             return f"{rng.choice(_NEVER)} {rng.choice(allowed)}"
+        if kind < 0.84 and allowed:
+            return rng.choice(_MENTIONS).format(rng.choice(allowed))
+        if kind < 0.96 and own:
+            return rng.choice(_ABOUT).format(rng.choice(own), rng.choice(own))
         return f"{rng.choice(subjects)} {rng.choice(tells)}"
 
     return [vary(one(), rng, typed=typed) if rng.random() < 0.5 else one() for _ in range(count)]
+
+
+def _thing(phrase: str) -> str:
+    """What a phrase ends with after its last "the", where that is short; else nothing."""
+    _, the, thing = phrase.rpartition("the ")
+    return thing if the and len(thing.split()) <= 2 else ""
 
 
 def _is_rest(phrase: str) -> bool:

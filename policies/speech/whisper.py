@@ -2,10 +2,9 @@
 
 The weights come as arrays under CTranslate2's names (fused query-key-value), so that what is learned here is added to
 the very file that recognition runs. Every linear layer W x becomes (W + B A) x with B A of low rank (Hu et al. 2021,
-"LoR"
-"A", arXiv:2106.09685); biases and layer norms learn whole. Published Whisper (Radford et al. 2022, arXiv:2212.04356)
-always hears
-30 s; here the encoder's positions are cut to the sound, which costs a twentieth for a command, and has to be learned.
+"LoRA", arXiv:2106.09685); biases and layer norms learn whole. Published Whisper (Radford et al. 2022,
+arXiv:2212.04356) always hears 30 s; here the encoder's positions are cut to the sound, which costs a twentieth for a
+command, and has to be learned.
 
 Knows nothing of files, sound or where words come from.
 """
@@ -19,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from policies.errors import PolicyError
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -198,12 +199,25 @@ class Whisper(nn.Module):
         """Logits `(b, t, vocabulary)`, or `(b, t, n)`."""
         return self.decode(tokens, self.encode(mel), among)
 
-    def adapter(self) -> dict[str, Tensor]:
-        """What was learned, float16: for each linear `NAME/a`, `NAME/b` and `NAME/bias`, for each norm its two
-        vectors."""
-        found: dict[str, Tensor] = {}
+    def begin_with(self, adapter: Mapping[str, Tensor]) -> None:
+        """Take what was learned before, as `adapter` gave it. PolicyError names what is missing or misshapen."""
+        for name, parameter in self._learned().items():
+            if name not in adapter or adapter[name].shape != parameter.shape:
+                raise PolicyError(
+                    "is missing or has another shape.", field=name, hint="Give corrections of this model."
+                )
+            with torch.no_grad():
+                parameter.copy_(adapter[name].float())
+
+    def _learned(self) -> dict[str, nn.Parameter]:
+        found: dict[str, nn.Parameter] = {}
         for name, layer in self._build.linears.items():
             found |= {f"{name}/a": layer.a, f"{name}/b": layer.b, f"{name}/bias": layer.bias}
         for name, norm in self._build.norms.items():
             found |= {f"{name}/gamma": norm.gamma, f"{name}/beta": norm.beta}
-        return {name: tensor.detach().half().cpu().contiguous() for name, tensor in found.items()}
+        return found
+
+    def adapter(self) -> dict[str, Tensor]:
+        """What was learned, float16: for each linear `NAME/a`, `NAME/b` and `NAME/bias`, for each norm its two
+        vectors."""
+        return {name: tensor.detach().half().cpu().contiguous() for name, tensor in self._learned().items()}

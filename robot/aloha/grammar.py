@@ -12,10 +12,11 @@ forward = +y (away from the viewer), back = -y, up = +z.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
+from robot.aloha.wording import Unseen, wider_phrases
 from robot.aloha.words import (
     FAR_AFTER,
     FAR_BEFORE,
@@ -373,16 +374,37 @@ def _still() -> Iterator[Command]:
     yield Command(text, "still", "still", "both", train=train, held_out=held_out)
 
 
-COMMANDS: tuple[Command, ...] = (
-    *_pick_and_reach(),
-    *_place(),
-    *_handover(),
-    *_home(),
-    *_moves(),
-    *_armless_moves(),
-    *_grippers(),
-    *_wrists(),
-    *_still(),
+def _wider_key(command: Command) -> str:
+    """Which of the wider templates say this command."""
+    if command.skill == "grip":
+        opens, full = command.size > 0, abs(command.size) == GRIP_FULL
+        return ("open" if full else "wider") if opens else ("close" if full else "narrower")
+    if command.skill == "home":
+        return "home" if command.arm == "both" else "home arm"
+    if command.skill == "move":
+        if command.arm == "auto":
+            return "armless"
+        return {SMALL_M: "move small", PLAIN_M: "move", FAR_M: "move far"}[command.size]
+    return command.skill
+
+
+def _widened(command: Command) -> Command:
+    """The command with more phrases to learn from."""
+    side = command.arm if command.arm != "auto" else ""
+    way = command.text.split()[-1] if command.skill in ("move", "turn", "tilt") else ""
+    way = {"higher": "up", "lower": "down"}.get(way, way)
+    key = _wider_key(command)
+    unseen = Unseen(command.held_out, command.train)
+    more = wider_phrases(command.text, key, unseen, kind=command.kind, side=side, way=way)
+    if command.skill == "grip" and command.arm == "auto" and key in ("open", "close"):
+        more += wider_phrases(command.text, f"{key} auto", unseen)
+    return replace(command, train=tuple(dict.fromkeys((*command.train, *more))))
+
+
+COMMANDS: tuple[Command, ...] = tuple(
+    _widened(command)
+    for family in (_pick_and_reach, _place, _handover, _home, _moves, _armless_moves, _grippers, _wrists, _still)
+    for command in family()
 )
 
 
