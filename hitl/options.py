@@ -151,6 +151,8 @@ def _add_segments(commands: _Commands, common: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     cut.add_argument("--out", type=Path, metavar="DIR", help="add them to this data set, which hitl train takes")
     cut.add_argument("--json", action="store_true", help="one JSON object a segment")
+
+
 def _add_word_training(commands: _Commands, common: argparse.ArgumentParser) -> None:
     learn = _add(commands, "train-words", "teach a model more ways of saying its commands", common, _backend_options())
     learn.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the model with these words")

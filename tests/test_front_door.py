@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hitl import cli, doctor
+from hitl import cli, cli_shared, doctor
 from hitl.bus.addresses import client_keys_of, hand_out, outbox_path, server_keys_of
 from hitl.bus.outbox import Outbox
 from hitl.config import Settings
@@ -204,13 +204,13 @@ def test_parts_without_policies_import_no_torch(part: str) -> None:
     [("127.0.0.1:5570", ("127.0.0.1", 5570)), ("backend.lab:1", ("backend.lab", 1)), ("[::1]:5570", ("::1", 5570))],
 )
 def test_addresses(text: str, address: tuple[str, int]) -> None:
-    assert cli.parse_address(text, "--connect") == address
+    assert cli_shared.parse_address(text, "--connect") == address
 
 
 @pytest.mark.parametrize("text", ["", "host", "host:", ":5570", "host:port", "host:-1", "host:\u0665"])
 def test_wrong_addresses_are_named(text: str) -> None:
     with pytest.raises(ConfigError, match="--connect"):
-        cli.parse_address(text, "--connect")
+        cli_shared.parse_address(text, "--connect")
 
 
 # -- hitl say -----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ Use: `encoder, report = train_command_encoder(commands, text_encoder)`, then `en
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from policies.hierarchy.wording import other_sentences, sample_phrases
 
 CODE_SIZE = 64
 QUERIES, QUERY_SIZE, HIDDEN = 8, 64, 256
+READERS = 3
 
 TEMPERATURE = 0.07
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 12, 128, 2e-3, 0.02
@@ -50,16 +52,11 @@ class Codes(NamedTuple):
     known: Tensor
 
 
-class CommandEncoder(nn.Module):
-    """The net; 0.26 M numbers. Deterministic in eval mode, and made in eval mode by `from_tensors`."""
-
-    mean: Tensor
-    std: Tensor
+class _Reader(nn.Module):
+    """One net: standardised token states to a code and a logit; 0.2 M numbers."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(SENTENCE_SIZE))
-        self.register_buffer("std", torch.ones(SENTENCE_SIZE))
         self.words = nn.Linear(SENTENCE_SIZE, 2 * QUERY_SIZE)
         self.keys = nn.Linear(2 * QUERY_SIZE, QUERY_SIZE)
         self.values = nn.Linear(2 * QUERY_SIZE, QUERY_SIZE)
@@ -69,16 +66,35 @@ class CommandEncoder(nn.Module):
         self.known = nn.Linear(HIDDEN, 1)
         self.dropout = nn.Dropout(0.1)
 
-    def forward(self, states: Tensor, mask: Tensor) -> Codes:
-        """states: `(n, tokens, 384)` of `TextEncoder.words`; mask: `(n, tokens)`, true where a token is."""
-        return self._read((states - self.mean) / self.std, mask)
-
-    def _read(self, standard: Tensor, mask: Tensor) -> Codes:
+    def forward(self, standard: Tensor, mask: Tensor) -> Codes:
         words = F.gelu(self.words(self.dropout(standard)))
         scores = self.queries @ self.keys(words).transpose(1, 2) / QUERY_SIZE**0.25
         weights = scores.masked_fill(~mask[:, None], -1e4).softmax(-1)
         hidden = self.dropout(F.gelu(self.hidden((weights @ self.values(words)).flatten(1))))
         return Codes(F.normalize(self.code(hidden), dim=-1), self.known(hidden)[:, 0])
+
+
+class CommandEncoder(nn.Module):
+    """Several nets that learned the same from other beginnings, and their mean: what only one of them makes of words
+    that nobody trained on counts less. Deterministic in eval mode, and made in eval mode by `from_tensors`.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, readers: int = READERS) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(SENTENCE_SIZE))
+        self.register_buffer("std", torch.ones(SENTENCE_SIZE))
+        self.readers = nn.ModuleList(_Reader() for _ in range(readers))
+
+    def forward(self, states: Tensor, mask: Tensor) -> Codes:
+        """states: `(n, tokens, 384)` of `TextEncoder.words`; mask: `(n, tokens)`, true where a token is."""
+        standard = (states - self.mean) / self.std
+        found = [reader(standard, mask) for reader in self.readers]
+        codes = torch.stack([codes for codes, _ in found]).mean(0)
+        known = torch.stack([known for _, known in found]).mean(0)
+        return Codes(F.normalize(codes, dim=-1), known)
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str], text_encoder: TextEncoder) -> Codes:
@@ -90,8 +106,14 @@ class CommandEncoder(nn.Module):
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> CommandEncoder:
-        """The net of a saved `state_dict()`. PolicyError names the tensor that is missing, extra or misshapen."""
-        encoder = cls()
+        """The nets of a saved `state_dict()`, as many as there are; a single one may be saved by its own names.
+
+        PolicyError names the tensor that is missing, extra or misshapen.
+        """
+        if "queries" in tensors:
+            tensors = {n if n in ("mean", "std") else f"readers.0.{n}": tensor for n, tensor in tensors.items()}
+        numbers = [int(name.split(".")[1]) for name in tensors if re.match(r"readers\.[0-9]+\.", name)]
+        encoder = cls(max(numbers, default=0) + 1)
         wanted = encoder.state_dict()
         for name in sorted(wanted.keys() | tensors.keys()):
             if name not in tensors or name not in wanted:
@@ -162,8 +184,10 @@ def train_command_encoder(
         torch.manual_seed(seed)
         encoder = CommandEncoder()
         examples = _examples(commands, text_encoder, encoder, random.Random(seed))
-        targets = _Targets(texts) if codes is None else _Kept(codes)
-        _fit(encoder, targets, examples, progress)
+        targets: nn.Module = _Targets(texts) if codes is None else _Kept(codes)
+        for number, reader in enumerate(encoder.readers):
+            _fit(reader, targets, examples, _part_of(progress, number, len(encoder.readers)))
+            targets = _Kept(targets().detach())  # the others learn the codes that the first has found
     encoder.eval()
     return encoder, measure(encoder, commands, text_encoder)
 
@@ -210,6 +234,14 @@ class _Targets(nn.Module):
         return F.normalize(self.member @ self.parts + self.own, dim=-1)
 
 
+def _part_of(progress: Callable[[float], None] | None, part: int, parts: int) -> Callable[[float], None]:
+    def told(done: float) -> None:
+        if progress is not None:
+            progress((part + done) / parts)
+
+    return told
+
+
 class _Kept(nn.Module):
     """Target codes that stay."""
 
@@ -223,11 +255,9 @@ class _Kept(nn.Module):
         return self.codes
 
 
-def _fit(
-    encoder: CommandEncoder, targets: nn.Module, examples: _Examples, progress: Callable[[float], None] | None
-) -> None:
-    encoder.train()
-    parameters = [*encoder.parameters(), *targets.parameters()]
+def _fit(reader: nn.Module, targets: nn.Module, examples: _Examples, progress: Callable[[float], None]) -> None:
+    reader.train()
+    parameters = [*reader.parameters(), *targets.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     count = len(examples.labels)
     batches = -(-count // BATCH)
@@ -237,14 +267,13 @@ def _fit(
     step = 0
     for _ in range(epochs):
         for rows in torch.randperm(count).split(BATCH):
-            loss = _loss(encoder, targets(), *_noisy(examples, rows))
+            loss = _loss(reader, targets(), *_noisy(examples, rows))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             step += 1
-            if progress is not None:
-                progress(step / steps)
+            progress(step / steps)
 
 
 def _noisy(examples: _Examples, rows: Tensor) -> _Examples:
@@ -259,8 +288,8 @@ def _noisy(examples: _Examples, rows: Tensor) -> _Examples:
     return _Examples(states, keep, examples.labels[rows])
 
 
-def _loss(encoder: CommandEncoder, targets: Tensor, states: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
-    codes, known = encoder._read(states, mask)
+def _loss(reader: nn.Module, targets: Tensor, states: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+    codes, known = reader(states, mask)
     is_command = labels >= 0
     loss = F.binary_cross_entropy_with_logits(known, is_command.float())
     if not is_command.any():

@@ -139,3 +139,28 @@ def test_wilson_interval() -> None:
     assert wilson_interval(0, 0) == (0.0, 1.0)
     low, high = wilson_interval(8, 10)
     assert (round(low, 3), round(high, 3)) == (0.490, 0.943)
+
+
+def test_one_net_that_was_saved_by_its_own_names_is_read(
+    trained: tuple[CommandEncoder, CommandEncoderReport], text_encoder: TextEncoder
+) -> None:
+    tensors = trained[0].state_dict()
+    single = {
+        name.removeprefix("readers.1."): t for name, t in tensors.items() if "readers." not in name or ".1." in name
+    }
+    assert "queries" in single and "readers.1.queries" not in single
+    read = CommandEncoder.from_tensors(single)
+    texts = [command["text"] for command in few_commands()]
+    own, all_ = read.encode(texts, text_encoder), trained[0].encode(texts, text_encoder)
+    assert torch.equal(own.codes, CommandEncoder.from_tensors(single).encode(texts, text_encoder).codes)
+    assert ((own.codes * all_.codes).sum(1) > 0.9).all() and not torch.equal(own.codes, all_.codes)
+
+
+def test_codes_that_policies_know_are_kept(text_encoder: TextEncoder) -> None:
+    commands = few_commands()
+    known = torch.nn.functional.normalize(torch.randn(len(commands), 64, generator=torch.Generator().manual_seed(1)))
+    encoder, _ = train_command_encoder(commands, text_encoder, seed=3, codes=known)
+    found = encoder.encode([command["text"] for command in commands], text_encoder).codes
+    assert ((found * known).sum(1) > 0.9).all()
+    with pytest.raises(PolicyError, match="has shape"):
+        train_command_encoder(commands, text_encoder, codes=known[1:])

@@ -1,0 +1,216 @@
+"""The commands that make data, train and measure: generate, segments, train…, evaluate, bench. Thin and lazy, too."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hitl.cli_shared import EXIT_FAILED, EXIT_OK, need, need_simulator, print_json, settings_of, simulated_policy
+
+if TYPE_CHECKING:
+    from policies.hierarchy.loop import Progress
+
+
+def _segments(arguments: Namespace) -> int:
+    settings = settings_of(arguments)
+    for module, extra, part in (("faster_whisper", "speech", "the recognizer"), ("torch", "backend", "grounding")):
+        need(module, extra, part)
+    from hitl import segments
+    from hitl.backend.models import load_model
+    from hitl.speech.narration import Rules
+    from robot.aloha.grammar import KINDS, as_records
+
+    found = segments.segments_of(arguments.session, settings, load_model, Rules(arguments.spoken), arguments.add)
+    if warning := segments.warning(found):
+        print(f"hitl: {warning}", file=sys.stderr)
+    if arguments.json:
+        for record in segments.as_records(found):
+            print(json.dumps(record))
+    else:
+        print(segments.as_table(found))
+    if not found.alignment.segments:
+        return EXIT_FAILED
+    if arguments.out is not None:
+        written = segments.write_dataset(arguments.out, found, as_records(), KINDS)
+        print(segments.as_text(written, arguments.out), file=sys.stderr if arguments.json else sys.stdout)
+    return EXIT_OK
+
+
+def _generate(arguments: Namespace) -> int:
+    need_simulator()
+    from robot.aloha.generate import generate
+
+    def progress(done: int, episodes: int, frames: int, segments: int) -> None:
+        print(f"\r{done}/{episodes} episodes, {frames:,} frames, {segments:,} segments", end="", flush=True)
+
+    print(f"writing to {arguments.out}; stop with Ctrl-C and run again to go on")
+    made = generate(
+        arguments.out,
+        arguments.episodes,
+        seed=arguments.seed,
+        workers=arguments.workers,
+        progress=progress,
+    )
+    print(f"\nmade {made['episodes']} episodes, {made['frames']:,} frames, {made['segments']:,} segments")
+    return EXIT_OK
+
+
+def _train(arguments: Namespace) -> int:
+    settings = settings_of(arguments)
+    need("torch", "backend", "the policies")
+    from policies.hierarchy.train import Budget, train
+
+    given = {"low_level_steps": arguments.low_level_steps, "high_level_steps": arguments.high_level_steps}
+    train(
+        arguments.dataset,
+        arguments.out,
+        Budget(minutes=arguments.minutes, **{name: steps for name, steps in given.items() if steps}),
+        seed=arguments.seed,
+        device=settings.device,
+        threads=arguments.threads,
+        resume=not arguments.restart,
+        progress=_show_training,
+        command="\n".join((*_data_command(arguments.dataset), shlex.join(["hitl", *sys.argv[1:]]))),
+        start_from=arguments.start_from,
+    )
+    print(f"\nwrote {arguments.out}; try it: hitl demo --model {shlex.quote(str(arguments.out))}")
+    return EXIT_OK
+
+
+def _train_words(arguments: Namespace) -> int:
+    settings = settings_of(arguments)
+    need("torch", "backend", "the policies")
+    from hitl.backend.models import model_folder
+    from policies.hierarchy.dataset import CommandWords
+    from policies.hierarchy.rewording import reword
+    from robot.aloha.grammar import COMMANDS
+
+    words = [CommandWords(c.text, c.family, c.train, c.held_out) for c in COMMANDS]
+    command = shlex.join(["hitl", *sys.argv[1:]])
+    made = reword(
+        model_folder(settings)[1], arguments.out, words, seed=arguments.seed, command=command, progress=_show_share
+    )
+    found = made["training"]["language"]
+    print(
+        f"\n{found['held_out_top1']:.1%} of {found['held_out_phrases']} phrases that it never saw find their command"
+    )
+    print(f"wrote {arguments.out}; try it: hitl demo --model {shlex.quote(str(arguments.out))}")
+    return EXIT_OK
+
+
+def _show_share(done: float) -> None:
+    print(f"\rwords: {done:4.0%}", end="", file=sys.stderr, flush=True)
+
+
+def _data_command(folder: Path) -> list[str]:
+    """The command that makes the data of `folder`, for the model card; none where they do not say their seed."""
+    try:
+        seed = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["seed"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # whatever is wrong with the folder, training says it
+    episodes = sum(path.stem.isdigit() for path in (folder / "shards").glob("*.safetensors"))
+    return [f"hitl generate --out {shlex.quote(str(folder))} --episodes {episodes} --seed {seed}"]
+
+
+def _evaluate_skills(arguments: Namespace) -> int:
+    settings = simulated_policy(arguments)
+    from hitl.evaluation import skills
+
+    skills.main(settings, episodes=arguments.episodes, seed=arguments.seed, workers=arguments.workers)
+    return EXIT_OK
+
+
+def _evaluate_packing(arguments: Namespace) -> int:
+    settings = simulated_policy(arguments)
+    from hitl.evaluation import packing
+
+    packing.main(
+        settings,
+        modes=[arguments.mode] if arguments.mode else packing.MODES,
+        conditions=[arguments.only_shift] if arguments.only_shift else packing.CONDITIONS,
+        episodes=arguments.episodes,
+        seed=arguments.seed,
+        workers=arguments.workers,
+    )
+    return EXIT_OK
+
+
+def _bench_correction(arguments: Namespace) -> int:
+    settings = simulated_policy(arguments)
+    from hitl.evaluation import correction_latency
+
+    return print_json(correction_latency.run(settings, n=arguments.n, seed=arguments.seed))
+
+
+def _bench_stream(arguments: Namespace) -> int:
+    settings = settings_of(arguments)
+    need("cv2", "backend", "this bench")
+    from hitl.evaluation import streaming
+
+    return print_json(streaming.run(settings, seconds=arguments.seconds, seed=arguments.seed))
+
+
+def _bench_speech(arguments: Namespace) -> int:
+    settings = settings_of(arguments)
+    need("torch", "backend", "grounding")
+    need("faster_whisper", "speech", "the recognizer")
+    from hitl.evaluation import speech
+
+    return print_json(
+        speech.run(
+            settings,
+            folder=arguments.set,
+            recognizers=arguments.recognizer or tuple(speech.RECOGNIZERS),
+            live=arguments.live,
+            limit=arguments.limit,
+            seed=arguments.seed,
+            say=lambda text: print(f"\r{text:<78}", end="", file=sys.stderr, flush=True),
+        )
+    )
+
+
+def _train_speech(arguments: Namespace) -> int:
+    need("torch", "backend", "training")
+    need("faster_whisper", "speech", "the recognizer")
+    from hitl.evaluation import speech_training
+
+    speech_training.train(
+        arguments.out,
+        arguments.corpus,
+        utterances=arguments.utterances,
+        steps=arguments.steps,
+        minutes=arguments.minutes,
+        device=arguments.device or "auto",
+        threads=arguments.threads,
+        progress=_show_training,
+        start_from=arguments.start_from,
+    )
+    return EXIT_OK
+
+
+def _show_training(now: Progress) -> None:
+    """One line that is written over."""
+    line = f"{now.phase}: {now.fraction:4.0%}"
+    if math.isfinite(now.loss):  # phases that only count have none
+        line += f", loss {now.loss:.4f}, {now.samples_per_s:.0f} samples/s, {now.remaining_s / 60:.1f} min left"
+    print(f"\r{line:<78}", end="", flush=True)
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "segments": _segments,
+    "generate": _generate,
+    "train": _train,
+    "train-words": _train_words,
+    "evaluate skills": _evaluate_skills,
+    "evaluate packing": _evaluate_packing,
+    "bench correction": _bench_correction,
+    "bench stream": _bench_stream,
+    "bench speech": _bench_speech,
+    "train-speech": _train_speech,
+}
