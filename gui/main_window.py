@@ -442,7 +442,7 @@ class MainWindow(QMainWindow):
                     self._reconnect()
                 if self.voice is not None:
                     self.voice.change(self._preferences.ear_environment)
-            case "talk" | "microphone" | "wake" | "sounds" | "aloud":
+            case "talk" | "microphone" | "wake" | "narrate" | "sounds" | "aloud":
                 self.heard.mode = self._preferences.talking.mode
                 self.heard.narrating = self._preferences.narrates
                 if self.voice is not None:

@@ -39,6 +39,7 @@ COMMANDS = [
     ["generate"],
     ["train"],
     ["train-speech"],
+    ["train-words"],
     ["evaluate"],
     ["evaluate", "skills"],
     ["evaluate", "packing"],

@@ -13,8 +13,8 @@ PACKAGES=(
   libasound2-plugins                                          # microphones of a sound server
   espeak-ng flite                                             # voices: answers aloud, and test sets
 )
-# What only tests need: a sound server of their own.
-[ "${1:-}" = test ] && PACKAGES=(pulseaudio pulseaudio-utils)
+# What only tests need: a sound server of their own, and a dictionary (hitl train-speech).
+[ "${1:-}" = test ] && PACKAGES=(pulseaudio pulseaudio-utils wamerican-small)
 
 is_debian() { [ -r /etc/os-release ] && grep -qx 'ID=debian' /etc/os-release; }
 

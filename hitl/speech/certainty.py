@@ -34,15 +34,17 @@ MOST_CHOICES = 2
 class Limits:
     """From where on it acts, asks or ignores.
 
-    `middle` was chosen on half of the test set of `hitl bench speech`: from 0.3 to 0.2 no more sentences that are no
-    command acted (3 of 45), and 2 points more commands did in noise.
+    `middle`, `rival` and the familiarity of grounding were chosen together on 569 utterances of other wording and
+    voices than those of `hitl bench speech`: against middle 0.2, rival 0.75 and familiarity 0.7, commands that act
+    rightly rose from 0.917, 0.903 and 0.848 (clean, 20 dB, 10 dB) to 0.931, 0.920 and 0.871, and sentences that are no
+    command and act from 0.058 at each level to 0.058, 0.075 and 0.083.
     """
 
     high: float = 0.6
     """Confidence from which it acts."""
-    middle: float = 0.2
+    middle: float = 0.15
     """Confidence from which it acts and says what it understood; below, it asks."""
-    rival: float = 0.75
+    rival: float = 0.9
     """Share of the winner's weight from which another command is a rival: it then asks."""
     ignored: float = 0.35
     """Familiarity below which new words are no command but other talk."""

@@ -359,41 +359,37 @@ TEMPLATES: dict[str, str] = {
     {hand} {way} | try tilting {hand} {way} | nod {hand} {way}
     """,
     "still": """
-    hold still | hold it | hold it right there | hold it there | hold on a second | hold on | hold everything | hold
-    your position | hold that position | hold that pose | keep still | keep perfectly still | keep your arms still |
-    keep both arms still | keep where you are | keep that position | stay still | stay still for a moment | stay put |
-    stay there | stay right there | stay where you are | stay exactly where you are | stay in that position | stay like
-    that | stay as you are | stay frozen | stand still | stand by | stand fast | don't move | don't move a muscle |
-    don't move until i say so | don't move any further | don't do anything | don't do anything until i tell you | don't
-    stir | do not move | no more moving | no moving | stop moving | stop right there | stop where you are | stop what
-    you're doing | stop it right there | stop both arms | stop the arms | stop now please | stop for a moment | stop
-    all motion | stop everything | freeze right there | freeze where you are | freeze please | freeze both arms | wait
-    a moment | wait a second | wait there | wait right there | wait until i tell you | pause | pause there | pause for
-    a moment | pause what you're doing | halt | halt right there | whoa | whoa there | whoa hold up | hold up | hold
-    your horses | easy there stop | cut it out and stay put | cease all movement | cease moving | suspend all movement
-    | that's far enough | that's far enough stop there | that's enough stop now | enough stay there | not one more move
-    | can you hold still | can you stop for a second | can you stay right there | could you keep still please | could
-    you wait a moment | could you stop moving | would you hold still | would you stay where you are | will you please
-    keep still | i'd like you to hold still | i'd like you to stay there | i want you to stop moving | i want you to
-    stay put | i need you to hold still | i need you to stay right there | you should stay where you are | you should
-    keep still now | you can stay there for now | you're to stay put until i say | let's stop here | let's pause for a
-    moment | let's hold it there | how about staying still | how about you hold still for a second | why don't you stay
-    there | no no stop there | both arms stay where they are | not a twitch | sit tight | take a break right where you
-    are | await my next order | stay where you are with both arms | leave the arms where they are | leave everything as
-    it is | let the arms be | don't move the arms | don't move any arm | no more movement | no motion please | not
-    moving now | both arms stay put | everything stays where it is | nothing moves | keep your arms there | arms still
+    hold still | hold it right there | hold it there | hold on a second | hold on | hold everything | hold your
+    position | hold that position | hold that pose | keep still | keep perfectly still | keep your arms still | keep
+    both arms still | keep where you are | keep that position | stay still | stay still for a moment | stay put | stay
+    there | stay right there | stay where you are | stay exactly where you are | stay in that position | stay like that
+    | stay as you are | stay frozen | stand still | stand by | stand fast | don't move | don't move a muscle | don't
+    move until i say so | don't move any further | don't do anything | don't do anything until i tell you | don't stir
+    | do not move | no more moving | no moving | wait a moment | wait a second | wait there | wait right there | wait
+    until i tell you | pause | pause there | pause for a moment | pause what you're doing | hold up | hold your horses
+    | cut it out and stay put | cease all movement | cease moving | suspend all movement | that's far enough | that's
+    far enough stop there | enough stay there | not one more move | can you hold still | can you stay right there |
+    could you keep still please | could you wait a moment | would you hold still | would you stay where you are | will
+    you please keep still | i'd like you to hold still | i'd like you to stay there | i want you to stay put | i need
+    you to hold still | i need you to stay right there | you should stay where you are | you should keep still now |
+    you can stay there for now | you're to stay put until i say | let's pause for a moment | let's hold it there | how
+    about staying still | how about you hold still for a second | why don't you stay there | both arms stay where they
+    are | not a twitch | sit tight | take a break right where you are | await my next order | stay where you are with
+    both arms | leave the arms where they are | leave everything as it is | let the arms be | don't move the arms |
+    don't move any arm | no more movement | no motion please | not moving now | both arms stay put | everything stays
+    where it is | nothing moves | keep your arms there | arms still
     """,
     "open auto": """
     let go | let go of it | let go of that | let it go | let that go | let go of what you're holding | release |
     release it | release that | release the object | release your grip | release what you've got | release what you're
     holding | loose it | turn it loose | set it loose | set it free | free it | free the object | ungrip it | unhand it
-    | stop holding it | stop gripping it | don't hold it any longer | no need to hold it anymore let go | quit holding
-    on to it | undo your grip | give up your grip | lose your grip on it | let loose | let it slip out of your fingers
-    | can you let go | can you let go of it | can you release it | could you let go please | could you release that now
-    | would you let go of it | would you mind letting go | will you let go | i'd like you to let go | i'd like you to
-    release it | i want you to let go of it | i want it released | i've got it you can let go | i have it let go | you
-    should let go now | you can let go | you can release it now | you may let go | it's okay to let go | how about
-    letting go | how about releasing it | why don't you let go | go ahead and let go | time to let go
+    | don't hold it any longer | no need to hold it anymore let go | quit holding on to it | undo your grip | give up
+    your grip | lose your grip on it | let loose | let it slip out of your fingers | can you let go | can you let go of
+    it | can you release it | could you let go please | could you release that now | would you let go of it | would you
+    mind letting go | will you let go | i'd like you to let go | i'd like you to release it | i want you to let go of
+    it | i want it released | i've got it you can let go | i have it let go | you should let go now | you can let go |
+    you can release it now | you may let go | it's okay to let go | how about letting go | how about releasing it | why
+    don't you let go | go ahead and let go | time to let go
     """,
     "close auto": """
     grip | grip it | grip it firmly | grip it tight | grip it tightly please | grip harder | grip tighter | grip firmly

@@ -199,6 +199,7 @@ def test_before_robot_and_model_are_there_it_says_what_it_waits_for(tmp_path: Pa
         early = Correction(id=new_ulid(), author="ann", stamp_ns=0, text="go higher")
         stage.window.link.submit(early)
         stage.until(lambda: stage.status() and "model" in stage.status().waiting_for)
+        stage.until(lambda: stage.window.newest(Welcome) is not None)
         assert stage.window.newest(Welcome).commands == []
         gate.set()
         stage.until(lambda: "acting" in stage.states(early.id))

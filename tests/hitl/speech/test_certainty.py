@@ -103,7 +103,7 @@ def test_low_certainty_asks_with_the_winner_first_and_then_other_readings() -> N
 
 
 def test_choices_are_filled_up_from_what_is_near() -> None:
-    decided = spoken(Bank({"go lift": ("go left", 0.7)}), ("go lift", 0.25))
+    decided = spoken(Bank({"go lift": ("go left", 0.7)}), ("go lift", 0.2))
     assert (decided.certainty, decided.choices) == ("low", ("go left", "go right"))
 
 

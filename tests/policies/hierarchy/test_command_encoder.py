@@ -93,13 +93,13 @@ def test_weights_survive_and_foreign_ones_are_named(space: CommandSpace, text_en
     tensors = space.tensors()
     again = CommandSpace(CommandEncoder.from_tensors(tensors), text_encoder)
     np.testing.assert_array_equal(again.embed("go up"), space.embed("go up"))
-    missing = {name: tensor for name, tensor in tensors.items() if name != "queries"}
-    with pytest.raises(PolicyError, match="queries: the tensor is missing"):
+    missing = {name: tensor for name, tensor in tensors.items() if name != "readers.1.queries"}
+    with pytest.raises(PolicyError, match="readers.1.queries: the tensor is missing"):
         CommandEncoder.from_tensors(missing)
     with pytest.raises(PolicyError, match="extra: the tensor is unknown"):
         CommandEncoder.from_tensors({**tensors, "extra": torch.zeros(1)})
-    with pytest.raises(PolicyError, match=r"queries: the tensor has shape \(1,\)"):
-        CommandEncoder.from_tensors({**tensors, "queries": torch.zeros(1)})
+    with pytest.raises(PolicyError, match=r"readers.1.queries: the tensor has shape \(1,\)"):
+        CommandEncoder.from_tensors({**tensors, "readers.1.queries": torch.zeros(1)})
 
 
 def test_commands_without_difference_are_refused(text_encoder: TextEncoder) -> None:

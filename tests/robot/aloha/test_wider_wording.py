@@ -30,5 +30,5 @@ def test_unknown_templates_are_an_error() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.text)
 def test_every_command_has_more_ways_of_being_said_than_its_grammar_gives(command: Command) -> None:
-    assert len(command.train) >= 85
+    assert len(command.train) >= 80
     assert not [phrase for phrase in command.train if "{" in phrase or "  " in phrase]
