@@ -103,10 +103,10 @@ class Listener:
 class Room:
     """A robot, somebody who listens, and a sound server."""
 
-    def __init__(self, folder: Path, commands: dict[str, list[str]]) -> None:
+    def __init__(self, folder: Path, commands: dict[str, list[str]], *, narrate: bool = False) -> None:
         self.sound = SoundServer(folder / "sound")
         driver = "synthetic" if commands else "aloha"  # the shipped model wants the pictures it learned from
-        settings = Settings(data=str(folder), driver=driver, author="speaker", record=False)
+        settings = Settings(data=str(folder), driver=driver, author="speaker", record=False, narrate=narrate)
         self.system = System(settings, commands=commands)
         self.system.__enter__()
         self.link = Link(endpoints_of(self.system.settings), "gui", "test")
@@ -137,14 +137,24 @@ class Room:
 
 @pytest.fixture
 def room(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Room]:
-    found = Room(tmp_path, {} if getattr(request, "param", "") == "shipped model" else {"backend": BACKEND})
+    kind = getattr(request, "param", "")
+    commands = {} if kind == "shipped model" else {"backend": BACKEND}
+    found = Room(tmp_path, commands, narrate=kind == "narrates")
     try:
         found.until(lambda: (status := found.newest(BackendStatus)) and not status.waiting_for)
         found.until(found.hears("microphone:"))
-        found.until(found.hears("listening by"))
+        found.until(found.hears("heard by" if kind == "narrates" else "listening by"))
         yield found
     finally:
         found.close()
+
+
+def first_utterance(folder: Path) -> UtteranceEvent | None:
+    log = FeedbackLog(Catalog(folder).log_file)
+    try:
+        return next((event for event in log.events() if isinstance(event, UtteranceEvent)), None)
+    finally:
+        log.close()
 
 
 def test_what_is_said_changes_what_the_robot_does(room: Room, tmp_path: Path) -> None:
@@ -152,18 +162,20 @@ def test_what_is_said_changes_what_the_robot_does(room: Room, tmp_path: Path) ->
     command = room.until(lambda: (c := room.newest(CommandStatus)) and c.source == "person" and c)
     assert (command.text, command.author) == ("go higher", "speaker")
     room.until(lambda: (state := room.newest(RobotState)) and state.command_id == command.command_id)
-    catalog = Catalog(tmp_path)
-
-    def sound() -> UtteranceEvent | None:
-        log = FeedbackLog(catalog.log_file)
-        try:
-            return next((event for event in log.events() if isinstance(event, UtteranceEvent)), None)
-        finally:
-            log.close()
-
-    event = room.until(sound)
+    event = room.until(lambda: first_utterance(tmp_path))
     assert event.correction == command.command_id
     assert 0.3 < event.duration_s < 5.0
+
+
+@pytest.mark.parametrize("room", ["narrates"], indirect=True)
+def test_narration_is_kept_and_only_stop_words_are_obeyed(room: Room, tmp_path: Path) -> None:
+    room.sound.play("go higher")
+    event = room.until(lambda: first_utterance(tmp_path))
+    assert event.narration and event.correction == "" and event.text
+    room.until(room.hears("recorded"))
+    assert not [m for m in room.got if isinstance(m, CommandStatus) and m.source == "person"]
+    room.sound.play("stop")
+    room.until(lambda: (state := room.newest(RobotState)) and state.mode == "paused")
 
 
 @pytest.mark.parametrize("room", ["shipped model"], indirect=True)
