@@ -36,7 +36,7 @@ from hitl.speech.intents import as_meant, intent_of
 from hitl.speech.microphone import Back, Event
 from hitl.speech.recognition import READINGS
 from hitl.speech.recognizer import open_recognizer
-from hitl.speech.spotter import SOUNDS_S, Spotter, says_stop
+from hitl.speech.spotter import SOUNDS_S, Spotter, stop_share
 from hitl.speech.text import plain
 from hitl.speech.voice_activity import VoiceActivity
 
@@ -329,7 +329,7 @@ def spotted(spotter: Spotter, recognizer: Recognizer, audio: Audio) -> list[floa
             continue
         begun = time.perf_counter()
         heard = recognizer.hear(audio[max(0, spot.at - round(SOUNDS_S * RATE)) : spot.at], best=READINGS)
-        if not says_stop(heard.shares()):
+        if not spotter.rules.believe(spot.probability, stop_share(heard.shares())):
             continue
         spotter.believe()
         found.append(spot.at / RATE * 1e3 + (time.perf_counter() - begun) * 1e3)

@@ -278,13 +278,11 @@ class Ear:
             if self._stamp_ns - stop.stamp_ns > OPINION_NS:
                 self._judge(stop, spotter, None)
 
-    def _judge(self, stop: StopHeard, spotter: Spotter, said: bool | None) -> None:
-        """Tell a stop that was spotted, or not. `said`: the second opinion, which counts however late it comes; where
+    def _judge(self, stop: StopHeard, spotter: Spotter, share: float | None) -> None:
+        """Tell a stop that was spotted, or not. `share`: the second opinion, which counts however late it comes; where
         there is none (None) the network alone decides, more strictly."""
         waited = self._doubted.pop(stop.stamp_ns, None) is not None
-        if said is None:
-            said = waited and stop.probability >= spotter.rules.alone
-        if said:
+        if (waited or share is not None) and spotter.rules.believe(stop.probability, share):
             spotter.believe()
             self.tell(stop)
 

@@ -22,7 +22,7 @@ from hitl.speech.capture import BLOCK, Utterance
 from hitl.speech.ear_messages import Dropped, Finished, FromEar, Partial, Ready, StopHeard, Trouble
 from hitl.speech.heard import Heard, Recognizer
 from hitl.speech.intents import as_meant, intent_of
-from hitl.speech.spotter import says_stop
+from hitl.speech.spotter import stop_share
 from hitl.speech.text import plain
 
 log = logging.getLogger("hitl.speech")
@@ -81,8 +81,8 @@ class Work:
         return cls(utterance.number, utterance.audio[: max(BLOCK, end)], utterance.spoken_until, utterance)
 
 
-Opinion = Callable[[bool | None], None]
-"""Called with whether a stop word is read in a sound; None where nothing could read it."""
+Opinion = Callable[[float | None], None]
+"""Called with the share of the readings of a sound that have a stop word; None where nothing could read it."""
 
 
 class Recognition(threading.Thread):
@@ -168,7 +168,7 @@ class Recognition(threading.Thread):
 
     def _read_stop(self, audio: Audio, answer: Opinion) -> None:
         found, _ = self._hear(audio, READINGS)
-        answer(says_stop(found.shares()) if found is not None else None)
+        answer(stop_share(found.shares()) if found is not None else None)
 
     def _early(self, work: Work) -> None:
         found, _ = self._hear(work.audio, 1 if work.partial else READINGS, words=not work.partial)

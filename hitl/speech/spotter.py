@@ -48,12 +48,23 @@ class Spotted:
 @dataclass(frozen=True)
 class SpotterRules:
     """threshold: probability of a word from which a second opinion is asked; alone: from which it counts where nobody
-    can give one; again_s: how soon a word may be spotted again that was not believed; rest_s: and one that was."""
+    can give one; read: share of the readings with a stop word from which it counts; hinted: the same where the network
+    alone would believe it; again_s: how soon a word may be spotted again that was not believed; rest_s: and one that
+    was."""
 
     threshold: float = 0.4
     alone: float = 0.8
+    read: float = 0.3
+    hinted: float = 0.05
     again_s: float = 0.15
     rest_s: float = 1.0
+
+    def believe(self, probability: float, share: float | None) -> bool:
+        """Whether a word counts that the network gives `probability`. `share`: `stop_share` of the second opinion,
+        None where there is none."""
+        if share is None:
+            return probability >= self.alone
+        return share >= (self.hinted if probability >= self.alone else self.read)
 
 
 def mel_filters(bands: int = BANDS) -> Array:
@@ -128,10 +139,10 @@ SOUNDS_S = 1.3
 _SAID = frozenset({*WORDS, "frees", "frieze", "freezes", "weight", "wade", "stopped", "stops", "stopping"})
 
 
-def says_stop(shares: Sequence[tuple[str, float]], least: float = 0.3) -> bool:
-    """The second opinion: whether a recognizer reads one in the same sound. `shares`:
-    its readings with their shares of 1, of which those with a stop word must have `least`."""
-    return sum(share for text, share in shares if not _SAID.isdisjoint(plain(text).split())) >= least
+def stop_share(shares: Sequence[tuple[str, float]]) -> float:
+    """The second opinion: how much of a recognizer's readings of the same sound has a stop word. `shares`: those
+    readings with their shares of 1."""
+    return sum(share for text, share in shares if not _SAID.isdisjoint(plain(text).split()))
 
 
 class Spotter:

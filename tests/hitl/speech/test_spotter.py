@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 from hitl.errors import CheckpointError
 from hitl.speech import spotter
 from hitl.speech.audio import RATE
-from hitl.speech.spotter import BANDS, EVERY, FFT, HOP, WORDS, Features, Network, Spotter, SpotterRules, normalised
+from hitl.speech.spotter import (
+    BANDS,
+    EVERY,
+    FFT,
+    HOP,
+    WORDS,
+    Features,
+    Network,
+    Spotter,
+    SpotterRules,
+    normalised,
+    stop_share,
+)
 from policies.speech.stop_words import StopWordNetwork
 
 SOUND = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
@@ -96,3 +108,23 @@ def test_silence_and_noise_are_no_stop() -> None:
         for at in range(0, len(sound), 512):
             found = shipped.feed(sound[at : at + 512])
             assert found is None or found.probability < shipped.rules.alone
+
+
+@pytest.mark.parametrize(
+    ("probability", "share", "counts"),
+    [
+        (0.5, 0.29, False),
+        (0.5, 0.31, True),
+        (0.9, 0.04, False),
+        (0.9, 0.06, True),
+        (0.79, None, False),
+        (0.8, None, True),
+    ],
+)
+def test_network_and_readings_decide_together(probability: float, share: float | None, counts: bool) -> None:
+    assert SpotterRules().believe(probability, share) is counts
+
+
+def test_readings_with_a_stop_word_add_up() -> None:
+    assert stop_share([("wait wait", 0.2), ("frees", 0.1), ("go left", 0.7)]) == pytest.approx(0.3)
+    assert stop_share([]) == 0.0
