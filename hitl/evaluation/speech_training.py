@@ -79,6 +79,7 @@ def train(
     Raises MissingPackageError where the packaged Whisper or every synthesizer is missing, DatasetError for a corpus
     or corrections that cannot be read, PolicyError where they fit another model. Ctrl-C saves and leaves.
     """
+    base = _read_corrections(start_from) if start_from is not None else None  # before the hour that voices take
     where = resolve_device(device)
     cores = threads or len(os.sched_getaffinity(0))
     torch.manual_seed(seed)
@@ -86,7 +87,7 @@ def train(
     for part in parts:
         write_corpus(part.folder, part.said, _counting(f"utterances in {part.folder.name}", progress))
     sentences = [part for part in parts if not part.folder.name.startswith("words")]
-    report = {"recognition": _recognition(out, sentences, steps, minutes, where, cores, seed, progress, start_from)}
+    report = {"recognition": _recognition(out, sentences, steps, minutes, where, cores, seed, progress, base)}
     report["stop words"] = _stop_words(out, parts, spotter_steps, pool, where, cores, seed, progress)
     (out / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     return report
@@ -135,7 +136,7 @@ def _corpus(parts: Sequence[_Part], seed: int) -> Corpus:
 
 def _recognition(
     out: Path, parts: Sequence[_Part], steps: int, minutes: float | None, device: torch.device, threads: int, seed:
-    int, progress: Told | None, start_from: Path | None,
+    int, progress: Told | None, base_corrections: dict[str, torch.Tensor] | None,
 ) -> dict[str, Any]:  # fmt: skip
     from faster_whisper.feature_extractor import FeatureExtractor
 
@@ -145,9 +146,10 @@ def _recognition(
     wording = Wording.of(base / "tokenizer.json")
     settings: dict[str, Any] = {"utterances": len(corpus.texts), "seed": seed}
     rate = LEARNING_RATE
-    if start_from is not None:
-        model.begin_with(_read_corrections(start_from))
-        settings["base"] = hashlib.sha256(start_from.read_bytes()).hexdigest()[:12]
+    if base_corrections is not None:
+        model.begin_with(base_corrections)
+        learned = b"".join(tensor.numpy().tobytes() for _, tensor in sorted(base_corrections.items()))
+        settings["base"] = hashlib.sha256(learned).hexdigest()[:12]
         rate = FURTHER_RATE
     summary = train_recognition(
         model, LogMel(FeatureExtractor().mel_filters), wording, corpus.draw, out / "training" / "recognition",

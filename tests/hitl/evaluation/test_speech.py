@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from hitl.config import Settings
 from hitl.errors import DatasetError, InputError
@@ -80,6 +82,23 @@ def test_training_makes_both_models_and_goes_on_where_it_was(tmp_path: Path) -> 
     Spotter(tmp_path / "out" / "stop-words" / "model.safetensors").feed(np.zeros(16_000, np.float32))
     adapter = tmp_path / "out" / "commands-tiny-en" / "adapter.safetensors"
     assert (adapted_folder(packaged_whisper(), adapter, tmp_path / "cache") / "model.bin").is_file()
+    other = {name: tensor + 0.5 if name.endswith("gamma") else tensor for name, tensor in load_file(adapter).items()}
+    save_file(other, tmp_path / "other.safetensors")
+    further = train(
+        tmp_path / "further", tmp_path / "corpus", utterances=48, steps=1, spotter_steps=1, pool=32, threads=1,
+        start_from=tmp_path / "other.safetensors",
+    )  # fmt: skip
+    assert len(further["recognition"]["base"]) == 12
+    taught = load_file(tmp_path / "further" / "commands-tiny-en" / "adapter.safetensors")
+    assert all(torch.allclose(tensor, taught[name], atol=0.02) for name, tensor in other.items())
+
+
+def test_corrections_that_cannot_be_taught_further_are_named_before_anything_is_made(tmp_path: Path) -> None:
+    from hitl.evaluation.speech_training import train
+
+    with pytest.raises(DatasetError, match="nothing.safetensors"):
+        train(tmp_path / "out", tmp_path / "corpus", start_from=tmp_path / "nothing.safetensors")
+    assert not (tmp_path / "corpus").exists()
 
 
 def test_nothing_is_learned_that_is_kept_for_tests() -> None:
