@@ -170,7 +170,7 @@ def train_command_encoder(
 ) -> tuple[CommandEncoder, CommandEncoderReport]:
     """Learn the codes of `commands`: records with "text", "train" and "held_out" phrases, as in a dataset's meta.json.
 
-    The same seed gives the same net. progress: called with the share done, 0 to 1. About a minute on one core.
+    The same seed gives the same net. progress: called with the share done, 0 to 1. Minutes on one core.
     codes: unit codes `(commands, 64)` that the commands keep, where policies know them already; without them the
     codes are learned, too.
     Raises PolicyError where there are fewer than two commands, two of them have the same text, or codes do not fit.
