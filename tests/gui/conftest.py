@@ -76,6 +76,19 @@ def link() -> FakeLink:
 
 
 @pytest.fixture
+def unplug(qtbot, link: FakeLink) -> Callable[[MainWindow], None]:
+    """The link of a window is lost, and its window knows: an earlier "connected" can no longer arrive."""
+
+    def wait(window: MainWindow) -> None:
+        assert window.state.connected
+        link.connected = False
+        link.wake()
+        qtbot.waitUntil(lambda: not window.state.connected)
+
+    return wait
+
+
+@pytest.fixture
 def preferences(tmp_path: Path) -> Preferences:
     kept = Preferences(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat))
     kept.set("author", samples.AUTHOR)

@@ -217,9 +217,9 @@ def test_the_sound_of_a_stop_names_it(qtbot, heard, link):
     assert utterance.correction == link.stops[0].id
 
 
-def test_go_on_without_a_backend_is_refused_and_never_kept(qtbot, heard, link):
+def test_go_on_without_a_backend_is_refused_and_never_kept(qtbot, heard, link, unplug):
     window, ear = heard
-    window.receive(samples.batch(connected=False))
+    unplug(window)
     (utterance,) = said(qtbot, window, ear, finished("go on"), link, 1)
     assert isinstance(utterance, Utterance) and utterance.correction == ""
     assert "does not go on" in caption(window.heard, samples.NOW_NS)[0]

@@ -158,8 +158,8 @@ def test_typed_go_on_resumes_by_words(qtbot, window, link):
     assert isinstance(sent, Resume) and sent.by_words and not window.state.newest_rows()[0].text == "go on"
 
 
-def test_typed_go_on_without_a_backend_is_refused_and_never_kept(window, link):
-    window.receive(samples.batch(connected=False))
+def test_typed_go_on_without_a_backend_is_refused_and_never_kept(window, link, unplug):
+    unplug(window)
     type_words(window, "go on")
     assert "does not go on" in window.live.notice.text() and not link.requests
 
