@@ -5,7 +5,8 @@ Three planes (docs/architecture.md):
 - control: acknowledged, resent, idempotent by ULID (`ControlMessage`), but for what is asked of a recognizer
   (`recognizer_messages.py`);
 - stop: a socket of its own (`StopMessage`).
-The feedback log stores `LogEvent`s. Unknown fields are refused, so a typing mistake is an error and never silence.
+The feedback log stores the events of `hitl/events.py`. Unknown fields are refused, so a typing mistake is an error and
+never silence.
 
 Stamps are nanoseconds of the sender's monotonic clock; `session_ns` is time on the session clock (0 = session start).
 Pixels and actions travel as raw buffers behind the message, never inside it.
@@ -17,6 +18,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+
+from hitl.labels import Change
 
 PROTOCOL = 1
 AUDIO_RATE = 16_000
@@ -340,6 +343,21 @@ class SetHold(Message, frozen=True, kw_only=True):
     hold_s: float
 
 
+class Label(Message, frozen=True, kw_only=True):
+    """One step of a person who annotates: what it changes about one item. Undo and redo are such steps, too."""
+
+    id: str
+    author: str
+    stamp_ns: int
+    project: str
+    item: str
+    changes: list[Change]
+    undoes: str = ""
+    """Id of the step that this one takes back, which may itself be an undo; empty for a step of its own."""
+    spent_s: float = 0.0
+    """Seconds at work on this item since the step before, pauses left out."""
+
+
 class Ack(Message, frozen=True, kw_only=True):
     """`id` is on disk (or applied, for messages that are not logged). `error` is empty or says why it was refused."""
 
@@ -362,7 +380,9 @@ class Pong(Message, frozen=True, kw_only=True):
     t2: int
 
 
-Request = Correction | Choose | Utterance | Release | Undo | NewEpisode | Resume | SetHold
+RobotRequest = Correction | Choose | Utterance | Release | Undo | NewEpisode | Resume | SetHold
+"""What a person asks about a robot."""
+Request = RobotRequest | Label
 """What a person asks for: durable, acknowledged, applied once."""
 
 ControlMessage = Hello | Welcome | Request | Ack | Ping | Pong
@@ -390,89 +410,3 @@ class StopAck(Message, frozen=True, kw_only=True):
 
 
 StopMessage = Stop | StopAck | Ping | Pong
-
-# -- feedback log -------------------------------------------------------------------------------------------------
-
-
-class CorrectionEvent(Message, frozen=True, kw_only=True):
-    """A correction as it was given, what it was understood as, and what the policy had wanted."""
-
-    id: str
-    session: str
-    episode: str
-    session_ns: int
-    author: str
-    source: str
-    text: str
-    command: str
-    grounding: Grounding
-    similarity: float
-    policy_command: str
-    policy_probability: float
-    observations: list[str]
-    """Ids of the observations before the correction, oldest first."""
-    hold_s: float
-    heard: float = 1.0
-    readings: list[Reading] = []
-    certainty: Certainty = "high"
-    choices: list[str] = []
-    """What was asked about, where it was."""
-
-
-class RequestEvent(Message, frozen=True, kw_only=True):
-    """A release, undo, choice, new episode, resume, stop or change of hold time, as it took effect."""
-
-    id: str
-    session: str
-    episode: str
-    session_ns: int
-    author: str
-    kind: Literal["release", "undo", "choose", "new_episode", "resume", "stop", "set_hold"]
-    target: str = ""
-    detail: str = ""
-
-
-class OutcomeEvent(Message, frozen=True, kw_only=True):
-    """How a correction ended."""
-
-    id: str
-    session: str
-    episode: str
-    session_ns: int
-    correction: str
-    state: CorrectionState
-    acted: bool | None = None
-    """Whether the robot had executed it; None in logs of before this was written."""
-
-
-class EpisodeEvent(Message, frozen=True, kw_only=True):
-    """How an episode ended."""
-
-    id: str
-    session: str
-    episode: str
-    session_ns: int
-    stage: int
-    stages: int
-    success: bool
-    shift: str
-
-
-class UtteranceEvent(Message, frozen=True, kw_only=True):
-    """Something that was said. Its sound is in the session's recording, under the same id, where there is one."""
-
-    id: str
-    session: str
-    episode: str
-    session_ns: int
-    """When the last word ended."""
-    author: str
-    text: str
-    correction: str
-    recognizer: str
-    duration_s: float
-    narration: bool = False
-    words: list[TimedWord] = []
-
-
-LogEvent = CorrectionEvent | RequestEvent | OutcomeEvent | EpisodeEvent | UtteranceEvent

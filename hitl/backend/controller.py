@@ -22,14 +22,13 @@ import numpy as np
 from hitl.backend.parts import Array, Chunk, Embodiment, Policy, Rules, Seen, StopWanted, status_of
 from hitl.backend.questions import Questions
 from hitl.clock import Clock, new_ulid
+from hitl.events import CorrectionEvent, OutcomeEvent
 from hitl.messages import (
     ActionChunk,
     Alternative,
     CommandStatus,
-    CorrectionEvent,
     CorrectionState,
     CorrectionStatus,
-    OutcomeEvent,
     RobotState,
     Source,
     undo_changes,

@@ -22,6 +22,7 @@ from hitl.backend.ledger import Entry, Ledger
 from hitl.backend.parts import Array, Policy
 from hitl.clock import Clock
 from hitl.errors import HitlError
+from hitl.events import CorrectionEvent, OutcomeEvent, RequestEvent, UtteranceEvent
 from hitl.messages import (
     AUDIO_RATE,
     MAX_AUDIO_BYTES,
@@ -30,22 +31,18 @@ from hitl.messages import (
     Choose,
     CommandStatus,
     Correction,
-    CorrectionEvent,
     CorrectionStatus,
     Grounding,
     NewEpisode,
-    OutcomeEvent,
     Reading,
     Release,
-    Request,
-    RequestEvent,
     Resume,
+    RobotRequest,
     RobotState,
     SetHold,
     Stop,
     Undo,
     Utterance,
-    UtteranceEvent,
 )
 
 log = logging.getLogger("hitl.backend")
@@ -123,7 +120,7 @@ class Model:
 class Saved:
     """`request` of `peer` is on disk: acknowledge it, and pass on what the robot must hear."""
 
-    request: Request
+    request: RobotRequest
     peer: bytes
 
 
@@ -146,7 +143,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class _Asked:
-    request: Request | Stop
+    request: RobotRequest | Stop
     peer: bytes
 
 
@@ -216,7 +213,7 @@ class Engine:
         self._thread.start()
         self._loader.start()
 
-    def ask(self, request: Request | Stop, peer: bytes) -> None:
+    def ask(self, request: RobotRequest | Stop, peer: bytes) -> None:
         """A person's request, or a stop that the bus has already passed on."""
         self._post(_Asked(request, peer))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hitl.errors import StorageError
-from hitl.messages import LogEvent
+from hitl.events import LogEvent
 
 log = logging.getLogger("hitl.backend")
 

@@ -12,14 +12,8 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hitl.messages import (
-    ActionChunk,
-    CorrectionEvent,
-    CorrectionSource,
-    CorrectionState,
-    CorrectionStatus,
-    Observation,
-)
+from hitl.events import CorrectionEvent
+from hitl.messages import ActionChunk, CorrectionSource, CorrectionState, CorrectionStatus, Observation
 
 Array = NDArray[np.float64]
 Images = dict[str, NDArray[np.uint8]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hitl.messages import CorrectionEvent
+from hitl.events import CorrectionEvent
 
 
 @dataclass(frozen=True)

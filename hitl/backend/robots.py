@@ -13,7 +13,8 @@ import msgspec
 
 from hitl.bus.delivery import Resender
 from hitl.errors import InputError
-from hitl.messages import EpisodeEvent, NewEpisode, Resume, RobotState
+from hitl.events import EpisodeEvent
+from hitl.messages import NewEpisode, Resume, RobotState
 
 STALE_NS = 1_000_000_000
 """Without a state for this long the robot counts as stale: fifty missed ticks at 50 Hz."""

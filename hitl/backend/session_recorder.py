@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from hitl.bus import Received
 from hitl.errors import StorageError
-from hitl.messages import CommandStatus, CorrectionStatus, Frame, LogEvent, RobotState
+from hitl.events import LogEvent
+from hitl.messages import CommandStatus, CorrectionStatus, Frame, RobotState
 from hitl.sessions.catalog import Session
 from hitl.sessions.recording import Recorder
 

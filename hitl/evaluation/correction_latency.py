@@ -24,15 +24,9 @@ from hitl.bus.addresses import endpoints_of
 from hitl.clock import SystemClock, new_ulid
 from hitl.config import Settings
 from hitl.errors import UnavailableError
+from hitl.events import CorrectionEvent
 from hitl.launch import System
-from hitl.messages import (
-    BackendStatus,
-    Correction,
-    CorrectionEvent,
-    CorrectionStatus,
-    RobotState,
-    Welcome,
-)
+from hitl.messages import BackendStatus, Correction, CorrectionStatus, RobotState, Welcome
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
 

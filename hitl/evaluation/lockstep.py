@@ -17,16 +17,8 @@ from hitl import kinematics
 from hitl.backend.controller import Chunk, Controller, Rules, Seen, StopWanted
 from hitl.backend.engine import Model
 from hitl.clock import ManualClock, new_ulid
-from hitl.messages import (
-    CommandStatus,
-    CorrectionEvent,
-    CorrectionState,
-    CorrectionStatus,
-    LogEvent,
-    Observation,
-    OutcomeEvent,
-    RobotState,
-)
+from hitl.events import CorrectionEvent, LogEvent, OutcomeEvent
+from hitl.messages import CommandStatus, CorrectionState, CorrectionStatus, Observation, RobotState
 from hitl.sessions.feedback_log import FeedbackLog
 from robot.aloha.cell import AlohaCell
 from robot.safety import SafetyCore

@@ -20,7 +20,7 @@ from hitl.errors import InputError
 from hitl.evaluation.lockstep import Lockstep
 from hitl.evaluation.skills import SEED_OFFSET
 from hitl.evaluation.statistics import share, table
-from hitl.messages import CorrectionEvent
+from hitl.events import CorrectionEvent
 from robot.aloha.cell import AlohaCell
 from robot.aloha.oracle import Oracle, Running
 from robot.aloha.shifts import SHIFTS

@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 
 from hitl.errors import InputError, StorageError
-from hitl.messages import CorrectionEvent, CorrectionState, LogEvent, OutcomeEvent, RequestEvent
+from hitl.events import CorrectionEvent, LogEvent, OutcomeEvent, RequestEvent
+from hitl.messages import CorrectionState
 
 FORMAT = 1
 _APPLICATION_ID = 0x6869666C  # "hifl"

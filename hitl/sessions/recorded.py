@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitl.errors import InputError
-from hitl.messages import AUDIO_RATE, UtteranceEvent
+from hitl.events import UtteranceEvent
+from hitl.messages import AUDIO_RATE
 from hitl.sessions import foxglove
 from hitl.sessions.recording import STATE_TOPIC, VOICE_TOPIC, RecordedState, is_whole, read_recording
 

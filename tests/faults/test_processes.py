@@ -17,18 +17,9 @@ from hitl.bus import Link, Outbox
 from hitl.bus.addresses import endpoints_of
 from hitl.clock import new_ulid
 from hitl.config import Settings
+from hitl.events import CorrectionEvent
 from hitl.launch import System
-from hitl.messages import (
-    Ack,
-    BackendStatus,
-    Correction,
-    CorrectionEvent,
-    CorrectionStatus,
-    Resume,
-    RobotState,
-    Stop,
-    StopAck,
-)
+from hitl.messages import Ack, BackendStatus, Correction, CorrectionStatus, Resume, RobotState, Stop, StopAck
 from hitl.messages import NewEpisode as NewEpisodeRequest
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog

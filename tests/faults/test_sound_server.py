@@ -18,8 +18,9 @@ import pytest
 from hitl.bus import Link
 from hitl.bus.addresses import endpoints_of
 from hitl.config import Settings, to_environment
+from hitl.events import UtteranceEvent
 from hitl.launch import System
-from hitl.messages import BackendStatus, CommandStatus, RobotState, UtteranceEvent
+from hitl.messages import BackendStatus, CommandStatus, RobotState
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
 from hitl.speech.ear_messages import DeviceHere, DeviceLost, Finished, FromEar, LetGo, Level, Press, Ready, Trouble

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from hitl.clock import new_ulid
+from hitl.events import UtteranceEvent
 from hitl.kinematics import joints_of, pose_of
-from hitl.messages import AUDIO_RATE, Mode, RobotState, TimedWord, UtteranceEvent
+from hitl.messages import AUDIO_RATE, Mode, RobotState, TimedWord
 from hitl.sessions.catalog import Catalog, Session
 from hitl.sessions.recording import Recorder
 

@@ -9,16 +9,8 @@ import pytest
 from hitl import kinematics
 from hitl.backend.controller import Chunk, Controller, Rules, Seen, StopWanted
 from hitl.clock import ManualClock, new_ulid
-from hitl.messages import (
-    CommandStatus,
-    CorrectionEvent,
-    CorrectionStatus,
-    ImageInfo,
-    Mode,
-    Observation,
-    OutcomeEvent,
-    RobotState,
-)
+from hitl.events import CorrectionEvent, OutcomeEvent
+from hitl.messages import CommandStatus, CorrectionStatus, ImageInfo, Mode, Observation, RobotState
 from tests.support.scripted import ScriptedPolicy
 
 HOME = np.array([0.0, -0.96, 1.16, 0.0, -0.3, 0.0, 0.5] * 2)

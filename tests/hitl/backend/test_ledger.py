@@ -8,7 +8,7 @@ from hitl.backend import ledger as module
 from hitl.backend.ledger import Entry, Ledger, Written
 from hitl.clock import new_ulid
 from hitl.errors import StorageError
-from hitl.messages import LogEvent, OutcomeEvent
+from hitl.events import LogEvent, OutcomeEvent
 
 
 def outcome(id_: str | None = None) -> OutcomeEvent:

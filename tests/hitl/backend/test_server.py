@@ -20,6 +20,7 @@ from hitl.bus import Endpoints, Link
 from hitl.clock import new_ulid
 from hitl.config import Settings
 from hitl.errors import CheckpointError, PortInUseError
+from hitl.events import CorrectionEvent, EpisodeEvent, OutcomeEvent, RequestEvent, UtteranceEvent
 from hitl.messages import (
     AUDIO_RATE,
     Ack,
@@ -27,17 +28,13 @@ from hitl.messages import (
     BackendStatus,
     Choose,
     Correction,
-    CorrectionEvent,
     CorrectionStatus,
-    EpisodeEvent,
     Frame,
     ImageInfo,
     NewEpisode,
     Observation,
-    OutcomeEvent,
     Reading,
     Release,
-    RequestEvent,
     Resume,
     RobotState,
     SetHold,
@@ -46,7 +43,6 @@ from hitl.messages import (
     Task,
     Undo,
     Utterance,
-    UtteranceEvent,
     Welcome,
 )
 from hitl.sessions import foxglove

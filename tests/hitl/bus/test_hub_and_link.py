@@ -13,6 +13,7 @@ import zmq
 from hitl.bus import Endpoints, Hub, Link, Outbox, ServerKeys, codec
 from hitl.clock import ManualClock, SystemClock, new_ulid
 from hitl.errors import ConfigError, InputError, PortInUseError, StorageError, UnavailableError
+from hitl.events import RequestEvent
 from hitl.messages import (
     AUDIO_RATE,
     PROTOCOL,
@@ -28,7 +29,6 @@ from hitl.messages import (
     Observation,
     Ping,
     Pong,
-    RequestEvent,
     RobotState,
     Utterance,
     Welcome,

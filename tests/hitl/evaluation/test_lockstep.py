@@ -13,7 +13,7 @@ from hitl.errors import InputError
 from hitl.evaluation import packing, skills
 from hitl.evaluation.lockstep import Lockstep
 from hitl.evaluation.statistics import share, table, wilson
-from hitl.messages import CorrectionEvent, OutcomeEvent
+from hitl.events import CorrectionEvent, OutcomeEvent
 from hitl.sessions.feedback_log import FeedbackLog
 from robot.aloha import expert, layout
 from robot.aloha.cell import AlohaCell

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hitl.clock import new_ulid
 from hitl.errors import InputError, StorageError
-from hitl.messages import CorrectionEvent, EpisodeEvent, LogEvent, OutcomeEvent, RequestEvent
+from hitl.events import CorrectionEvent, EpisodeEvent, LogEvent, OutcomeEvent, RequestEvent
 from hitl.sessions.feedback_log import FeedbackLog
 
 WRITER = """

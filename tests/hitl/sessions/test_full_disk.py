@@ -15,7 +15,8 @@ import pytest
 from hitl.bus import Outbox
 from hitl.clock import new_ulid
 from hitl.errors import StorageError
-from hitl.messages import Correction, RequestEvent
+from hitl.events import RequestEvent
+from hitl.messages import Correction
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
 from hitl.sessions.recording import Recorder, read_recording

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hitl.errors import InputError
-from hitl.messages import Mode, RobotState, UtteranceEvent
+from hitl.events import UtteranceEvent
+from hitl.messages import Mode, RobotState
 from hitl.sessions.recorded import read_recorded, recorded_pictures
 from hitl.sessions.recording import Recorder, is_whole
 

@@ -1,0 +1,98 @@
+"""What is annotated: a prompt with sources and outputs, or a recording. Plain data; labels are not in it.
+
+Nothing of an imported text is changed, so that offsets hold; what a format has beside is kept in `extra`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from hitl.errors import InputError
+from hitl.labels import TIME_TRACK
+
+MAX_TEXT_CHARS = 1_000_000
+"""Longest prompt, sentence or output; longer ones are refused by name."""
+MAX_ITEM_BYTES = 3 << 20
+"""Largest item, as JSON: it must fit a message."""
+
+
+class SourceText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One passage, cut into sentences by whoever made it, or on import."""
+
+    title: str = ""
+    sentences: list[str] = []
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One text to judge. track: its name within the item; origin: the model that wrote it, where that is known."""
+
+    track: str
+    text: str
+    origin: str = ""
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing to annotate. A recording has no outputs, but a length."""
+
+    id: str
+    prompt: str = ""
+    sources: list[SourceText] = []
+    outputs: list[Output] = []
+    reference: str = ""
+    """A known good output, which is not shown unless asked for."""
+    recording: str = ""
+    """`session/episode`."""
+    duration_ms: int = 0
+    extra: dict[str, Any] = {}
+
+    def length(self, track: str) -> int:
+        """Characters of a text, or milliseconds of the recording. Raises InputError where there is no such track."""
+        if track == TIME_TRACK and self.recording:
+            return self.duration_ms
+        return len(self.output(track).text)
+
+    def output(self, track: str) -> Output:
+        """The output of this name. Raises InputError."""
+        for output in self.outputs:
+            if output.track == track:
+                return output
+        tracks = ", ".join(output.track for output in self.outputs)
+        raise InputError(f"{track!r} is no output of item {self.id}", field="track", hint=f"It has {tracks}.")
+
+
+def checked_item(item: Item) -> Item:
+    """`item`, or InputError naming what cannot be used."""
+    where = f"items.{item.id}"
+    if not item.id or len(item.id) > 200 or not item.id.isprintable():
+        raise InputError("must be 1 to 200 printable characters", field="items.id", hint="Give every item its own.")
+    if not item.outputs and not item.recording:
+        raise InputError("has nothing to annotate", field=where, hint="Give an output or a recording.")
+    tracks = [output.track for output in item.outputs]
+    if (
+        len(set(tracks)) < len(tracks)
+        or not all(tracks)
+        or TIME_TRACK in tracks
+        or any(":" in name for name in tracks)
+    ):
+        raise InputError(f"has outputs named {tracks}", field=where, hint="Give each its own name, without a colon.")
+    texts = [("prompt", item.prompt), *((f"outputs.{output.track}", output.text) for output in item.outputs)]
+    texts += [(f"sources.{i}", text) for i, source in enumerate(item.sources) for text in source.sentences]
+    for field, text in texts:
+        if len(text) > MAX_TEXT_CHARS:
+            why = f"has {len(text)} characters; at most {MAX_TEXT_CHARS} are taken"
+            raise InputError(why, field=f"{where}.{field}", hint="Cut it into several items.")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"holds half of a surrogate pair at character {error.start}",
+                field=f"{where}.{field}",
+                hint="Write the file again as UTF-8.",
+            ) from error
+    size = len(msgspec.json.encode(item))
+    if size > MAX_ITEM_BYTES:
+        why = f"has {size} bytes in all; at most {MAX_ITEM_BYTES} are taken"
+        raise InputError(why, field=where, hint="Cut it into several items, or give fewer sources.")
+    return item

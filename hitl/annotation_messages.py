@@ -1,0 +1,213 @@
+"""What a window and the backend, and the backend and a learner, say about an annotation project: messages of the
+control plane that are neither acknowledged nor kept nor resent nor logged. Labels themselves are `Label` requests,
+which are all of that.
+
+Window -> backend: `OpenProject`, `OpenItem`, `Generate`, `StopGenerating`. Backend -> window: `ProjectOpened`,
+`ItemOpened`, `Labelled` (of other annotators too), and what the learner says. Learner -> backend -> windows:
+`Suggestions`, `Progress`, `Written`. Nothing here does IO.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from hitl.annotation.items import Item
+from hitl.annotation.schema import Schema
+from hitl.events import LabelEvent
+from hitl.messages import Message
+
+Order = Literal["uncertain", "listed", "random"]
+"""How the queue is ordered: by what the model is least sure of, as imported, or shuffled by the author's name."""
+
+
+class OpenProject(Message, frozen=True, kw_only=True):
+    """Window -> backend: work on this project as this person; answered by `ProjectOpened`. An empty name asks only
+    which there are."""
+
+    id: str
+    project: str
+    author: str
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one person is with one item."""
+
+    item: str
+    state: Literal["new", "open", "done", "skipped", "flagged"]
+    spans: int = 0
+    others: int = 0
+    """How many other people have labelled it."""
+
+
+class Stepped(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier step of this person, for undo and redo across items and restarts."""
+
+    id: str
+    item: str
+    undoes: str = ""
+
+
+class ProjectOpened(Message, frozen=True, kw_only=True):
+    """Backend -> window. projects: names of all; schema: None where the project could not be opened, `error` says
+    why."""
+
+    id: str
+    project: str
+    projects: list[str]
+    schema: Schema | None = None
+    items: list[Counts] = []
+    """All items, as imported."""
+    history: list[Stepped] = []
+    """The latest steps of this person, oldest first."""
+    authors: list[str] = []
+    """Everybody who has labelled in this project."""
+    learner: bool = False
+    """Whether a learner is there."""
+    error: str = ""
+
+
+class OpenItem(Message, frozen=True, kw_only=True):
+    """Window -> backend: show me this item; answered by `ItemOpened`, and by `Suggestions` where a learner is
+    there."""
+
+    id: str
+    project: str
+    item: str
+    author: str
+
+
+class ItemOpened(Message, frozen=True, kw_only=True):
+    """Backend -> window. steps: of all authors on this item, in order."""
+
+    id: str
+    project: str
+    item: Item | None = None
+    steps: list[LabelEvent] = []
+    error: str = ""
+
+
+class Labelled(Message, frozen=True, kw_only=True):
+    """Backend -> windows that have the project open, and learners: this step is in the log now."""
+
+    event: LabelEvent
+
+
+class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """A span that the model would mark. probability: calibrated, 0 to 1."""
+
+    track: str
+    start: int
+    end: int
+    category: str
+    probability: float
+
+
+class SegmentScore(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model thinks of one segment for one head. probability: that it has an error (or, of a head of praise,
+    that it is good); reward: what it earns, weights included."""
+
+    track: str
+    start: int
+    end: int
+    head: str
+    probability: float
+    reward: float
+
+
+class Suggestions(Message, frozen=True, kw_only=True):
+    """Learner -> backend -> windows: what this version thinks of one item. scores: sentences and finer; `whole`: head
+    -> probability for heads that look at a whole output, under `track`."""
+
+    project: str
+    item: str
+    version: str
+    spans: list[Suggestion] = []
+    segments: list[SegmentScore] = []
+    preferences: list[float] = []
+    """Score of each output, in order: the higher, the more it would be preferred; empty where nothing was learned of
+    that."""
+    uncertainty: float = 0.0
+    error: str = ""
+
+
+class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Error-F1 of each head on items that are kept out of training, after so many labelled items."""
+
+    labelled: int
+    f1: dict[str, float]
+
+
+class Progress(Message, frozen=True, kw_only=True):
+    """Learner -> backend -> windows: a new version. order: all items that are not done, the least certain first."""
+
+    project: str
+    version: str
+    labelled: int
+    """Items that it learned from."""
+    held_out: int
+    """Items with labels that it was measured on."""
+    f1: dict[str, float] = {}
+    """Head -> error-F1 on held-out items."""
+    calibration: dict[str, float] = {}
+    """Head -> expected calibration error on held-out items."""
+    curve: list[CurvePoint] = []
+    order: list[str] = []
+    seconds: float = 0.0
+    """How long the update took."""
+    promoted: bool = True
+    reason: str = ""
+    """What the gate says, in words."""
+    learned_from: str = ""
+    """Id of the latest step that it knows."""
+
+
+class Generate(Message, frozen=True, kw_only=True):
+    """Window -> backend -> learner: write `count` outputs for each prompt (with its sources, as items without outputs
+    are imported) and add them as items."""
+
+    id: str
+    project: str
+    prompts: list[str]
+    count: int = 1
+    model: str = ""
+    """Empty: the embedded model; a folder or hub name; or an address of an OpenAI-compatible server."""
+    max_tokens: int = 200
+    temperature: float = 0.7
+    seed: int = 0
+
+
+class StopGenerating(Message, frozen=True, kw_only=True):
+    """Window -> backend -> learner: end what `Generate` of this id began; what is finished stays."""
+
+    id: str
+
+
+class Written(Message, frozen=True, kw_only=True):
+    """Learner -> backend -> windows: how far `Generate` is. text: what was added to the output that is being
+    written."""
+
+    id: str
+    project: str
+    done: int
+    of: int
+    text: str = ""
+    item: str = ""
+    """Id of the item that has just been added."""
+    finished: bool = False
+    error: str = ""
+
+
+AnnotationMessage = (
+    OpenProject
+    | ProjectOpened
+    | OpenItem
+    | ItemOpened
+    | Labelled
+    | Suggestions
+    | Progress
+    | Generate
+    | StopGenerating
+    | Written
+)
