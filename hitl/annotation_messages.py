@@ -211,3 +211,8 @@ AnnotationMessage = (
     | StopGenerating
     | Written
 )
+
+FROM_WINDOW = (OpenProject, OpenItem, Generate, StopGenerating)
+"""What only a window may send; a learner gets it from the backend."""
+FROM_LEARNER = (Suggestions, Progress, Written)
+"""What only a learner may send; windows get it from the backend."""

@@ -87,7 +87,8 @@ class Rejected(_Value, frozen=True, kw_only=True, tag="rejected"):
 
 
 class Review(_Value, frozen=True, kw_only=True, tag="review"):
-    """How far this person is with the item. done: all outputs that were marked or rated are judged whole."""
+    """How far this person is with the item. done: the first output, and every other with a span, a rewrite or
+    something missing, is judged whole."""
 
     state: ReviewState
     note: str = ""

@@ -29,8 +29,9 @@ MAX_AUDIO_BYTES = 60 * 2 * AUDIO_RATE
 MAX_TEXT_CHARS = 500
 """Longest text of a correction; longer text is refused by name before it is sent."""
 
-Role = Literal["gui", "robot", "say", "ear", "recognizer"]
-"""An ear only asks what is said in a sound, a recognizer only answers that: neither may ask anything of the robot."""
+Role = Literal["gui", "robot", "say", "ear", "recognizer", "learner"]
+"""An ear only asks what is said in a sound, a recognizer only answers that, a learner only says what it learned from
+labels: none of them may ask anything of the robot."""
 Mode = Literal["running", "holding", "paused", "stopped", "fault"]
 """paused: held by stop words, which "go on" ends; stopped: held by STOP, which only Resume ends."""
 Source = Literal["policy", "person", "none"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,14 +38,14 @@ class _About(msgspec.Struct, frozen=True, kw_only=True):
 class Project:
     """One project. `create` or `open` makes it; may be used from several threads."""
 
-    def __init__(self, folder: Path, about: _About) -> None:
+    def __init__(self, folder: Path, about: _About, *, new: bool = False) -> None:
         self.folder = folder
         self._about = about
         self._lock = threading.Lock()
         try:
             self._db = sqlite3.connect(folder / "items.sqlite", timeout=5.0, check_same_thread=False)
             kind = self._db.execute("PRAGMA application_id").fetchone()[0]
-            if kind not in (0, _APPLICATION_ID):
+            if kind != (0 if new else _APPLICATION_ID):  # 0 is a file that is empty, or was not there
                 raise InputError(
                     f"{folder / 'items.sqlite'} holds no items", field="project", hint="Restore the file."
                 )
@@ -156,15 +157,20 @@ class Projects:
     def create(self, name: str, schema: Schema) -> Project:
         """A new project. Raises InputError where the name is taken or is none, StorageError."""
         folder = self.folder / _checked_name(name)
-        if (folder / _ABOUT).exists():
+        if folder.exists():
             raise InputError(f"there is a project {name!r} already", field="project", hint="Choose another name.")
         about = _About(format=FORMAT, name=name, schemas=[checked(schema)])
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True)
+            made = Project(folder, about, new=True)
+            _write_whole(folder / _ABOUT, about)
         except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)  # no half project stays behind
             raise _storage_error(folder, error) from error
-        _write_whole(folder / _ABOUT, about)
-        return Project(folder, about)
+        except StorageError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return made
 
     def open(self, name: str) -> Project:
         """A project that is there. Raises InputError."""

@@ -162,7 +162,9 @@ def changed(old: Schema, new: Schema, used: Mapping[str, int], renames: Mapping[
     key, empty to give up its labels. Raises InputError where labels would be lost that `renames` does not mention."""
     checked(new)
     keys = {category.key for category in new.categories}
-    lost = {key: count for key, count in used.items() if old.current(key) not in keys and key not in renames}
+    renamed = {key: to for key, to in {**old.renamed, **renames}.items() if key not in keys}
+    after = msgspec.structs.replace(new, version=old.version + 1, renamed=renamed)
+    lost = {key: count for key, count in used.items() if _is_lost(key, after, keys)}
     if lost:
         counts = ", ".join(f"{key} ({count} labels)" for key, count in sorted(lost.items()))
         raise InputError(
@@ -175,5 +177,10 @@ def changed(old: Schema, new: Schema, used: Mapping[str, int], renames: Mapping[
             raise InputError(
                 f"{key!r} cannot become {to!r}", field="rename", hint="Name a category of the new schema."
             )
-    renamed = {key: to for key, to in {**old.renamed, **renames}.items() if key not in keys}
-    return msgspec.structs.replace(new, version=old.version + 1, renamed=renamed)
+    return after
+
+
+def _is_lost(key: str, schema: Schema, keys: set[str]) -> bool:
+    """Whether nothing says what became of a category; one that was given up on purpose is not lost."""
+    now = schema.current(key)
+    return now is not None and now not in keys

@@ -20,6 +20,10 @@ import msgspec
 import numpy as np
 
 from hitl import kinematics
+from hitl.annotation.project import Projects
+from hitl.annotation_messages import FROM_LEARNER, FROM_WINDOW
+from hitl.backend.annotation import Annotation, ToLearners, ToPeer
+from hitl.backend.annotation_desk import AnnotationDesk
 from hitl.backend.controller import Chunk, Controller, Embodiment, Rules, Seen, StopWanted
 from hitl.backend.engine import Answer, Engine, Loaded, Model, Saved, Sound
 from hitl.backend.ledger import Entry, Ledger, Written
@@ -31,6 +35,7 @@ from hitl.bus.addresses import endpoints_of, server_keys_of
 from hitl.clock import Clock, SystemClock, new_ulid
 from hitl.config import Settings
 from hitl.errors import InputError
+from hitl.events import LabelEvent
 from hitl.messages import (
     PROTOCOL,
     Ack,
@@ -40,10 +45,11 @@ from hitl.messages import (
     CorrectionStatus,
     Frame,
     Hello,
+    Label,
     NewEpisode,
     Observation,
-    Request,
     Resume,
+    RobotRequest,
     RobotState,
     Role,
     Stop,
@@ -115,6 +121,13 @@ class Backend:
         self._status_due_ns = 0
         self._closing = threading.Event()
         self._ledger = Ledger(self._log, self._deliver)
+        self._annotation = Annotation(
+            AnnotationDesk(Projects(settings.data_folder), self._log.labels),
+            self._ledger,
+            self._deliver,
+            session=self._session,
+            now_ns=self._session_ns,
+        )
         controller = Controller(
             None,
             embodiment,
@@ -138,6 +151,7 @@ class Backend:
         """Serve until `close`; then end the episode in the log and finish writing."""
         self._ledger.start()
         self._engine.start()
+        self._annotation.start()
         log.info("session %s, data in %s", self._session, self._settings.data_folder)
         try:
             while not self._closing.is_set():
@@ -148,6 +162,7 @@ class Backend:
         finally:
             self._engine.close()
             self._end_episode()
+            self._annotation.close()
             self._ledger.close()
             self._send_results()
             if self._recorder is not None:
@@ -185,7 +200,9 @@ class Backend:
             ear = self._recognition.answered(received.peer, message)
             if ear is not None:
                 self._hub.send("control", ear, message)
-        elif isinstance(message, Request):
+        elif isinstance(message, (Label, *FROM_WINDOW, *FROM_LEARNER)):
+            self._annotation.ask(message, received.peer, learner=bool(self._hub.peers("learner")))
+        elif isinstance(message, RobotRequest):
             self._request(received, message)
 
     def _hello(self, received: Received, hello: Hello) -> None:
@@ -224,7 +241,7 @@ class Backend:
         if isinstance(to, Recognized):
             self._hub.send("control", received.peer, to)
 
-    def _request(self, received: Received, request: Request) -> None:
+    def _request(self, received: Received, request: RobotRequest) -> None:
         if isinstance(request, Correction) and intent_of(request.text) == "stop":
             self._stop(request.id, request.author, request.text)  # before the engine, which may be busy or loading
         if isinstance(request, NewEpisode):
@@ -323,8 +340,16 @@ class Backend:
             elif isinstance(result, Written):
                 if self._recorder is not None and result.entry.event is not None and result.new:
                     self._recorder.event(result.entry.event)
+                if isinstance(result.entry.event, LabelEvent) and result.new:
+                    self._annotation.safe(result.entry.event)
                 for item in result.entry.then:
                     self._tell(item, result.new)
+            elif isinstance(result, ToPeer):
+                if not self._hub.send("control", result.peer, result.message) and not self._hub.alive(result.peer):
+                    self._annotation.left(result.peer)
+            elif isinstance(result, ToLearners):
+                for peer in self._hub.peers("learner"):
+                    self._hub.send("control", peer, result.message)
             elif isinstance(result, StopWanted):
                 self._stop(result.id, result.author, result.said)
             elif isinstance(result, Loaded):

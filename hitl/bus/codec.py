@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from hitl.annotation_messages import AnnotationMessage
 from hitl.clock import is_ulid
 from hitl.errors import InputError, MessageError
 from hitl.messages import (
@@ -25,6 +26,7 @@ from hitl.messages import (
     Correction,
     CorrectionStatus,
     Frame,
+    Label,
     Metric,
     NewEpisode,
     Observation,
@@ -38,11 +40,13 @@ from hitl.messages import (
 )
 from hitl.recognizer_messages import MAX_HINTS, MAX_HYPOTHESES, MAX_SOUND_S, Recognize, RecognizerMessage
 
-AnyMessage = StreamMessage | ControlMessage | RecognizerMessage | StopMessage
+AnyMessage = StreamMessage | ControlMessage | RecognizerMessage | AnnotationMessage | StopMessage
 Payload = bytes | memoryview
 MAX_HEAD_BYTES = 4 << 20
 """Longest message without its payloads: a minute of sound fits, and a pasted megabyte is answered by name."""
 
+MAX_NAME_CHARS = 200
+"""Longest name of a project or an item."""
 MAX_READINGS = 10
 """More readings of what was said are refused; the first few have nearly all the probability."""
 MAX_WORDS = MAX_TEXT_CHARS // 2
@@ -204,6 +208,8 @@ def check_request(request: Request) -> None:
         check_text(request.command, "command")
     if isinstance(request, Utterance):
         _check_utterance(request)
+    if isinstance(request, Label):
+        _check_label(request)
     if isinstance(request, Undo | Choose) and not is_ulid(request.target):
         raise InputError(f"{request.target[:64]!r} is no ULID", field="target", hint="Give the id of a correction.")
     if isinstance(request, NewEpisode):
@@ -211,6 +217,20 @@ def check_request(request: Request) -> None:
             raise InputError("must be a name of at most 100 printable characters", field="shift", hint="Use nominal.")
         if request.seed is not None and not 0 <= request.seed < 2**32:
             raise InputError(f"is {request.seed}; give 0 to 4294967295", field="seed", hint="Leave it out for any.")
+
+
+def _check_label(label: Label) -> None:
+    for name, text in (("project", label.project), ("item", label.item)):
+        if not 0 < len(text) <= MAX_NAME_CHARS or not text.isprintable():
+            raise InputError(
+                f"must be 1 to {MAX_NAME_CHARS} printable characters", field=name, hint="Open the project again."
+            )
+    if not label.changes:
+        raise InputError("is empty", field="changes", hint="Send a step only where it changes something.")
+    if label.undoes and not is_ulid(label.undoes):
+        raise InputError(f"{label.undoes[:64]!r} is no ULID", field="undoes", hint="Give the id of a step.")
+    if not 0 <= label.spent_s <= 86_400:  # also not a number
+        raise InputError(f"is {label.spent_s}; give 0 to 86400 seconds", field="spent_s", hint="Leave it out.")
 
 
 def _check_words(correction: Correction) -> None:

@@ -15,6 +15,7 @@ from typing import IO
 
 import zmq
 
+from hitl.annotation_messages import FROM_LEARNER, FROM_WINDOW
 from hitl.bus import codec, transport
 from hitl.bus.codec import AnyMessage, Payload
 from hitl.bus.delivery import OnceOnly
@@ -46,11 +47,16 @@ _ALIVE_NS = 3_000_000_000
 _FORGET_NS = 3_600_000_000_000
 _DROPPABLE = (RobotState, Observation, Frame, Metric)
 _TAKEN: dict[Plane, tuple[type, ...]] = {
-    "control": (Hello, Ping, Ack, Recognize, Recognized, *Request.__args__),
+    "control": (Hello, Ping, Ack, Recognize, Recognized, *FROM_WINDOW, *FROM_LEARNER, *Request.__args__),
     "robot": (Hello, Ping, Ack, *_DROPPABLE),
 }
-_ONLY_FROM: dict[type, Role] = {Recognize: "ear", Recognized: "recognizer"}
-_NO_REQUESTS: tuple[Role, ...] = ("ear", "recognizer")
+_ONLY_FROM: dict[type, Role] = {
+    Recognize: "ear",
+    Recognized: "recognizer",
+    **dict.fromkeys(FROM_WINDOW, "gui"),
+    **dict.fromkeys(FROM_LEARNER, "learner"),
+}
+_NO_REQUESTS: tuple[Role, ...] = ("ear", "recognizer", "learner")
 _CONTROL_QUEUE = 10_000
 _STREAM_QUEUE = 24
 """Messages in flight a peer: an eighth of a second of three cameras, so that who fell behind is soon abreast."""

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from hitl.annotation_messages import FROM_LEARNER, FROM_WINDOW
 from hitl.bus import codec, transport
 from hitl.bus.codec import AnyMessage, Payload
 from hitl.bus.delivery import OffsetFilter, Resender, earliest
@@ -52,7 +53,16 @@ _HELLO_NS = 500_000_000
 _RETRY_NS = 2_000_000
 """A socket may refuse the first message for a moment after its handshake."""
 _LONGEST_WAIT_MS = 250
-_DROPPABLE = (RobotState, Observation, CameraFrame, ActionChunk, Recognize, Recognized)
+_DROPPABLE = (
+    RobotState,
+    Observation,
+    CameraFrame,
+    ActionChunk,
+    Recognize,
+    Recognized,
+    *FROM_WINDOW,
+    *FROM_LEARNER,
+)
 _EVENTS = (
     zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_DISCONNECTED

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from hitl.errors import InputError, StorageError
-from hitl.events import CorrectionEvent, LogEvent, OutcomeEvent, RequestEvent
+from hitl.events import CorrectionEvent, LabelEvent, LogEvent, OutcomeEvent, RequestEvent
 from hitl.messages import CorrectionState
 
 FORMAT = 1
@@ -120,6 +120,11 @@ class FeedbackLog:
                 field="log",
                 hint="Was it written by a newer version of hitl?",
             ) from error
+
+    def labels(self, project: str) -> list[LabelEvent]:
+        """All steps of people who annotate in this project, in the order in which they were stored."""
+        events = self.events(kind=LabelEvent)
+        return [event for event in events if isinstance(event, LabelEvent) and event.project == project]
 
     def corrections(self, session: str | None = None) -> list[CorrectionView]:
         """All corrections in order, with what other events say about them."""

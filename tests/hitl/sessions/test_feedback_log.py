@@ -27,7 +27,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from hitl.clock import new_ulid
-from hitl.messages import RequestEvent
+from hitl.events import RequestEvent
 from hitl.sessions.feedback_log import FeedbackLog
 log = FeedbackLog(Path(sys.argv[1]))
 while True:
