@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from hitl.annotation.items import Item
+from hitl.annotation.items import Item, Prompt
 from hitl.annotation.schema import Schema
 from hitl.events import LabelEvent
 from hitl.messages import Message
@@ -164,12 +164,11 @@ class Progress(Message, frozen=True, kw_only=True):
 
 
 class Generate(Message, frozen=True, kw_only=True):
-    """Window -> backend -> learner: write `count` outputs for each prompt (with its sources, as items without outputs
-    are imported) and add them as items."""
+    """Window -> backend -> learner: write `count` outputs for each prompt and add them as items."""
 
     id: str
     project: str
-    prompts: list[str]
+    prompts: list[Prompt]
     count: int = 1
     model: str = ""
     """Empty: the embedded model; a folder or hub name; or an address of an OpenAI-compatible server."""
@@ -185,14 +184,13 @@ class StopGenerating(Message, frozen=True, kw_only=True):
 
 
 class Written(Message, frozen=True, kw_only=True):
-    """Learner -> backend -> windows: how far `Generate` is. text: what was added to the output that is being
-    written."""
+    """Learner -> backend -> windows: how far `Generate` is. texts: the outputs that are being written, so far."""
 
     id: str
     project: str
     done: int
     of: int
-    text: str = ""
+    texts: list[str] = []
     item: str = ""
     """Id of the item that has just been added."""
     finished: bool = False

@@ -25,6 +25,13 @@ class SourceText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     sentences: list[str] = []
 
 
+class Prompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What outputs are to be written for."""
+
+    text: str
+    sources: list[SourceText] = []
+
+
 class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One text to judge. track: its name within the item; origin: the model that wrote it, where that is known."""
 

@@ -1,0 +1,1 @@
+"""The language-model policy: loads, writes. Knows nothing of projects, windows or sockets."""
