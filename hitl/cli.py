@@ -89,12 +89,12 @@ def _backend(arguments: Namespace) -> int:
     settings = settings_of(arguments)
     need("torch", "backend", "the policies")
     log_as("backend", settings)
-    from hitl.backend.models import load_model
+    from hitl.backend.models import load_model, load_nothing
     from hitl.backend.server import run_backend
-    from hitl.launch import recognizer_beside
+    from hitl.launch import parts_beside
 
-    with recognizer_beside(settings):
-        run_backend(settings, load_model)
+    with parts_beside(settings):
+        run_backend(settings, load_model if settings.policy else load_nothing)
     return EXIT_OK
 
 

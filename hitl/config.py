@@ -21,8 +21,8 @@ import platformdirs
 from hitl.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "HITL_"
-NO_SETTINGS = frozenset({"HITL_SPEECH_KEY", "HITL_KOKORO_VOICES"})
-"""Variables with the prefix that are read where they are used: a secret, and a folder of an experiment."""
+NO_SETTINGS = frozenset({"HITL_SPEECH_KEY", "HITL_WRITER_KEY", "HITL_KOKORO_VOICES"})
+"""Variables with the prefix that are read where they are used: secrets, and a folder of an experiment."""
 
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
 _NotNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -92,6 +92,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether the begin and the end of talking are heard."""
     aloud: bool = False
     """Whether what was understood is said aloud."""
+    policy: bool = True
+    """Whether the backend loads a robot's policy; without one it is for annotating alone."""
+    learner: bool = True
+    """Whether the backend keeps a learner running, which learns rewards from labels."""
+    project: str = ""
+    """The annotation project that the window opens at first; empty: the latest one."""
+    encoder: str = ""
+    """What reads texts for reward models (a name, a folder); empty: the embedded one."""
     record: bool = True
     """Whether sessions are recorded."""
     jpeg_quality: Annotated[int, msgspec.Meta(ge=10, le=100)] = 85

@@ -59,7 +59,7 @@ def _say(text: str) -> None:
 
 
 def part(name: str) -> list[str]:
-    """The command of a part: backend, recognizer, robot or gui."""
+    """The command of a part: backend, recognizer, learner, robot or gui."""
     return [sys.executable, "-m", "hitl.cli", name]
 
 
@@ -200,25 +200,30 @@ class System:
 
 
 @contextmanager
-def recognizer_beside(settings: Settings, command: Sequence[str] = ()) -> Iterator[None]:
-    """While the backend of the settings serves in this process, keep its recognizer running where they want one.
+def parts_beside(settings: Settings, commands: Mapping[str, Sequence[str]] | None = None) -> Iterator[None]:
+    """While the backend of the settings serves in this process, keep what they want beside it running: a recognizer,
+    and a learner of rewards.
 
-    command: in place of `hitl recognizer`. Raises ConfigError where keys are needed and cannot be made.
+    commands: in place of `hitl recognizer` and `hitl learner`. Raises ConfigError where keys are needed and cannot be
+    made.
     """
-    if settings.recognizer_at != "backend":
+    wanted = {"recognizer": settings.recognizer_at == "backend", "learner": settings.learner}
+    names = [name for name, there in wanted.items() if there]
+    if not names:
         yield
         return
-    environment = to_environment(beside_backend(settings, "recognizer"))
+    environments = {name: to_environment(beside_backend(settings, name)) for name in names}
     closing = threading.Event()
 
     def watch() -> None:
         # Started here, since a child ends with the thread that started it.
         with Supervisor() as supervisor:
-            supervisor.add(Child("recognizer", command or part("recognizer"), environment))
+            for name in names:
+                supervisor.add(Child(name, (commands or {}).get(name) or part(name), environments[name]))
             while not closing.wait(_EVERY_S):
                 supervisor.poll()
 
-    watching = threading.Thread(target=watch, name="recognizer")
+    watching = threading.Thread(target=watch, name="parts")
     watching.start()
     try:
         yield
@@ -227,19 +232,36 @@ def recognizer_beside(settings: Settings, command: Sequence[str] = ()) -> Iterat
         watching.join()
 
 
+def annotate(settings: Settings) -> int:
+    """`hitl annotate`: open the window to label outputs; a backend is started where none is there, without a robot.
+
+    Raises UnavailableError without a display.
+    """
+    _need_display("Start hitl from a desktop.")
+    backend = "backend" in _missing(settings)
+    return _window(settings, {"backend": msgspec.structs.replace(settings, policy=False)} if backend else {})
+
+
 def everything(settings: Settings) -> int:
     """`hitl`: open the window and start what is missing; what was started ends with the window.
 
     Raises UnavailableError without a display.
     """
+    _need_display("Start hitl from a desktop, or run: hitl demo --headless.")
+    return _window(settings, dict.fromkeys(_missing(settings), settings))
+
+
+def _need_display(hint: str) -> None:
     if not has_display():
-        hint = "Start hitl from a desktop, or run: hitl demo --headless."
         raise UnavailableError("there is none, so no window can open.", field="display", hint=hint)
-    missing = _missing(settings)
+
+
+def _window(settings: Settings, parts: Mapping[str, Settings]) -> int:
+    """The window, and these parts as long as it is open."""
     with Supervisor() as supervisor:
-        for name in missing:
+        for name, own in parts.items():
             _say(f"starting the {name}")
-            supervisor.add(Child(name, part(name), to_environment(settings)))
+            supervisor.add(Child(name, part(name), to_environment(own)))
         window = supervisor.add(Child("gui", part("gui"), to_environment(settings)))
         return _until_closed(supervisor, window)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from hitl.backend.engine import Model
 from hitl.backend.registry import ModelRegistry
 from hitl.config import Settings
-from hitl.errors import CheckpointError, MissingPackageError
+from hitl.errors import CheckpointError, MissingPackageError, UnavailableError
 from hitl.messages import Reading
 from hitl.speech.certainty import Decided, decide
 from hitl.speech.grounding import ground
@@ -24,6 +24,13 @@ def model_folder(settings: Settings) -> tuple[str, Path]:
         return folder.name, folder
     version = ModelRegistry(settings.data_folder).current()
     return version.name, version.folder
+
+
+def load_nothing(settings: Settings) -> Model:
+    """In place of `load_model`, for a backend that is there to annotate with. Raises UnavailableError."""
+    raise UnavailableError(
+        "none is loaded, since hitl was started to annotate.", field="policy", hint="Start hitl for a robot."
+    )
 
 
 def load_model(settings: Settings) -> Model:

@@ -17,7 +17,7 @@ from hitl.bus.addresses import beside_backend, client_keys_of, hand_out
 from hitl.bus.keys import ServerKeys
 from hitl.config import Settings
 from hitl.errors import ConfigError, UnavailableError
-from hitl.launch import Child, Supervisor, System, recognizer_beside
+from hitl.launch import Child, Supervisor, System, parts_beside
 
 PATIENCE_S = 30.0
 
@@ -141,16 +141,18 @@ def test_a_recognizer_runs_beside_a_backend_only_where_the_settings_want_it(
 ) -> None:
     monkeypatch.setattr(launch, "_FIRST_PAUSE_S", 0.01)
     out = tmp_path / "out"
-    code = f"import os, time; open({str(out)!r}, 'a').write(f'{{os.getpid()}} '); time.sleep(60)"
-    settings = Settings(sockets=str(tmp_path / "s"))
-    with recognizer_beside(settings, python(code)):
+    commands = {
+        "recognizer": python(f"import os, time; open({str(out)!r}, 'a').write(f'{{os.getpid()}} '); time.sleep(60)")
+    }
+    settings = Settings(sockets=str(tmp_path / "s"), learner=False)
+    with parts_beside(settings, commands):
         time.sleep(0.3)
     assert not out.exists()
 
     def pids() -> list[int]:
         return [int(pid) for pid in out.read_text().split()] if out.exists() else []
 
-    with recognizer_beside(msgspec.structs.replace(settings, recognizer_at="backend"), python(code)):
+    with parts_beside(msgspec.structs.replace(settings, recognizer_at="backend"), commands):
         with Supervisor() as nothing:
             until(lambda: len(pids()) == 1, nothing)
             psutil.Process(pids()[0]).kill()

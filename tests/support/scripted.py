@@ -15,7 +15,7 @@ import numpy as np
 from hitl.backend.engine import Model
 from hitl.backend.server import run_backend
 from hitl.config import Settings, load_settings
-from hitl.launch import recognizer_beside
+from hitl.launch import parts_beside
 from hitl.speech.intents import intent_of
 
 COMMANDS = ("go higher", "go lower", "go left", "go right", "hold still")
@@ -95,5 +95,5 @@ def load_scripted(settings: Settings) -> Model:
 if __name__ == "__main__":
     found = load_settings()
     logging.basicConfig(level=found.log_level.upper(), format="backend: %(message)s")
-    with recognizer_beside(found):
+    with parts_beside(found):
         run_backend(found, load_scripted)
