@@ -109,6 +109,44 @@ def _recognizer(arguments: Namespace) -> int:
     return EXIT_OK
 
 
+def _learner(arguments: Namespace) -> int:
+    settings = settings_of(arguments)
+    log_as("learner", settings)
+    need("torch", "backend", "learning")
+    from hitl.backend.learner import run_learner
+
+    run_learner(settings)
+    return EXIT_OK
+
+
+def _annotate(arguments: Namespace) -> int:
+    settings = settings_of(arguments)
+    need("PySide6", "gui", "the window")
+    from hitl import launch
+
+    return launch.annotate(settings)
+
+
+def _write(arguments: Namespace) -> int:
+    settings = settings_of(arguments)
+    if not arguments.writer.startswith(("http://", "https://")):
+        need("torch", "backend", "the language model")
+    from hitl.annotation.prompts import read_prompts
+    from hitl.backend.writers import writer_of
+    from hitl.backend.writing import Wish, write_project
+
+    wish = Wish(arguments.count, arguments.max_tokens, arguments.temperature, arguments.seed).checked()
+    prompts = read_prompts(arguments.prompts)
+    writer = writer_of(arguments.writer, settings.device)
+    show = sys.stderr.isatty()
+    added = write_project(
+        settings.data_folder, arguments.project, arguments.schema, prompts, writer, wish,
+        lambda line: print(f"\r{line:<100.100}", end="", file=sys.stderr, flush=True) if show else None,
+    )  # fmt: skip
+    print(f"{added} new items in {arguments.project}; label them: hitl annotate {arguments.project}")
+    return EXIT_OK
+
+
 def _robot(arguments: Namespace) -> int:
     settings = settings_of(arguments)
     log_as("robot", settings)
@@ -243,8 +281,11 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "demo": _demo,
     "backend": _backend,
     "recognizer": _recognizer,
+    "learner": _learner,
     "robot": _robot,
     "gui": _gui,
+    "annotate": _annotate,
+    "write": _write,
     "say": _say,
     "ear": _ear,
     "listen": _listen,

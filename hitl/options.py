@@ -26,6 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.set_defaults(command="")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_parts(commands, common)
+    _add_writing(commands, common)
     _add_learning(commands, common)
     _add_segments(commands, common)
     _add_word_training(commands, common)
@@ -53,8 +54,13 @@ def _add_parts(commands: _Commands, common: argparse.ArgumentParser) -> None:
     hear = _add(commands, "recognizer", "hear on the backend's computer for ears elsewhere", common, link)
     _add_recognizer(hear)
     hear.add_argument("--device", default=argparse.SUPPRESS, metavar="NAME", help="auto (default), cpu, cuda")
+    learner = _add(commands, "learner", "learn rewards from labels, beside the backend", common, link)
+    _add_learner(learner)
     _add(commands, "robot", "run a robot, real or simulated", common, link, robot)
     _add(commands, "gui", "open the window alone", common, link, place)
+    label = _add(commands, "annotate", "open the window to label outputs, without a robot", common, link, place)
+    label.add_argument("project", nargs="?", default="", metavar="PROJECT", help="which one (default: the latest)")
+    _add_learner(label)
     kept = "send one correction; kept and delivered later if no backend is there"
     say = _add(commands, "say", kept, common, link, place)
     say.add_argument("text", nargs="*", metavar="TEXT", help='what to do instead, e.g. "go higher"; "stop" stops')
@@ -75,6 +81,26 @@ def _add_parts(commands: _Commands, common: argparse.ArgumentParser) -> None:
     write.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WAV files")
     write.add_argument("--words", action="store_true", help="with the times of words")
     write.add_argument("--json", action="store_true", help="one JSON object a file")
+
+
+def _add_learner(parser: argparse.ArgumentParser) -> None:
+    reads = "what reads texts: minilm, smollm2, a folder or hub name"
+    parser.add_argument("--encoder", default=argparse.SUPPRESS, metavar="NAME", help=reads)
+    parser.add_argument("--device", default=argparse.SUPPRESS, metavar="NAME", help="auto (default), cpu, cuda")
+
+
+def _add_writing(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    write = _add(commands, "write", "write outputs for prompts, as items to annotate", common)
+    write.add_argument("project", metavar="PROJECT", help="made where there is none")
+    write.add_argument("prompts", type=Path, metavar="FILE", help="prompts: .txt, .jsonl or .json")
+    write.add_argument("--schema", metavar="NAME", help="of a new project (default: fine-grained-rlhf)")
+    write.add_argument("--count", type=_at_least_one, default=4, metavar="N", help="outputs a prompt (default 4)")
+    model = "a folder or hub name, or a server's address like http://host:8000#model (default: the embedded model)"
+    write.add_argument("--writer", default="", metavar="MODEL", help=model)
+    write.add_argument("--max-tokens", type=_at_least_one, default=200, metavar="N", help="default 200")
+    write.add_argument("--temperature", type=float, default=0.7, metavar="T", help="0: the likeliest (default 0.7)")
+    write.add_argument("--device", default=argparse.SUPPRESS, metavar="NAME", help="auto (default), cpu, cuda")
+    _add_seed(write)
 
 
 def _talk_options() -> argparse.ArgumentParser:

@@ -11,12 +11,14 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from hitl.annotation.items import Item, Output, Prompt
-from hitl.annotation.project import Project
+from hitl.annotation.presets import preset
+from hitl.annotation.project import Project, Projects
 from hitl.errors import InputError
 
 MAX_COUNT = 16
@@ -120,3 +122,32 @@ def _so_far(told: Callable[[Progressed], None], done: int, of: int, texts: list[
 def _item(name: str, prompt: Prompt, texts: Iterable[str], origin: str) -> Item:
     outputs = [Output(track=str(place), text=text, origin=origin) for place, text in enumerate(texts, 1)]
     return Item(id=name, prompt=prompt.text, sources=list(prompt.sources), outputs=outputs)
+
+
+def write_project(
+    data: Path,
+    name: str,
+    schema: str | None,
+    prompts: Sequence[Prompt],
+    writer: Writer,
+    wish: Wish,
+    show: Callable[[str], None],
+) -> int:
+    """`write_items` into the project of this name, which is made where there is none; `show` gets a line of progress.
+    Ctrl-C ends it between two items at the latest. Raises HitlError."""
+    projects = Projects(data)
+    if name in projects.names():
+        if schema is not None:
+            raise InputError("is given by the project", field="schema", hint="Leave it out, or name a new project.")
+        project = projects.open(name)
+    else:
+        project = projects.create(name, preset(schema or "fine-grained-rlhf"))
+
+    def told(now: Progressed) -> None:
+        newest = next((text for text in now.texts if text), "")
+        show(f"{now.done}/{now.of} prompts  {' '.join(newest.split())[-60:]}")
+
+    try:
+        return write_items(project, prompts, writer, wish, told)
+    finally:
+        project.close()

@@ -7,7 +7,9 @@ sockets.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -125,6 +127,9 @@ def load(model: str = "", device: str = "auto") -> LanguageModel:
     if not model:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the package has all that is needed
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     try:
         if model:
@@ -132,13 +137,14 @@ def load(model: str = "", device: str = "auto") -> LanguageModel:
             loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype)
         else:
             path = embedded_path()
-            tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
-            loaded = AutoModelForCausalLM.from_pretrained(
-                str(path.parent),
-                gguf_file=path.name,
-                dtype=dtype,
-                quantization_config=GgufConfig(dequantize=True),  # packed weights were several times slower on CPUs
-            )
+            with contextlib.redirect_stderr(io.StringIO()):  # its bar of conversion cannot be turned off otherwise
+                tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
+                loaded = AutoModelForCausalLM.from_pretrained(
+                    str(path.parent),
+                    gguf_file=path.name,
+                    dtype=dtype,
+                    quantization_config=GgufConfig(dequantize=True),  # packed weights are slower on CPUs
+                )
     except (OSError, ValueError, ImportError, KeyError) as problem:
         why = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise PolicyError(

@@ -10,8 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from hitl.annotation.items import Prompt, SourceText
+from hitl.annotation.project import Projects
 from hitl.backend.writers import EndpointWriter, writer_of
-from hitl.backend.writing import Wish, instruction, item_id, write_items
+from hitl.backend.writing import Wish, instruction, item_id, write_items, write_project
 from hitl.errors import HitlError, InputError, UnavailableError
 from tests.support.labelled import project
 
@@ -90,6 +91,16 @@ def test_a_wish_that_cannot_be_is_named(tmp_path, fields):
 def test_without_prompts_there_is_nothing_to_write(tmp_path):
     with pytest.raises(InputError, match="prompts"):
         write_items(project(tmp_path, []), [], Echo(), WISH, lambda _: None)
+
+
+def test_a_project_is_made_where_there_is_none_and_keeps_its_schema(tmp_path):
+    shown = []
+    assert write_project(tmp_path, "new", "thumbs", PROMPTS, Echo(), WISH, shown.append) == 2
+    assert write_project(tmp_path, "new", None, PROMPTS, Echo(), WISH, shown.append) == 0
+    assert Projects(tmp_path).open("new").schema.name == "thumbs"
+    assert shown[0].startswith("0/2 prompts  0") and shown[-1].startswith("2/2")
+    with pytest.raises(InputError, match="schema"):
+        write_project(tmp_path, "new", "mqm", PROMPTS, Echo(), WISH, shown.append)
 
 
 class Server(ThreadingHTTPServer):

@@ -1,0 +1,212 @@
+"""`hitl learner`: learns rewards from labels while people give them, and writes outputs. A process of its own, so that
+no gradient step delays anything.
+
+The main thread owns the link, one thread learns, one writes. Nothing is trained that is not in the log: who restarts
+it loses nothing. torch is imported when somebody opens a project. Knows nothing of windows or robots.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from hitl.annotation.project import Projects
+from hitl.annotation_messages import (
+    Generate,
+    Labelled,
+    OpenItem,
+    OpenProject,
+    Progress,
+    StopGenerating,
+    Suggestions,
+    Written,
+)
+from hitl.backend.reward_project import RewardProject
+from hitl.backend.writer_thread import WriterThread
+from hitl.bus import Link
+from hitl.bus.addresses import client_keys_of, endpoints_of
+from hitl.config import Settings
+from hitl.errors import HitlError
+from hitl.messages import Ack
+from hitl.sessions.catalog import Catalog
+from hitl.sessions.feedback_log import FeedbackLog
+
+log = logging.getLogger("hitl.learner")
+
+_POLL_MS = 50
+_AT_ONCE = 4
+"""Items that are read between two looks at what people ask."""
+ToBackend = Suggestions | Progress | Written
+
+
+@dataclass
+class _Open:
+    """A project that somebody has open. watched: author -> the item in front of them; told: whether its queue is
+    known."""
+
+    rewards: RewardProject
+    watched: dict[str, str]
+    told: bool = False
+
+
+class Learning:
+    """The learning thread. load: makes the reward models of a project, which is slow the first time; tell: sends."""
+
+    def __init__(self, load: Callable[[str], RewardProject], tell: Callable[[ToBackend], None]) -> None:
+        self._load, self._tell = load, tell
+        self._condition = threading.Condition()
+        self._asked: deque[OpenProject | OpenItem | Labelled] = deque()
+        self._closing = False
+        self._projects: dict[str, _Open] = {}
+        self._thread = threading.Thread(target=self._run, name="learning", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def ask(self, message: OpenProject | OpenItem | Labelled) -> None:
+        """Something that somebody did; safe from any thread."""
+        with self._condition:
+            self._asked.append(message)
+            self._condition.notify()
+
+    def close(self) -> None:
+        """End after what is under way."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                if not self._asked and not self._closing and not self._work_left():
+                    self._condition.wait()
+                if self._closing:
+                    return
+                asked = list(self._asked)
+                self._asked.clear()
+            for message in asked:
+                self._safely(partial(self._take, message))
+            self._safely(partial(self._work, idle=not asked))
+
+    @staticmethod
+    def _safely(do: Callable[[], None]) -> None:
+        """One item that cannot be read must not end the learning."""
+        try:
+            do()
+        except HitlError as error:
+            log.error("%s", error)
+        except Exception:
+            log.exception("learning failed")
+
+    def _take(self, message: OpenProject | OpenItem | Labelled) -> None:
+        if isinstance(message, OpenProject):
+            self._projects[message.project] = _Open(self._load(message.project), {})
+        elif isinstance(message, Labelled):
+            opened = self._projects.get(message.event.project)
+            if opened is not None:
+                opened.rewards.step(message.event)
+        else:
+            opened = self._projects.get(message.project)
+            if opened is not None:
+                self._suggest(opened, message.item)
+                opened.watched[message.author] = message.item
+
+    def _work_left(self) -> bool:
+        return any(o.rewards.behind or o.rewards.unencoded(1) or not o.told for o in self._projects.values())
+
+    def _work(self, *, idle: bool) -> None:
+        """Learn what is new; where nobody asks anything, read a few more items, so that the queue can be ordered."""
+        for opened in self._projects.values():
+            if opened.rewards.behind:
+                self._learn(opened)
+            elif idle and (ids := opened.rewards.unencoded(_AT_ONCE)):
+                for item_id in ids:
+                    opened.rewards.encode(item_id)
+                opened.told = False
+            elif idle and not opened.told:
+                opened.told = True
+                if (progress := opened.rewards.progress()) is not None:
+                    self._tell(progress)
+
+    def _learn(self, opened: _Open) -> None:
+        progress = opened.rewards.update()
+        if progress is None:
+            return
+        for item_id in dict.fromkeys(opened.watched.values()):
+            self._suggest(opened, item_id)
+        self._tell(progress)
+
+    def _suggest(self, opened: _Open, item_id: str) -> None:
+        suggestions = opened.rewards.suggestions(item_id)
+        if suggestions is not None:
+            self._tell(suggestions)
+
+
+class Learner:
+    """One link and what is behind it. `run` blocks; the thread that calls it owns the link."""
+
+    def __init__(self, link: Link, load: Callable[[str], RewardProject], projects: Projects, device: str) -> None:
+        self._link = link
+        self._outgoing: deque[ToBackend] = deque()
+        self._closing = threading.Event()
+        self._learning = Learning(load, self._send)
+        self._writing = WriterThread(projects, self._send, device)
+
+    def run(self) -> None:
+        """Serve until `close`."""
+        self._learning.start()
+        self._writing.start()
+        refused = ""
+        while not self._closing.is_set():
+            for received in self._link.poll(_POLL_MS):
+                message = received.message
+                if isinstance(message, OpenProject | OpenItem | Labelled):
+                    self._learning.ask(message)
+                elif isinstance(message, Generate | StopGenerating):
+                    self._writing.ask(message)
+                elif isinstance(message, Ack) and message.error:
+                    log.error("the backend refused: %s", message.error)
+            if self._link.refused != refused:
+                refused = self._link.refused
+                log.error("%s", refused or "the backend takes this learner again")
+            while self._outgoing:
+                self._link.send(self._outgoing.popleft())
+        self._writing.close()
+        self._learning.close()
+
+    def close(self) -> None:
+        """End `run`; safe from any thread and from a signal handler."""
+        self._closing.set()
+        self._link.wake()
+
+    def _send(self, message: ToBackend) -> None:
+        self._outgoing.append(message)
+        self._link.wake()
+
+
+def run_learner(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM. Raises ConfigError where keys are needed, StorageError."""
+    projects = Projects(settings.data_folder)
+    events = FeedbackLog(Catalog(settings.data_folder).log_file)
+
+    def load(name: str) -> RewardProject:
+        from hitl.backend.reward_models import load_rewards
+
+        project = projects.open(name)
+        return RewardProject(project, events.labels(name), load_rewards(project, settings))
+
+    link = Link(endpoints_of(settings), "learner", "learner", keys=client_keys_of(settings))
+    with link:
+        serving = Learner(link, load, projects, settings.device)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: serving.close())
+        serving.run()
+    events.close()

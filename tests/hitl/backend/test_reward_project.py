@@ -1,0 +1,180 @@
+"""What a learner makes of a project, with models that only count."""
+
+from __future__ import annotations
+
+import pytest
+
+from hitl.backend.reward_examples import heads_of
+from hitl.backend.reward_project import Estimate, RewardProject, SegmentEstimate, Trained
+from hitl.labels import Change, Preference, Review
+from tests.support.labelled import item, label, logged, project, put, span
+
+DONE = put(Review(state="done"), "")
+
+
+class Counting:
+    """Models that know their labels, and answer what they are told to."""
+
+    def __init__(self) -> None:
+        self.labels = {}
+        self.encoded = []
+        self.updates = 0
+        self.promoted = 0
+        self.reverted = 0
+        self.f1 = 0.5
+        self.held_out = 30
+        self.uncertain = {}
+
+    def put(self, name, label):
+        self.labels[name] = label
+
+    def remove(self, name):
+        del self.labels[name]
+
+    def encode(self, documents):
+        self.encoded += [document.id for document in documents]
+
+    def update(self):
+        if not self.labels:
+            return None
+        self.updates += 1
+        return Trained(f"v{self.updates}", {"factuality": self.f1}, {"factuality": 0.1}, len(self.labels),
+                       self.held_out, 0.2)  # fmt: skip
+
+    def revert(self):
+        self.reverted += 1
+
+    def promote(self):
+        self.promoted += 1
+
+    def estimate(self, document):
+        if not self.promoted:
+            return None
+        segments = [
+            SegmentEstimate(start, end, 0.9 if start == 0 else 0.1) for start, end in document.spans("sentence")
+        ]
+        score = float(len(document.answer))
+        return Estimate({"factuality": segments}, {"preference": score}, self.uncertain.get(document.id, 0.5))
+
+
+@pytest.fixture
+def models():
+    return Counting()
+
+
+@pytest.fixture
+def learned(tmp_path, models):
+    made = project(tmp_path)
+    yield RewardProject(made, [], models)
+    made.close()
+
+
+def say(learned, *changes, **fields):
+    step = logged(label(*changes, **fields))
+    learned.step(step)
+    return step
+
+
+def test_a_step_becomes_labels_and_a_version(learned, models):
+    assert learned.progress() is None and learned.suggestions("one") is None and not learned.behind
+    step = say(learned, put(span(0, 10)))
+    assert learned.behind
+    progress = learned.update()
+    assert set(models.labels) == {"factuality@one/1"} and not learned.behind
+    assert (progress.version, progress.labelled, progress.promoted) == ("v1", 1, True)
+    assert progress.learned_from == step.id and progress.f1 == {"factuality": 0.5}
+    assert progress.curve[-1].labelled == 1 and learned.progress() == progress
+
+
+def test_the_same_step_twice_and_a_step_that_changes_no_label_teach_nothing(learned, models):
+    step = say(learned, put(span(0, 10)))
+    learned.update()
+    learned.step(step)
+    assert not learned.behind
+    say(learned, put(span(0, 10), "b"))
+    assert learned.update() is None and models.updates == 1
+
+
+def test_what_is_undone_is_unlearned(learned, models):
+    step = say(learned, put(span(0, 10)), DONE)
+    say(learned, put(Preference(first="1", second="2", winner="first")), about="two")
+    learned.update()
+    assert "preference@two/1:2" in models.labels and "factuality@one/1" in models.labels
+    gone = [Change(key="span:a", value=None), Change(key="review", value=None)]
+    say(learned, *gone, undoes=step.id)
+    learned.update()
+    assert set(models.labels) == {"preference@two/1:2"}
+
+
+def test_what_is_in_the_log_is_learned_at_the_start(tmp_path, models):
+    made = project(tmp_path)
+    steps = [logged(label(put(span(0, 10)), author=name)) for name in ("ann", "bob")]
+    learned = RewardProject(made, steps, models)
+    assert learned.behind and learned.update().labelled == 1
+    assert learned.unencoded(9) == ["two", "three"]
+    made.close()
+
+
+def test_features_are_computed_once_and_those_with_labels_first(learned, models):
+    say(learned, put(span(0, 10)), about="three")
+    assert learned.unencoded(2) == ["three", "one"]
+    learned.encode("one")
+    learned.encode("one")
+    assert models.encoded == ["one/1", "one/2"] and learned.unencoded(9) == ["three", "two"]
+
+
+def test_a_version_that_is_worse_is_kept_back_and_says_why(learned, models):
+    say(learned, put(span(0, 10)))
+    learned.update()
+    models.f1 = 0.4
+    say(learned, put(span(0, 10)), about="two")
+    progress = learned.update()
+    assert not progress.promoted and progress.version == "v1" and models.reverted == 1 and models.promoted == 1
+    assert "fell from 0.50 to 0.40" in progress.reason and len(progress.curve) == 1
+    models.f1 = 0.46
+    say(learned, put(span(0, 10)), about="three")
+    progress = learned.update()
+    assert progress.promoted and progress.version == "v3" and "it was 0.50" in progress.reason
+
+
+def test_with_few_answers_kept_out_every_version_is_promoted(learned, models):
+    models.held_out = 19
+    for f1, about in ((0.9, "one"), (0.1, "two")):
+        models.f1 = f1
+        say(learned, put(span(0, 10)), about=about)
+        assert learned.update().promoted
+    models.f1, models.held_out = float("nan"), 40
+    say(learned, put(span(0, 10)), about="three")
+    assert learned.update().promoted, "what could not be measured cannot be worse"
+
+
+def test_the_queue_is_by_doubt_and_without_what_is_done(learned, models):
+    models.uncertain = {"two/1": 0.2, "three/1": 0.8}
+    assert learned.order() == ["one", "two", "three"], "nothing is known: as imported"
+    say(learned, put(span(0, 10)), DONE)
+    for name in ("two", "three"):
+        learned.encode(name)
+    assert learned.update().order == ["three", "two"]
+    models.uncertain = {"two/1": 0.9, "three/1": 0.8}
+    assert learned.order() == ["three", "two"], "it is the same version"
+    say(learned, put(span(0, 20)))
+    say(learned, put(span(26, 54), "b"))
+    assert learned.update().order == ["two", "three"]
+
+
+def test_suggestions_have_the_usual_category_and_rewards(learned, models):
+    say(learned, put(span(0, 10, "Unverifiable")))
+    say(learned, put(span(0, 10, "Unverifiable")), about="two")
+    say(learned, put(span(0, 10)), about="three")
+    learned.update()
+    found = learned.suggestions("one")
+    assert [(s.track, s.start, s.end, s.category) for s in found.spans] == [
+        ("1", 0, 25, "Unverifiable"), ("2", 0, 54, "Unverifiable")
+    ]  # fmt: skip
+    first = found.segments[0]
+    assert (first.head, first.probability) == ("factuality", 0.9) and first.reward == pytest.approx(-0.4)
+    assert found.preferences == [71.0, 54.0] and found.version == "v1" and found.uncertainty == 0.5
+
+
+def test_the_heads_are_those_of_the_schema(learned):
+    assert learned.heads == heads_of(learned.schema) and len(item().outputs) == 2
