@@ -81,7 +81,9 @@ def read_table(path: Path, *, tabs: bool, quoted: bool = True) -> Iterator[tuple
             else:
                 yield rows.line_num, dict(zip(names, row, strict=True))
     except csv.Error as error:
-        raise InputError(f"{error}", field=f"{path}:{rows.line_num}", hint="Is the file whole? Copy it again.") from error
+        raise InputError(
+            f"{error}", field=f"{path}:{rows.line_num}", hint="Is the file whole? Copy it again."
+        ) from error
     if names is None:
         raise InputError("is empty", field=str(path), hint="The first row names the columns.")
 

@@ -1,8 +1,8 @@
 """The published files of Fine-Grained RLHF: `train_feedback.json`, `dev_feedback.json`, and prompts as in `dev.json`.
 
-Format: https://github.com/allenai/FineGrainedRLHF, `tasks/qa_feedback/data/README.md` (arXiv 2306.01693). Four outputs,
-spans and a corrected text of the first, six preferences. Passages and their sentences are counted from 1 there, 0 is
-the title. Reading and writing gives the same JSON. Knows nothing of logs or projects on disk.
+Format: https://github.com/allenai/FineGrainedRLHF, `tasks/qa_feedback/data/README.md` (arXiv 2306.01693). Four
+outputs, spans and a corrected text of the first, six preferences. Passages and their sentences are counted from 1
+there, 0 is the title. Reading and writing gives the same JSON. Knows nothing of logs or projects on disk.
 """
 
 from __future__ import annotations
@@ -130,9 +130,7 @@ def _item(example: _Example) -> Item:
     )
 
 
-def _read_feedback(
-    steps: Steps, item: Item, author: str, example: _Example, where: str, report: Report
-) -> None:
+def _read_feedback(steps: Steps, item: Item, author: str, example: _Example, where: str, report: Report) -> None:
     for place, error in enumerate(example.feedback.errors):
         at = f"{where}.feedback.errors[{place}]"
         steps.add(item, author, _span(item, error, at, report), at)
@@ -314,7 +312,7 @@ def _same_grounding(span: Span) -> bool:
 
 
 def _explained(evidence: Sequence[Evidence]) -> str:
-    """`{"passage_id":1,"sentence_id":[2]}` of the first passage that is named; the title of the first where none is."""
+    """Like `{"passage_id":1,"sentence_id":[2]}`, of the first passage that is named, or of the first of all."""
     source = evidence[0].source if evidence else 0
     sentences = [entry.sentence for entry in evidence if entry.source == source]
     return msgspec.json.encode({"passage_id": source + 1, "sentence_id": sentences}).decode()

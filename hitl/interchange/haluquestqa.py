@@ -1,8 +1,8 @@
 """HaluQuestQA: questions with two answers, what experts say is wrong in them, and which is better.
 
-Format: https://github.com/UKPLab/arxiv2024-lfqa-hallucination, `src/data/HaluQuestQA.csv` (arXiv 2407.11930): tabs divide
-cells in spite of the name; spans and reasons are Python lists of texts. A span is found again where its text, with
-letters and spaces folded, stands in the answer that the file names, or else in the other. Knows nothing of logs.
+Format: https://github.com/UKPLab/arxiv2024-lfqa-hallucination, `src/data/HaluQuestQA.csv` (arXiv 2407.11930): tabs
+divide cells in spite of the name; spans and reasons are Python lists of texts. A span is found again where its text,
+with letters and spaces folded, stands in the answer that the file names, or else in the other. Knows nothing of logs.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def schema() -> Schema:
         categories=[
             Category(key="factuality", name="wrong fact", head="factuality", shortcut="f", colour=3, pattern="dashes"),
             Category(key="irrelevance", name="irrelevant", head="relevance", shortcut="i", colour=0),
-            Category(key="incomplete", name="incomplete", head="completeness", shortcut="c", colour=5, pattern="hatch"),
+            Category(key="incomplete", name="incomplete", head="completeness", shortcut="c", colour=5,
+                     pattern="hatch"),
             Category(key="reference", name="reference or example", head="references", shortcut="r", colour=6,
                      pattern="dots"),
         ],
@@ -77,14 +78,10 @@ def _item(row: Mapping[str, str]) -> Item:
     held = {f"{kind}_{part}" for kind in _KINDS for part in ("span", "reason", "label")}
     held |= {"annotator", "question_text", "ans1_text", "ans2_text", "ans1_label", "ans2_label", "source_file"}
     extra = {name or "row": text for name, text in row.items() if text and name not in held}
-    return Item(
-        id=row["source_file"].removesuffix(".txt"), prompt=row["question_text"], outputs=outputs, extra=extra
-    )
+    return Item(id=row["source_file"].removesuffix(".txt"), prompt=row["question_text"], outputs=outputs, extra=extra)
 
 
-def _read_row(
-    steps: Steps, item: Item, row: Mapping[str, str], where: str, nobody: str, report: Report
-) -> None:
+def _read_row(steps: Steps, item: Item, row: Mapping[str, str], where: str, nobody: str, report: Report) -> None:
     author = row["annotator"] or nobody
     for kind, category in _KINDS.items():
         texts = _list(row, f"{kind}_span", where)

@@ -95,9 +95,7 @@ def _imported(
         try:
             check_changes(known[event.item], _of_then(schema), event.changes)
         except InputError as error:
-            raise InputError(
-                error.message, field=f"{path}: step {event.id}.{error.field}", hint=error.hint
-            ) from error
+            raise InputError(error.message, field=f"{path}: step {event.id}.{error.field}", hint=error.hint) from error
     for steps in by_item(events).values():
         report.count(labels_of(steps))
     return Imported(list(items), [_moved(event, project.name, reading.project) for event in events], schema, report)

@@ -25,10 +25,7 @@ from hitl.labels import (
     Evidence,
     Judged,
     Missing,
-    Preference,
     Rejected,
-    Review,
-    Rewrite,
     Span,
     Value,
 )
@@ -101,7 +98,7 @@ def _value(row: Mapping[str, str], where: str) -> Value:
     if make is None:
         raise InputError(f"{row['kind'][:80]!r} is no kind", field=f"{where}.kind", hint=f"Use {', '.join(_KINDS)}.")
     try:
-        value: Value = msgspec.convert({"is": row["kind"], **make(row, where)}, Value)  # type: ignore[arg-type]
+        value: Value = msgspec.convert({"is": row["kind"], **make(row, where)}, Value)
     except msgspec.ValidationError as error:
         raise InputError(f"{error}", field=where, hint="Look at the columns of the row.") from error
     return value
