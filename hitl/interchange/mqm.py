@@ -1,9 +1,9 @@
 """WMT's MQM ratings as a table: a row for each error that a rater found in a segment, or one that says there is none.
 
 Format: https://github.com/google/wmt-mqm-human-evaluation (Freitag et al. 2021, arXiv 2104.14478), with the headings
-of 2020 to 2022 and those of https://github.com/google-research/google-research/tree/master/mqm_viewer. Tabs divide cells
-and nothing is quoted; `<v>…</v>` encloses the error in the target, or in the source where something was left out. An
-item is one system's translation of one segment. Knows nothing of logs or projects on disk.
+of 2020 to 2022 and those of https://github.com/google-research/google-research/tree/master/mqm_viewer. Tabs divide
+cells and nothing is quoted; `<v>…</v>` encloses the error in the target, or in the source where something was left
+out. An item is one system's translation of one segment. Knows nothing of logs or projects on disk.
 """
 
 from __future__ import annotations

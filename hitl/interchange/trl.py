@@ -199,7 +199,7 @@ def _unpaired(schema: Schema, item: Item, labels: ItemLabels, report: Report) ->
 def _stepwise(schema: Schema, item: Item, labels: ItemLabels, report: Report) -> Rows:
     for track in _judged(item, labels, report):
         text, bad = item.output(track).text, _bad(schema, labels, track)
-        steps = segments_of(text, "sentence")
+        steps = segments_of(item, track, "sentence")
         right = [not any(step.touches((span.start, span.end)) for span in bad) for step in steps]
         if steps:
             completions = [text[step.start : step.end] for step in steps]
