@@ -26,8 +26,8 @@ def _import(arguments: Namespace) -> int:
     )
     made = f"made with the schema {stored.schema}" if stored.made else "was there"
     print(f"project {stored.project} ({made})")
-    print(f"{stored.items} items, {stored.new_items} of them new; labels: {', '.join(stored.report.lines()[:1])}")
-    print(f"{stored.steps} steps of {', '.join(stored.authors) or 'nobody'}, {stored.new_steps} of them new")
+    print(f"{stored.items} items, {stored.new_items} of them new; labels: {stored.report.lines()[0]}")
+    print(f"{stored.steps} steps of {_some(stored.authors)}, {stored.new_steps} of them new")
     for line in stored.report.lines()[1:]:
         print(line)
     return EXIT_OK
@@ -66,9 +66,15 @@ def _projects(arguments: Namespace) -> int:
     print(f"{'project':<24} {'items':>7} {'labelled':>9}  {'schema':<24} authors")
     for listed in found:
         schema = f"{listed.schema}, version {listed.version}" if listed.version > 1 else listed.schema
-        authors = ", ".join(listed.authors)
-        print(f"{listed.name:<24} {listed.items:>7} {listed.labelled:>9}  {schema:<24} {authors}".rstrip())
+        authors = _some(listed.authors)
+        print(f"{listed.name:<24} {listed.items:>7} {listed.labelled:>9}  {schema:<24} {authors}")
     return EXIT_OK
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "nobody") + more
 
 
 def _schema(arguments: Namespace) -> int:

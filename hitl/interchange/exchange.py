@@ -114,6 +114,12 @@ class Exported:
                 found.setdefault(item, {})[author] = labels
         return found
 
+    def lose_authors(self, report: Report) -> None:
+        """Report that a format does not say who labelled."""
+        for author in dict.fromkeys(event.author for event in self.events):
+            if author != DEFAULT_AUTHOR:
+                report.lose("who labelled", author)
+
     def of_one(self) -> dict[str, ItemLabels]:
         """Item -> labels, for formats that hold one person's. Raises InputError where several have labelled."""
         labels = self.labels()

@@ -213,6 +213,7 @@ def write(exported: Exported, path: Path) -> Report:
     """A feedback file with one entry for each labelled item. Raises InputError where several people labelled."""
     report, labels, entries = Report(), exported.of_one(), []
     questions: set[str] = set()
+    exported.lose_authors(report)
     for item in exported.items:
         if item.id not in labels:
             report.note("items without labels are left out", item.id)

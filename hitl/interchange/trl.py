@@ -138,13 +138,12 @@ def _write(
     held: tuple[str, ...],
 ) -> Report:
     report, rows, labels = Report(), [], exported.labels()
+    exported.lose_authors(report)
     for item in exported.items:
         found = labels.get(item.id, {})
         if item.recording:
             report.lose("recordings", item.id)
             continue
-        if len(found) > 1:
-            report.lose("who said what", item.id)
         if found and _beside(item):
             report.lose("of items all but prompt and outputs; sources stand before the prompt", item.id)
         for of_author in found.values():
