@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,52 +56,54 @@ def _decoded(text: str, kind: type[T], where: str) -> T:
         raise InputError(f"{error}", field=where, hint=hint) from error
 
 
-def read_table(path: Path, *, tabs: bool, quoted: bool = True) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line from 1 on which a row ends, and its cells by the names in the first row. Raises InputError where a row has
-    more or fewer."""
-    text = read_text(path)
+def read_table(
+    path: Path,
+    needed: Sequence[str],
+    *,
+    tabs: bool,
+    quoted: bool = True,
+    other_names: Mapping[str, str] | None = None,
+    optional: Sequence[str] | None = None,
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line from 1 on which a row ends, and its cells by the names in the first row.
+
+    needed: columns that must be there; optional: those that may be; None: any. other_names: what columns are called in
+    some files -> their name. Raises InputError, also where a row has more or fewer cells than the first.
+    """
     csv.field_size_limit(MAX_FIELD_CHARS)
     rows = csv.reader(
-        io.StringIO(text, newline=""),
+        io.StringIO(read_text(path), newline=""),
         delimiter="\t" if tabs else ",",
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
         strict=True,
     )
     names: list[str] | None = None
+    hint = "Is the file whole? Copy it again."
     try:
         for row in rows:
+            where = f"{path}:{rows.line_num}"
             if names is None:
-                names = _unique(row, path)
+                names = [(other_names or {}).get(name, name) for name in row]
+                _check_columns(names, needed, optional, where)
             elif len(row) != len(names):
-                raise InputError(
-                    f"has {len(row)} cells, the first row has {len(names)}",
-                    field=f"{path}:{rows.line_num}",
-                    hint="Is the file whole? Copy it again.",
-                )
+                why = f"has {len(row)} cells, the first row has {len(names)}"
+                raise InputError(why, field=where, hint=hint)
             else:
                 yield rows.line_num, dict(zip(names, row, strict=True))
     except csv.Error as error:
-        raise InputError(
-            f"{error}", field=f"{path}:{rows.line_num}", hint="Is the file whole? Copy it again."
-        ) from error
+        raise InputError(f"{error}", field=f"{path}:{rows.line_num}", hint=hint) from error
     if names is None:
         raise InputError("is empty", field=str(path), hint="The first row names the columns.")
 
 
-def _unique(names: list[str], path: Path) -> list[str]:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"column {twice[0]!r} is there twice", field=str(path), hint="Take one away.")
-    return names
-
-
-def need_columns(names: Iterable[str], needed: Iterable[str], path: Path) -> None:
-    """Raise InputError where a column is missing."""
-    missing = [name for name in needed if name not in set(names)]
-    if missing:
-        raise InputError(
-            f"lacks {', '.join(map(repr, missing))}", field=str(path), hint="The first row must name the columns."
-        )
+def _check_columns(names: Sequence[str], needed: Sequence[str], optional: Sequence[str] | None, where: str) -> None:
+    if missing := [name for name in needed if name not in names]:
+        raise InputError(f"lacks {', '.join(map(repr, missing))}", field=where, hint="It must name the columns.")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"column {twice[0]!r} is there twice", field=where, hint="Take one away.")
+    unknown = [name for name in names if name not in needed and name not in optional] if optional is not None else []
+    if unknown:
+        raise InputError(f"has the unknown column {unknown[0][:80]!r}", field=where, hint="Take it away.")
 
 
 def as_table(rows: Iterable[Sequence[str]], *, tabs: bool, quoted: bool = True) -> bytes:

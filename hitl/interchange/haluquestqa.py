@@ -15,7 +15,7 @@ from hitl.annotation.items import Item, Output
 from hitl.annotation.schema import Category, Head, Schema
 from hitl.errors import InputError
 from hitl.interchange.exchange import Imported, Reading, Report, Steps
-from hitl.interchange.files import need_columns, read_table
+from hitl.interchange.files import read_table
 from hitl.labels import Preference, Review, Span
 
 NAME = "haluquestqa"
@@ -62,9 +62,8 @@ def read(path: Path, reading: Reading) -> Imported:
     fitting, report = reading.schema or schema(), Report()
     steps = Steps(reading, fitting, f"{NAME} {path.name}")
     items: dict[str, Item] = {}
-    for line, row in read_table(path, tabs=True):
+    for line, row in read_table(path, _NEEDED, tabs=True):
         where = f"{path}:{line}"
-        need_columns(row, _NEEDED, path)
         item = _item(row)
         if item.id in items:
             raise InputError(f"{item.id} is there twice", field=f"{where}.source_file", hint="Give each its own.")

@@ -18,7 +18,7 @@ from hitl.annotation.schema import Schema
 from hitl.annotation.state import ItemLabels
 from hitl.errors import InputError
 from hitl.interchange.exchange import Exported, Imported, Reading, Report, Steps, lose_what_is_not
-from hitl.interchange.files import as_table, need_columns, read_table, write_whole
+from hitl.interchange.files import as_table, read_table, write_whole
 from hitl.labels import Review, Span
 
 NAME = "mqm-tsv"
@@ -36,11 +36,8 @@ def read(path: Path, reading: Reading) -> Imported:
     """Items and every rater's spans. Raises InputError that names the line."""
     schema, report = reading.schema or preset(NAME.removesuffix("-tsv")), Report()
     reader = _Reader(schema, Steps(reading, schema, f"{NAME} {path.name}"), report)
-    for line, cells in read_table(path, tabs=True, quoted=False):
-        row = {_OTHER_NAMES.get(name, name): text for name, text in cells.items()}
-        need_columns(row, COLUMNS, path)
-        if unknown := sorted(set(row) - {*COLUMNS, *_OPTIONAL}):
-            raise InputError(f"has the unknown column {unknown[0]!r}", field=str(path), hint="Take it away.")
+    rows = read_table(path, COLUMNS, tabs=True, quoted=False, other_names=_OTHER_NAMES, optional=_OPTIONAL)
+    for line, row in rows:
         reader.take(row, f"{path}:{line}", reading.author)
     return reader.imported()
 

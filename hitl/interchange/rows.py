@@ -20,7 +20,7 @@ from hitl.annotation.presets import preset
 from hitl.annotation.state import kind_of
 from hitl.errors import InputError
 from hitl.interchange.exchange import Exported, Imported, Reading, Report, Steps, lose_time
-from hitl.interchange.files import as_table, need_columns, read_table, write_whole
+from hitl.interchange.files import as_table, read_table, write_whole
 from hitl.labels import (
     Evidence,
     Judged,
@@ -77,11 +77,8 @@ def read(path: Path, reading: Reading) -> Imported:
     schema, report = reading.schema or preset("fine-grained-rlhf"), Report()
     steps = Steps(reading, schema, f"{NAME} {path.name}")
     seen: set[tuple[str, str, str]] = set()
-    for line, row in read_table(path, tabs=False):
+    for line, row in read_table(path, COLUMNS, tabs=False, optional=()):
         where = f"{path}:{line}"
-        need_columns(row, COLUMNS, path)
-        if unknown := sorted(set(row) - set(COLUMNS)):
-            raise InputError(f"has the unknown column {unknown[0]!r}", field=str(path), hint="Take it away.")
         if (place := (row["item"], row["author"], row["key"])) in seen:
             raise InputError(f"{row['key']!r} is there twice", field=where, hint="Give each value its own key.")
         seen.add(place)
