@@ -7,6 +7,7 @@ ULIDs follow https://github.com/ulid/spec: 48 bits of Unix milliseconds and 80 r
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -85,6 +86,11 @@ _source = _UlidSource()
 def new_ulid() -> str:
     """A new 26-character ULID, greater than every earlier one of this process."""
     return _source.next()
+
+
+def ulid_of(content: bytes) -> str:
+    """The ULID of something that is always the same: made of its content, at the time 0, which is no time."""
+    return _encode(int.from_bytes(hashlib.sha256(content).digest()[:10], "big"))
 
 
 def is_ulid(text: str) -> bool:

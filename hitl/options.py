@@ -32,11 +32,16 @@ def build_parser() -> argparse.ArgumentParser:
     _add_word_training(commands, common)
     _add_speech_training(commands, common)
     _add_experiments(commands, common)
+    _add_annotation(commands, common)
     _add_tools(commands, common)
     return parser
 
 
 _Commands = argparse._SubParsersAction
+_READ = "jsonl, csv, fine-grained-rlhf, label-studio, mqm-tsv, haluquestqa, trl-preference"
+_WRITTEN = (
+    "jsonl, csv, fine-grained-rlhf, label-studio, mqm-tsv, trl-preference, trl-unpaired, trl-stepwise, trl-segments"
+)
 
 
 def _add_parts(commands: _Commands, common: argparse.ArgumentParser) -> None:
@@ -230,6 +235,47 @@ def _add_experiments(commands: _Commands, common: argparse.ArgumentParser) -> No
     speech.add_argument("--limit", type=_at_least_one, metavar="N", help="only so many utterances of the set")
     for command in (correction, stream, speech):
         _add_seed(command)
+
+
+def _add_annotation(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    """Labels in and out: import, export, projects, agreement."""
+    take = _add(commands, "import", "read items and labels of a file into a project", common)
+    take.add_argument("format", metavar="FORMAT", help=_READ)
+    take.add_argument("file", type=Path, metavar="FILE", help="the file")
+    take.add_argument(
+        "--project", metavar="NAME", help="a project that is there or is made (default: the file's name)"
+    )
+    take.add_argument(
+        "--schema", metavar="SCHEMA", help="of a new project: a preset or a JSON file (default: what fits)"
+    )
+    give = _add(commands, "export", "write the items and labels of a project into a file", common)
+    give.add_argument("format", metavar="FORMAT", help=_WRITTEN)
+    give.add_argument("project", metavar="PROJECT", help="the project")
+    give.add_argument("out", type=Path, metavar="OUT", help="the file; what was there is replaced")
+    # Not `author`, which is a setting.
+    nobody = "whose labels they are where the file does not say it (default: imported)"
+    take.add_argument("--author", dest="labels_of", metavar="NAME", help=nobody)
+    give.add_argument("--author", dest="labels_of", metavar="NAME", help="only the labels of this person")
+    show = _add(commands, "projects", "list the projects, or change what one asks for", common)
+    show.add_argument("--json", action="store_true", help="one JSON object a project")
+    what = show.add_subparsers(title="what", metavar="WHAT")
+    schema = _add(what, "schema", "show a project's schema, or give it another one", common)
+    schema.add_argument("project", metavar="PROJECT", help="the project")
+    schema.add_argument("new", nargs="?", metavar="NEW", help="a JSON file or a preset (default: show what it has)")
+    schema.add_argument(
+        "--rename", action="append", default=[], type=_rename, metavar="OLD=NEW",
+        help="what becomes of a category's labels; OLD= gives them up",
+    )  # fmt: skip
+    agree = _add(commands, "agreement", "how far several people agree in a project", common)
+    agree.add_argument("project", metavar="PROJECT", help="the project")
+    agree.add_argument("--json", action="store_true", help="one JSON object, with every item")
+
+
+def _rename(text: str) -> tuple[str, str]:
+    old, found, new = text.partition("=")
+    if not (old and found):
+        raise argparse.ArgumentTypeError(f"must be OLD=NEW, not {text[:80]!r}")
+    return old, new
 
 
 def _add_tools(commands: _Commands, common: argparse.ArgumentParser) -> None:
