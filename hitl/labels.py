@@ -77,6 +77,16 @@ class Judged(_Value, frozen=True, kw_only=True, tag="judged"):
     heads: list[str] = []
 
 
+class Unsure(_Value, frozen=True, kw_only=True, tag="unsure"):
+    """Who looked at this part cannot say, or was not asked to: nothing is known of these heads there; of any, where
+    empty. It goes before all else that says that the part was looked at."""
+
+    track: str
+    start: int
+    end: int
+    heads: list[str] = []
+
+
 class Rejected(_Value, frozen=True, kw_only=True, tag="rejected"):
     """A model suggested this category here, and a person says no."""
 
@@ -94,7 +104,7 @@ class Review(_Value, frozen=True, kw_only=True, tag="review"):
     note: str = ""
 
 
-Value = Span | Missing | Rewrite | Preference | Judged | Rejected | Review
+Value = Span | Missing | Rewrite | Preference | Judged | Unsure | Rejected | Review
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,7 +125,7 @@ def key_of(value: Value, name: str = "") -> str:
             about = value.track
         case Preference():
             about = f"{value.first}:{value.second}"
-        case Judged():
+        case Judged() | Unsure():
             about = f"{value.track}:{value.start}:{value.end}"
         case Rejected():
             about = f"{value.track}:{value.start}:{value.end}:{value.category}"

@@ -7,11 +7,13 @@ at. Knows nothing of files.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hitl.annotation.items import Item
 from hitl.annotation.schema import Category, Density, Head, Schema
 from hitl.annotation.state import ItemLabels
 from hitl.annotation.text import Range, sentences, spaced_words, sub_sentences, words
-from hitl.labels import TIME_TRACK, Judged, Missing, Rewrite, Span
+from hitl.labels import TIME_TRACK, Judged, Missing, Rewrite, Span, Unsure
 
 TIME_SEGMENT_MS = 1000
 
@@ -53,13 +55,19 @@ def judged_whole(item: Item, labels: ItemLabels) -> list[str]:
 def judged_segments(item: Item, labels: ItemLabels, track: str, head: Head) -> list[Range]:
     """The segments of an output that the person looked at for this head."""
     segments = segments_of(item, track, head.density)
+    unsure = _parts(labels.of(Unsure).values(), track, head)
+    known = [s for s in segments if not any(s.touches(part) for part in unsure)]
     if track in judged_whole(item, labels):
-        return segments
-    parts = [
-        value for value in labels.of(Judged).values()
+        return known
+    parts = _parts(labels.of(Judged).values(), track, head)
+    return [s for s in known if any(start <= s.start and s.end <= end for start, end in parts)]
+
+
+def _parts(values: Iterable[Judged | Unsure], track: str, head: Head) -> list[tuple[int, int]]:
+    return [
+        (value.start, value.end) for value in values
         if value.track == track and (not value.heads or head.key in value.heads)
     ]  # fmt: skip
-    return [s for s in segments if any(part.start <= s.start and s.end <= part.end for part in parts)]
 
 
 def categories_in(schema: Schema, item: Item, labels: ItemLabels, track: str, head: Head, segment: Range) -> set[str]:
@@ -69,9 +77,11 @@ def categories_in(schema: Schema, item: Item, labels: ItemLabels, track: str, he
     found = set()
     for span in labels.spans(track).values():
         if segment.touches((span.start, span.end)):
-            found |= {key for key in span.categories if key in own and _long_enough(item, span, own[key])}
+            keys = {schema.current(key) for key in span.categories} & own.keys()
+            found |= {key for key in keys if key is not None and _long_enough(item, span, own[key])}
     if head.density == "whole":
-        found |= {value.category for value in labels.missing(track).values() if value.category in own}
+        keys = {schema.current(value.category) for value in labels.missing(track).values()}
+        found |= {key for key in keys if key in own}
     return found
 
 

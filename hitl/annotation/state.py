@@ -24,6 +24,7 @@ from hitl.labels import (
     Review,
     Rewrite,
     Span,
+    Unsure,
     Value,
     key_of,
 )
@@ -197,7 +198,7 @@ def _check_key(change: Change, where: str) -> None:
 
 
 def kind_of(value: Value) -> str:
-    """span, missing, rewrite, preference, judged, rejected or review."""
+    """span, missing, rewrite, preference, judged, unsure, rejected or review."""
     return str(value.__struct_config__.tag)
 
 
@@ -218,7 +219,7 @@ def _check_value(item: Item, schema: Schema, value: Value) -> None:
             item.output(value.second)
             if tracks.index(value.first) >= tracks.index(value.second):
                 raise InputError("comes behind second", field="first", hint="Name them in the order of the item.")
-        case Judged():
+        case Judged() | Unsure():
             _check_range(item, value.track, value.start, value.end)
             for head in value.heads:
                 schema.head(head)

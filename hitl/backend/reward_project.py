@@ -232,13 +232,14 @@ class RewardProject:
         return True, f"promoted: F1 on {trained.held_out} answers that are kept out is {mean:.2f}, it was {before:.2f}"
 
     def order(self) -> list[str]:
-        """Items that are not done by anybody, the least certain first; those that nothing is known of come last."""
+        """All items: those that nobody is done with first, of these the least certain, and last what nothing is known
+        of."""
         done = {item_id for item_id in self._steps if any(p.done for p in self._people(item_id).values())}
-        waiting = [item_id for item_id in self.project.ids() if item_id not in done]
-        for item_id in waiting:
+        ids = self.project.ids()
+        for item_id in ids:
             if item_id in self._encoded and item_id not in self._uncertainty:
                 self._estimates(self.project.item(item_id))
-        return sorted(waiting, key=lambda item_id: -self._uncertainty.get(item_id, -1.0))
+        return sorted(ids, key=lambda item_id: (item_id in done, -self._uncertainty.get(item_id, -1.0)))
 
     def _estimates(self, item: Item) -> dict[str, Estimate]:
         """Track -> what the models think."""

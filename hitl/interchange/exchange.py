@@ -24,7 +24,7 @@ from hitl.labels import Change, Missing, Rejected, Review, Span, Value, key_of
 DEFAULT_AUTHOR = "imported"
 """Whose labels they are where neither the file nor the person says it."""
 _PLACES = 3
-_KINDS = ("span", "missing", "rewrite", "preference", "judged", "rejected", "review")
+_KINDS = ("span", "missing", "rewrite", "preference", "judged", "unsure", "rejected", "review")
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Report:
 
 _PLURALS = {
     "span": "spans", "missing": "missing", "rewrite": "rewrites", "preference": "preferences",
-    "judged": "judged parts", "rejected": "rejected suggestions", "review": "reviews",
+    "judged": "judged parts", "unsure": "unsure parts", "rejected": "rejected suggestions", "review": "reviews",
 }  # fmt: skip
 
 
@@ -156,7 +156,7 @@ class Steps:
     """Collects what a file says: one step for each author and item, checked as it comes."""
 
     def __init__(self, reading: Reading, schema: Schema, origin: str) -> None:
-        self._reading, self._schema, self._origin = reading, schema, origin
+        self._reading, self.schema, self._origin = reading, schema, origin
         self._changes: dict[tuple[str, str], list[Change]] = {}
         self._spent_s: dict[tuple[str, str], float] = {}
 
@@ -170,7 +170,7 @@ class Steps:
 
     def _check(self, item: Item, change: Change, where: str) -> None:
         try:
-            check_changes(item, self._schema, [change])
+            check_changes(item, self.schema, [change])
         except InputError as error:
             field = f"{where}.{error.field.removeprefix('changes.0.')}"
             raise InputError(error.message, field=field, hint=error.hint) from error
@@ -235,5 +235,6 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 _LOST = {
     "span": "spans", "missing": "what is missing", "rewrite": "rewrites", "preference": "preferences",
-    "judged": "parts that were looked at", "rejected": "suggestions that were rejected", "review": "reviews",
+    "judged": "parts that were looked at", "unsure": "parts that nobody is sure of",
+    "rejected": "suggestions that were rejected", "review": "reviews",
 }  # fmt: skip

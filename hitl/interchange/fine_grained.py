@@ -19,10 +19,11 @@ from hitl.annotation.items import Item, Output, SourceText
 from hitl.annotation.presets import preset
 from hitl.annotation.schema import Schema
 from hitl.annotation.state import ItemLabels
+from hitl.annotation.text import sentences
 from hitl.errors import InputError
 from hitl.interchange.exchange import Exported, Imported, Reading, Report, Steps, lose_what_is_not
 from hitl.interchange.files import as_json, read_json, write_whole
-from hitl.labels import Evidence, Missing, Preference, Review, Rewrite, Span
+from hitl.labels import Evidence, Missing, Preference, Review, Rewrite, Span, Unsure
 
 NAME = "fine-grained-rlhf"
 _TRACKS = ("1", "2", "3", "4")
@@ -30,7 +31,7 @@ _PAIRS = list(combinations(_TRACKS, 2))
 """In the order of the file: 12, 13, 14, 23, 24, 34."""
 _HELD = (
     "span", "span.note", "span.evidence", "span.repeats", "missing", "missing.evidence", "rewrite", "preference",
-    "review",
+    "unsure", "review",
 )  # fmt: skip
 _LACKS = ("Missing-Answer", "Missing-Major-Auxiliary", "Missing-Minor-Auxiliary")
 _SPANS = ("Irrelevant", "Redundant", "Incoherent", "Wrong-Grounding", "Unverifiable")
@@ -145,7 +146,20 @@ def _read_feedback(steps: Steps, item: Item, author: str, example: _Example, whe
         for (first, second), winner in zip(_PAIRS, example.preference, strict=True):
             value = Preference(first=first, second=second, winner=winners[winner])
             steps.add(item, author, value, f"{where}.preference")
+    for unsure in _hidden(item.output("1").text, example.feedback.errors, steps.schema):
+        steps.add(item, author, unsure, where)
     steps.add(item, author, Review(state="done"), where)
+
+
+def _hidden(text: str, errors: Sequence[_Error], schema: Schema) -> list[Unsure]:
+    """Sentences of which the files say nothing of C2: a span has one type there, and C1 goes first, so that where
+    there is only C1 a wrong fact may be hidden (`create_rel_fact_rm_files.py` leaves these out, too)."""
+    found = []
+    for sentence in sentences(text):
+        heads = {schema.category(e.kind).head for e in errors if sentence.touches((e.start, e.end))}
+        if heads == {"relevance"} and any(head.key == "factuality" for head in schema.heads):
+            found.append(Unsure(track="1", start=sentence.start, end=sentence.end, heads=["factuality"]))
+    return found
 
 
 def _span(item: Item, error: _Error, where: str, report: Report) -> Span:

@@ -27,6 +27,7 @@ from hitl.labels import (
     Missing,
     Rejected,
     Span,
+    Unsure,
     Value,
 )
 
@@ -67,7 +68,7 @@ def _cells(item: Item, value: Value) -> dict[str, str]:
     cells["evidence"] = "|".join(f"{entry.source}.{entry.sentence}" for entry in fields.get("evidence", []))
     repeats = fields.get("repeats")
     cells["repeats"] = f"{repeats[0]}-{repeats[1]}" if repeats is not None else ""
-    if isinstance(value, Span | Judged | Rejected) and not item.recording:
+    if isinstance(value, Span | Judged | Unsure | Rejected) and not item.recording:
         cells["text"] = item.output(value.track).text[value.start : value.end]
     return cells
 
@@ -160,6 +161,7 @@ _KINDS: dict[str, Callable[[Mapping[str, str], str], dict[str, Any]]] = {
     "rewrite": lambda row, _: {"track": row["track"], "text": row["text"]},
     "preference": lambda row, _: {name: row[name] for name in ("first", "second", "winner")},
     "judged": lambda row, where: {**_part(row, where), "heads": _list(row["categories"])},
+    "unsure": lambda row, where: {**_part(row, where), "heads": _list(row["categories"])},
     "rejected": lambda row, where: {**_part(row, where), "category": row["categories"]},
     "review": lambda row, _: {"state": row["state"], "note": row["note"]},
 }

@@ -11,7 +11,20 @@ from hitl.annotation.state import ItemLabels, kind_of
 from hitl.clock import new_ulid
 from hitl.events import LabelEvent
 from hitl.interchange.exchange import DEFAULT_AUTHOR, Exported
-from hitl.labels import Change, Evidence, Judged, Missing, Preference, Rejected, Review, Rewrite, Span, Value, key_of
+from hitl.labels import (
+    Change,
+    Evidence,
+    Judged,
+    Missing,
+    Preference,
+    Rejected,
+    Review,
+    Rewrite,
+    Span,
+    Unsure,
+    Value,
+    key_of,
+)
 
 PROJECT = "random"
 TEXTS = st.text(
@@ -75,7 +88,9 @@ def values(draw: st.DrawFn, item: Item, schema: Schema) -> Value:
     text = item.output(track).text
     lacks = [category.key for category in schema.categories if category.where == "missing"]
     marks = [category.key for category in schema.categories if category.where == "span"]
-    kind = draw(st.sampled_from(["span", "span", "missing", "rewrite", "preference", "judged", "rejected", "review"]))
+    kind = draw(
+        st.sampled_from(["span", "span", "missing", "rewrite", "preference", "judged", "unsure", "rejected", "review"])
+    )
     if kind == "missing" and lacks:
         return Missing(
             track=track,
@@ -88,10 +103,10 @@ def values(draw: st.DrawFn, item: Item, schema: Schema) -> Value:
     if kind == "preference" and len(tracks) > 1:
         first, second = sorted(draw(st.lists(st.sampled_from(tracks), min_size=2, max_size=2, unique=True)))
         return Preference(first=first, second=second, winner=draw(st.sampled_from(["first", "second", "tie"])))
-    if kind == "judged":
+    if kind in ("judged", "unsure"):
         start, end = part(draw, text)
         heads = draw(st.lists(st.sampled_from([head.key for head in schema.heads]), max_size=2, unique=True))
-        return Judged(track=track, start=start, end=end, heads=heads)
+        return (Judged if kind == "judged" else Unsure)(track=track, start=start, end=end, heads=heads)
     if kind == "rejected":
         start, end = part(draw, text)
         return Rejected(track=track, start=start, end=end, category=draw(st.sampled_from(marks)))
@@ -139,8 +154,17 @@ def said(labels: ItemLabels) -> dict[str, list[Value]]:
     return found
 
 
-def all_said(project: Exported) -> dict[str, dict[str, dict[str, list[Value]]]]:
-    """Item -> author -> what was said."""
-    return {
+def all_said(project: Exported, without: type[Value] | None = None) -> dict[str, dict[str, dict[str, list[Value]]]]:
+    """Item -> author -> what was said, without values of one kind."""
+    found = {
         item: {author: said(labels) for author, labels in found.items()} for item, found in project.labels().items()
+    }
+    return {
+        item: {
+            author: {
+                key: values for key, values in told.items() if without is None or not isinstance(values[0], without)
+            }
+            for author, told in authors.items()
+        }
+        for item, authors in found.items()
     }

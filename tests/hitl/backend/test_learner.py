@@ -90,7 +90,7 @@ def test_all_items_are_read_while_nobody_asks_and_then_the_queue_is_told(learnin
     learning.log.append(logged(label(put(span(0, 10)), DONE)))
     models.uncertain = {"three/1": 0.9}
     learning.ask(open_project())
-    told.until(lambda all: any(isinstance(m, Progress) and m.order == ["three", "two"] for m in all))
+    told.until(lambda all: any(isinstance(m, Progress) and m.order == ["three", "two", "one"] for m in all))
     assert len(models.encoded) == 6
 
 

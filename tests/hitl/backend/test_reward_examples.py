@@ -7,7 +7,7 @@ import msgspec
 from hitl.annotation.presets import preset
 from hitl.annotation.state import labels_of as labels_from
 from hitl.backend.reward_examples import documents_of, heads_of, labels_of, supported
-from hitl.labels import Evidence, Judged, Missing, Preference, Rejected, Review, Rewrite
+from hitl.labels import Evidence, Judged, Missing, Preference, Rejected, Review, Rewrite, Unsure
 from policies.rewards.documents import Preferred, SegmentLabels, Wanted
 from tests.support.labelled import item, label, put, span
 
@@ -70,6 +70,12 @@ def test_when_the_item_is_done_all_of_the_judged_output_is_known():
     found = labels_of(SCHEMA, item(), people(label(put(span(0, 25, "Irrelevant", "Wrong-Grounding")), DONE)))
     assert values(found, "relevance@one/1") == (1, 0, 0) and values(found, "factuality@one/1") == (1, 0, 0)
     assert "factuality@one/2" not in found, "nobody looked at the second output"
+
+
+def test_where_somebody_is_unsure_nothing_is_known():
+    unsure = put(Unsure(track="1", start=26, end=54, heads=["factuality"]))
+    found = labels_of(SCHEMA, item(), people(label(unsure, DONE)))
+    assert values(found, "factuality@one/1") == (0, None, 0) and values(found, "relevance@one/1") == (0, 0, 0)
 
 
 def test_the_majority_counts_and_a_tie_is_unknown():
