@@ -150,6 +150,8 @@ class Progress(Message, frozen=True, kw_only=True):
     """Items with labels that it was measured on."""
     f1: dict[str, float] = {}
     """Head -> error-F1 on held-out items."""
+    pairwise: dict[str, float] = {}
+    """Head that compares outputs -> share of held-out pairs that it orders as people do."""
     calibration: dict[str, float] = {}
     """Head -> expected calibration error on held-out items."""
     curve: list[CurvePoint] = []

@@ -89,12 +89,14 @@ class Learning:
                 if not self._asked and not self._closing and not self._work_left():
                     self._condition.wait()
                 if self._closing:
-                    return
+                    break
                 asked = list(self._asked)
                 self._asked.clear()
             for message in asked:
                 self._safely(partial(self._take, message))
             self._safely(partial(self._work, idle=not asked))
+        for opened in self._projects.values():
+            self._safely(opened.rewards.close)
 
     @staticmethod
     def _safely(do: Callable[[], None]) -> None:
@@ -108,7 +110,10 @@ class Learning:
 
     def _take(self, message: OpenProject | OpenItem | Labelled) -> None:
         if isinstance(message, OpenProject):
-            self._projects[message.project] = _Open(self._load(message.project), {})
+            before = self._projects.pop(message.project, None)
+            if before is not None:
+                before.rewards.close()
+            self._projects[message.project] = _Open(self._load(message.project), before.watched if before else {})
         elif isinstance(message, Labelled):
             opened = self._projects.get(message.event.project)
             if opened is not None:
@@ -133,6 +138,7 @@ class Learning:
                 opened.told = False
             elif idle and not opened.told:
                 opened.told = True
+                opened.rewards.order()
                 if (progress := opened.rewards.progress()) is not None:
                     self._tell(progress)
 
@@ -143,6 +149,7 @@ class Learning:
         for item_id in dict.fromkeys(opened.watched.values()):
             self._suggest(opened, item_id)
         self._tell(progress)
+        opened.told = False  # its queue is told when nobody waits for anything else
 
     def _suggest(self, opened: _Open, item_id: str) -> None:
         suggestions = opened.rewards.suggestions(item_id)

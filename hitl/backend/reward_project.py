@@ -27,17 +27,19 @@ GATE_MARGIN = 0.05
 """A new version may have so much less F1 on held-out labels, in the mean over heads, and is promoted all the same."""
 GATE_ANSWERS = 20
 """With fewer held-out answers the difference is noise, and every version is promoted."""
-SUGGEST_FROM = 0.5
 MAX_CURVE = 200
 
 
 @dataclass(frozen=True)
 class SegmentEstimate:
-    """What a head thinks of one segment: calibrated probability that it has an error."""
+    """What a head thinks of one segment. probability: calibrated, that it has an error; error: whether it is to be
+    suggested; reward: what it earns, weights included."""
 
     start: int
     end: int
     probability: float
+    error: bool
+    reward: float
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Trained:
-    """A new version and how it does on the answers that are kept out. f1, calibration: head -> value; labelled,
-    held_out: how many answers it learned from, and was measured on."""
+    """A new version and how it does on the answers that are kept out. f1, pairwise, calibration: head -> value;
+    labelled, held_out: how many answers it learned from, and was measured on."""
 
     version: str
     f1: Mapping[str, float]
+    pairwise: Mapping[str, float]
     calibration: Mapping[str, float]
     labelled: int
     held_out: int
@@ -90,8 +93,12 @@ class Rewards(Protocol):
         """Keep what `update` made, on disk as well."""
         ...
 
-    def estimate(self, document: Document) -> Estimate | None:
-        """What the version that answers thinks; None before the first one."""
+    def estimate(self, documents: Sequence[Document]) -> list[Estimate]:
+        """What the version that answers thinks of each; nothing before the first one."""
+        ...
+
+    def close(self) -> None:
+        """Keep the promoted version on disk."""
         ...
 
 
@@ -107,7 +114,8 @@ class RewardProject:
         self._changed = False
         self._put: dict[str, dict[str, Label]] = {}
         self._encoded: set[str] = set()
-        self._uncertainty: dict[str, float] = {}
+        self._order: list[str] = []
+        self._first: dict[str, Document] = {}
         self._curve: list[CurvePoint] = []
         self._version = ""
         self._mean_f1: float | None = None
@@ -151,7 +159,10 @@ class RewardProject:
         self._encoded.add(item_id)  # tried once: an item that cannot be read is not tried for ever
         item = self.project.item(item_id)
         if first:
-            self._rewards.encode(documents_of(item))
+            documents = documents_of(item)
+            self._rewards.encode(documents)
+            if documents:
+                self._first[item_id] = documents[0]
         return item
 
     def update(self) -> Progress | None:
@@ -167,7 +178,6 @@ class RewardProject:
             self._rewards.promote()
             self._version = trained.version
             self._curve = [*self._curve, CurvePoint(labelled=trained.labelled, f1=dict(trained.f1))][-MAX_CURVE:]
-            self._uncertainty.clear()
         else:
             self._rewards.revert()
         self._last = trained, promoted, reason
@@ -184,9 +194,10 @@ class RewardProject:
             labelled=trained.labelled,
             held_out=trained.held_out,
             f1=dict(trained.f1),
+            pairwise=dict(trained.pairwise),
             calibration=dict(trained.calibration),
             curve=self._curve,
-            order=self.order(),
+            order=self._order,
             seconds=trained.seconds,
             promoted=promoted,
             reason=reason,
@@ -233,25 +244,25 @@ class RewardProject:
 
     def order(self) -> list[str]:
         """All items: those that nobody is done with first, of these the least certain, and last what nothing is known
-        of."""
+        of. What is uncertain is an item's first output."""
         done = {item_id for item_id in self._steps if any(p.done for p in self._people(item_id).values())}
+        known = [item_id for item_id in self._first if item_id in self._encoded]
+        estimates = self._rewards.estimate([self._first[item_id] for item_id in known])
+        doubts = {item_id: estimate.uncertainty for item_id, estimate in zip(known, estimates, strict=False)}
         ids = self.project.ids()
-        for item_id in ids:
-            if item_id in self._encoded and item_id not in self._uncertainty:
-                self._estimates(self.project.item(item_id))
-        return sorted(ids, key=lambda item_id: (item_id in done, -self._uncertainty.get(item_id, -1.0)))
+        self._order = sorted(ids, key=lambda item_id: (item_id in done, -doubts.get(item_id, -1.0)))
+        return self._order
 
     def _estimates(self, item: Item) -> dict[str, Estimate]:
         """Track -> what the models think."""
-        found = {}
-        for document in documents_of(item):
-            estimate = self._rewards.estimate(document)
-            if estimate is not None:
-                found[document.id.removeprefix(f"{item.id}/")] = estimate
-        if found:
-            first = next(iter(found.values()))
-            self._uncertainty[item.id] = first.uncertainty
-        return found
+        documents = documents_of(item)
+        tracks = [document.id.removeprefix(f"{item.id}/") for document in documents]
+        return dict(zip(tracks, self._rewards.estimate(documents), strict=False))
+
+    def close(self) -> None:
+        """Keep what was learned, and close the files."""
+        self._rewards.close()
+        self.project.close()
 
     def suggestions(self, item_id: str) -> Suggestions | None:
         """What the version that answers thinks of an item; None before the first one."""
@@ -259,11 +270,10 @@ class RewardProject:
         found = self._estimates(item)
         if not found:
             return None
-        weights = {head.name: head.weight for head in self.heads}
         segments = [
             SegmentScore(
                 track=track, start=s.start, end=s.end, head=head, probability=s.probability,
-                reward=weights[head] * (1.0 - 2.0 * s.probability),
+                reward=s.reward,
             )
             for track, estimate in found.items()
             for head, own in estimate.segments.items()
@@ -277,7 +287,7 @@ class RewardProject:
             spans=self._spans(found),
             segments=segments,
             preferences=[score for score in scores if score is not None],
-            uncertainty=self._uncertainty[item_id],
+            uncertainty=next(iter(found.values())).uncertainty,
         )
 
     def _spans(self, found: Mapping[str, Estimate]) -> list[Suggestion]:
@@ -286,7 +296,7 @@ class RewardProject:
             for track, estimate in found.items()
             for head, own in estimate.segments.items()
             for s in own
-            if s.probability >= SUGGEST_FROM
+            if s.error
         ]
 
     def _usual(self, head: str) -> str:

@@ -38,8 +38,8 @@ class Counting:
         if not self.labels:
             return None
         self.updates += 1
-        return Trained(f"v{self.updates}", {"factuality": self.f1}, {"factuality": 0.1}, len(self.labels),
-                       self.held_out, 0.2)  # fmt: skip
+        return Trained(f"v{self.updates}", {"factuality": self.f1}, {"preference": 0.7}, {"factuality": 0.1},
+                       len(self.labels), self.held_out, 0.2)  # fmt: skip
 
     def revert(self):
         self.reverted += 1
@@ -47,14 +47,19 @@ class Counting:
     def promote(self):
         self.promoted += 1
 
-    def estimate(self, document):
-        if not self.promoted:
-            return None
+    def estimate(self, documents):
+        return [self.estimated(document) for document in documents] if self.promoted else []
+
+    def estimated(self, document):
         segments = [
-            SegmentEstimate(start, end, 0.9 if start == 0 else 0.1) for start, end in document.spans("sentence")
+            SegmentEstimate(start, end, 0.9 if start == 0 else 0.1, start == 0, -0.4 if start == 0 else 0.4)
+            for start, end in document.spans("sentence")
         ]
         score = float(len(document.answer))
         return Estimate({"factuality": segments}, {"preference": score}, self.uncertain.get(document.id, 0.5))
+
+    def close(self):
+        self.closed = True
 
 
 @pytest.fixture
@@ -83,7 +88,11 @@ def test_a_step_becomes_labels_and_a_version(learned, models):
     assert set(models.labels) == {"factuality@one/1"} and not learned.behind
     assert (progress.version, progress.labelled, progress.promoted) == ("v1", 1, True)
     assert progress.learned_from == step.id and progress.f1 == {"factuality": 0.5}
-    assert progress.curve[-1].labelled == 1 and learned.progress() == progress
+    assert (
+        progress.pairwise == {"preference": 0.7}
+        and progress.curve[-1].labelled == 1
+        and learned.progress() == progress
+    )
 
 
 def test_the_same_step_twice_and_a_step_that_changes_no_label_teach_nothing(learned, models):
@@ -154,12 +163,10 @@ def test_the_queue_is_by_doubt_and_without_what_is_done(learned, models):
     say(learned, put(span(0, 10)), DONE)
     for name in ("two", "three"):
         learned.encode(name)
-    assert learned.update().order == ["three", "two", "one"]
+    assert learned.update().order == ["one", "two", "three"], "it is ordered when there is time"
+    assert learned.order() == ["three", "two", "one"] and learned.progress().order == ["three", "two", "one"]
     models.uncertain = {"two/1": 0.9, "three/1": 0.8}
-    assert learned.order() == ["three", "two", "one"], "it is the same version"
-    say(learned, put(span(0, 20)))
-    say(learned, put(span(26, 54), "b"))
-    assert learned.update().order == ["two", "three", "one"]
+    assert learned.order() == ["two", "three", "one"]
 
 
 def test_suggestions_have_the_usual_category_and_rewards(learned, models):
