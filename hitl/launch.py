@@ -158,18 +158,26 @@ def _end_with_parent() -> None:
 class System:
     """Backend and robot as child processes on private sockets; for demo, benches and experiments.
 
-    `commands` replaces the command of a part, so that tests can run one with a scripted policy.
+    `commands` replaces the command of a part, so that tests can run one with a scripted policy; `parts` are those that
+    are started.
     """
 
-    def __init__(self, settings: Settings, *, commands: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        commands: Mapping[str, Sequence[str]] | None = None,
+        parts: Sequence[str] = ("backend", "robot"),
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="hitl-"))
         self.settings = msgspec.structs.replace(settings, sockets=str(self.folder), host="", keys="")
         self.supervisor = Supervisor()
         self._commands = commands or {}
+        self._parts = parts
 
     def __enter__(self) -> System:
         try:
-            for name in ("backend", "robot"):
+            for name in self._parts:
                 self.start(name)
         except BaseException:
             self.close()
