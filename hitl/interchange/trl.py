@@ -151,7 +151,7 @@ def _write(
             rows += list(make(exported.schema, item, of_author, report))
         if not found:
             report.note("items without labels are left out", item.id)
-    report.done["examples"] = len(rows)
+    report.done["example"] = len(rows)
     write_whole(path, as_lines(rows))
     return report
 
