@@ -205,6 +205,7 @@ def test_own_lines_must_be_whole_and_in_order(lines: list[str], tmp_path: Path) 
 
     refused(tmp_path, "jsonl", joined(lines[:-1]), "end is missing")
     refused(tmp_path, "jsonl", joined(lines)[:-300], "bad file")
+    refused(tmp_path, "jsonl", joined([*lines[:-2], lines[-1]]), "end is missing")  # a step is gone
     refused(tmp_path, "jsonl", joined(lines[:3] + lines[4:]), "item")
     refused(tmp_path, "jsonl", joined(lines[1:]), ":1: is not where it belongs")
     refused(tmp_path, "jsonl", joined([*lines, lines[1]]), "is not where it belongs")

@@ -19,7 +19,7 @@ from hitl.interchange import registry
 from hitl.interchange.exchange import Exported, Imported, Reading, Report
 from hitl.interchange.label_studio import config_path, labeling_config
 from hitl.interchange.registry import FORMATS
-from hitl.labels import Evidence, Missing, Preference, Review, Rewrite, Span, Value
+from hitl.labels import Evidence, Missing, Preference, Review, Rewrite, Span, Unsure, Value
 from tests.support.random_projects import PROJECT, labelled
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "interchange"
@@ -114,6 +114,7 @@ def test_what_the_published_format_cannot_hold_is_told(tmp_path: Path) -> None:
         Rewrite(track="1", text="A cat."),
         Rewrite(track="3", text="Three."),
         Preference(first="1", second="2", winner="tie"),
+        Unsure(track="1", start=0, end=3),
         Review(state="flagged", note="odd"),
     ]
     report = write("fine-grained-rlhf", project(*found, author="ann"), tmp_path / "out")
@@ -128,6 +129,7 @@ def test_what_the_published_format_cannot_hold_is_told(tmp_path: Path) -> None:
         "preferences, where not all six are there",
         "that a review is not done",
         "note of reviews",
+        "parts that nobody is sure of, but for those that follow from the spans",
     }
     assert "spans overlap, which they never do in the published files" in report.odd
     entry = json.loads((tmp_path / "out").read_text())[0]
@@ -341,6 +343,8 @@ def test_trl_columns_are_those_of_its_trainers(tmp_path: Path) -> None:
     assert set(first) == {"prompt", "completion", "spans", "segments"}
     relevance = [(s["start"], s["end"], s["label"]) for s in first["segments"] if s["head"] == "relevance"]
     assert relevance == [(0, 10, False), (11, 53, True)]
+    report = write("trl-segments", found, path)
+    assert "of items all but prompt and outputs; sources stand before the prompt" in report.lost
     whole = [s["label"] for s in rows("trl-segments", found, path)[1]["segments"] if s["head"] == "completeness"]
     assert whole == [True]
 
