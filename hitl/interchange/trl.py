@@ -170,7 +170,6 @@ def _preferences(schema: Schema, item: Item, labels: ItemLabels, report: Report)
         if value.winner == "tie":
             report.lose("ties", item.id)
             continue
-        report.done["preference"] += 1
         texts = [item.output(value.first).text, item.output(value.second).text]
         chosen, rejected = texts if value.winner == "first" else reversed(texts)
         yield {"prompt": prompt_of(item), "chosen": chosen, "rejected": rejected}
