@@ -44,7 +44,8 @@ def _export(arguments: Namespace) -> int:
         author=arguments.labels_of or "",
     )
     first, *others = report.lines()
-    print(f"wrote {arguments.out}: {first}")
+    # What was not held is said behind it: these are the labels that there were.
+    print(f"wrote {arguments.out}: {first}" if report.done["example"] else f"wrote {arguments.out} from {first}")
     for line in others:
         print(line)
     return EXIT_OK

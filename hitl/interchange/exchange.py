@@ -24,7 +24,6 @@ from hitl.labels import Change, Missing, Rejected, Review, Span, Value, key_of
 DEFAULT_AUTHOR = "imported"
 """Whose labels they are where neither the file nor the person says it."""
 _PLACES = 3
-_KINDS = ("span", "missing", "rewrite", "preference", "judged", "unsure", "rejected", "review")
 
 
 @dataclass
@@ -51,7 +50,7 @@ class Report:
 
     def lines(self) -> list[str]:
         """A few lines for people."""
-        counted = [f"{self.done[kind]} {_PLURALS[kind]}" for kind in _KINDS if self.done[kind]]
+        counted = [f"{self.done[kind]} {words}" for kind, words in _PLURALS.items() if self.done[kind]]
         lines = [", ".join(counted) or "no labels"]
         for title, found in (("odd", self.odd), ("not held", self.lost)):
             for what, places in found.items():
@@ -63,6 +62,7 @@ class Report:
 _PLURALS = {
     "span": "spans", "missing": "missing", "rewrite": "rewrites", "preference": "preferences",
     "judged": "judged parts", "unsure": "unsure parts", "rejected": "rejected suggestions", "review": "reviews",
+    "example": "examples",
 }  # fmt: skip
 
 
@@ -159,13 +159,22 @@ class Steps:
         self._reading, self.schema, self._origin = reading, schema, origin
         self._changes: dict[tuple[str, str], list[Change]] = {}
         self._spent_s: dict[tuple[str, str], float] = {}
+        self._taken: dict[tuple[str, str], set[str]] = {}
+        self._replaced: list[tuple[str, str]] = []
 
     def add(self, item: Item, author: str, value: Value, where: str, name: str = "") -> None:
         """One value. where: its place in the file, for the InputError that is raised where it cannot be meant.
         name: under which spans and missing items stand; empty: a new one."""
         changes = self._changes.setdefault((item.id, author), [])
-        key = key_of(value, name or f"{self._origin.split()[0]}-{len(changes)}")
+        new = f"{self._origin.split()[0]}-{len(changes)}"
+        taken = self._taken.setdefault((item.id, author), set())
+        key = key_of(value, name or new)
+        if key in taken and isinstance(value, Span | Missing):  # regions of two kinds share a name in some files
+            key = key_of(value, f"{name or 'more'} {new}")
+        elif key in taken:
+            self._replaced.append((key.partition(":")[0], where))
         self._check(item, Change(key=key, value=value), where)
+        taken.add(key)
         changes.append(Change(key=key, value=value))
 
     def _check(self, item: Item, change: Change, where: str) -> None:
@@ -181,6 +190,8 @@ class Steps:
 
     def events(self, report: Report) -> list[LabelEvent]:
         """All steps. Their ids say nothing of time; they follow from project, item, author and labels."""
+        for kind, where in self._replaced:
+            report.lose(f"of {_PLURALS[kind]} about the same all but the last", where)
         made = []
         for (item, author), changes in self._changes.items():
             report.count(labels_of_changes(changes))

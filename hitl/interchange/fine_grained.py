@@ -146,17 +146,19 @@ def _read_feedback(steps: Steps, item: Item, author: str, example: _Example, whe
         for (first, second), winner in zip(_PAIRS, example.preference, strict=True):
             value = Preference(first=first, second=second, winner=winners[winner])
             steps.add(item, author, value, f"{where}.preference")
-    for unsure in _hidden(item.output("1").text, example.feedback.errors, steps.schema):
+    marks = [(e.start, e.end, steps.schema.category(e.kind).head) for e in example.feedback.errors]
+    for unsure in _hidden(item.output("1").text, marks, steps.schema):
         steps.add(item, author, unsure, where)
     steps.add(item, author, Review(state="done"), where)
 
 
-def _hidden(text: str, errors: Sequence[_Error], schema: Schema) -> list[Unsure]:
+def _hidden(text: str, marks: Sequence[tuple[int, int, str]], schema: Schema) -> list[Unsure]:
     """Sentences of which the files say nothing of C2: a span has one type there, and C1 goes first, so that where
-    there is only C1 a wrong fact may be hidden (`create_rel_fact_rm_files.py` leaves these out, too)."""
+    there is only C1 a wrong fact may be hidden (`create_rel_fact_rm_files.py` leaves these out, too). marks: begin,
+    end and head of the spans."""
     found = []
     for sentence in sentences(text):
-        heads = {schema.category(e.kind).head for e in errors if sentence.touches((e.start, e.end))}
+        heads = {head for start, end, head in marks if sentence.touches((start, end))}
         if heads == {"relevance"} and any(head.key == "factuality" for head in schema.heads):
             found.append(Unsure(track="1", start=sentence.start, end=sentence.end, heads=["factuality"]))
     return found
@@ -248,6 +250,7 @@ def write(exported: Exported, path: Path) -> Report:
 def _entry(item: Item, labels: ItemLabels, schema: Schema, report: Report) -> dict[str, Any]:
     lose_what_is_not(_HELD, labels, item.id, report)
     _note_overlaps(item, labels, report)
+    _lose_unsure(item, labels, schema, report)
     rewrite = labels.rewrite("1")
     if rewrite is None:
         report.lose("that nothing was rewritten (an empty text is written)", item.id)
@@ -275,6 +278,20 @@ def _entry(item: Item, labels: ItemLabels, schema: Schema, report: Report) -> di
     else:
         report.note("no preferences", item.id)
     return entry
+
+
+def _lose_unsure(item: Item, labels: ItemLabels, schema: Schema, report: Report) -> None:
+    """The format does not say where somebody is unsure; what follows from its spans comes back by itself."""
+    marks = [
+        (span.start, span.end, schema.category(key).head)
+        for span in labels.spans("1").values()
+        for key in span.categories
+        if key in _SPANS
+    ]
+    follow = _hidden(item.output("1").text, marks, schema)
+    for value in labels.of(Unsure).values():
+        if value not in follow:
+            report.lose("parts that nobody is sure of, but for those that follow from the spans", item.id)
 
 
 def _note_overlaps(item: Item, labels: ItemLabels, report: Report) -> None:

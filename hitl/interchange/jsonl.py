@@ -56,6 +56,7 @@ def read(path: Path, reading: Reading) -> Imported:
     """All of it. Under another project name, steps get other ids, the same at every import."""
     items: dict[str, Item] = {}
     events: list[LabelEvent] = []
+    ids: set[str] = set()
     project: _Project | None = None
     end: _End | None = None
     for number, line in read_lines(path, _Project | _Item | _Step | _End):  # type: ignore[arg-type]
@@ -70,7 +71,8 @@ def read(path: Path, reading: Reading) -> Imported:
                 raise InputError(f"item {line.item.id!r} is there twice", field=where, hint=_HINT)
             items[line.item.id] = line.item
         elif isinstance(line, _Step):
-            events.append(_checked(line.event, items, where))
+            assert project is not None
+            events.append(_checked(line.event, items, project.name, ids, where))
         else:
             end = line
     if project is None or end is None or (end.items, end.steps) != (len(items), len(events)):
@@ -78,11 +80,16 @@ def read(path: Path, reading: Reading) -> Imported:
     return _imported(project, list(items.values()), events, reading, path)
 
 
-def _checked(event: LabelEvent, items: dict[str, Item], where: str) -> LabelEvent:
+def _checked(event: LabelEvent, items: dict[str, Item], project: str, ids: set[str], where: str) -> LabelEvent:
     if not is_ulid(event.id):
         raise InputError(f"{event.id!r} is no ULID", field=f"{where}.event.id", hint=_HINT)
     if event.item not in items:
         raise InputError(f"{event.item!r} is no item of the file", field=f"{where}.event.item", hint=_HINT)
+    if event.project != project:
+        raise InputError(f"{event.project!r} is not {project!r}", field=f"{where}.event.project", hint=_HINT)
+    if event.id in ids:
+        raise InputError(f"{event.id} is there twice", field=f"{where}.event.id", hint=_HINT)
+    ids.add(event.id)
     return event
 
 

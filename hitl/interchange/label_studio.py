@@ -123,13 +123,14 @@ def told_missing(value: Missing) -> str:
 
 
 def _preference(value: Preference, number: dict[str, int]) -> dict[str, Any]:
-    """Pairwise knows left and right; that neither is better is a choice of its own."""
+    """Pairwise knows left and right, and names itself as what it is about; that neither is better is a choice of its
+    own."""
     first, second = number[value.first], number[value.second]
     if value.winner == "tie":
         return _result(f"tie_{first}_{second}", f"output_{first}", "choices", {"choices": ["tie"]})
     side = "left" if value.winner == "first" else "right"
-    about = f"output_{first},output_{second}"
-    return _result(f"prefer_{first}_{second}", about, "pairwise", {"selected": side})
+    name = f"prefer_{first}_{second}"
+    return _result(name, name, "pairwise", {"selected": side})
 
 
 # -- the labeling config ------------------------------------------------------------------------------------------

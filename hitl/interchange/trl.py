@@ -151,7 +151,7 @@ def _write(
             rows += list(make(exported.schema, item, of_author, report))
         if not found:
             report.note("items without labels are left out", item.id)
-    report.done["examples"] = len(rows)
+    report.done["example"] = len(rows)
     write_whole(path, as_lines(rows))
     return report
 
@@ -170,7 +170,6 @@ def _preferences(schema: Schema, item: Item, labels: ItemLabels, report: Report)
         if value.winner == "tie":
             report.lose("ties", item.id)
             continue
-        report.done["preference"] += 1
         texts = [item.output(value.first).text, item.output(value.second).text]
         chosen, rejected = texts if value.winner == "first" else reversed(texts)
         yield {"prompt": prompt_of(item), "chosen": chosen, "rejected": rejected}

@@ -205,11 +205,14 @@ def test_own_lines_must_be_whole_and_in_order(lines: list[str], tmp_path: Path) 
 
     refused(tmp_path, "jsonl", joined(lines[:-1]), "end is missing")
     refused(tmp_path, "jsonl", joined(lines)[:-300], "bad file")
+    refused(tmp_path, "jsonl", joined([*lines[:-2], lines[-1]]), "end is missing")  # a step is gone
     refused(tmp_path, "jsonl", joined(lines[:3] + lines[4:]), "item")
     refused(tmp_path, "jsonl", joined(lines[1:]), ":1: is not where it belongs")
     refused(tmp_path, "jsonl", joined([*lines, lines[1]]), "is not where it belongs")
     refused(tmp_path, "jsonl", joined([lines[0], lines[1], *lines[1:]]), "is there twice")
     refused(tmp_path, "jsonl", joined(lines).replace('"hitl-labels-1"', '"hitl-labels-2"'), "hitl-labels-2")
+    refused(tmp_path, "jsonl", joined([*lines[:-1], lines[-2], lines[-1]]), "is there twice")
+    refused(tmp_path, "jsonl", joined(lines).replace('"project":"p"', '"project":"q"', 1), "'q' is not 'p'")
     refused(tmp_path, "jsonl", joined(lines).replace('"spent_s"', '"spent"', 1), "spent")
     refused(tmp_path, "jsonl", joined(lines).replace('["Irrelevant"]', '["Boring"]', 1), "Boring")
 

@@ -19,7 +19,7 @@ from hitl.interchange import registry
 from hitl.interchange.exchange import Exported, Imported, Reading, Report
 from hitl.interchange.label_studio import config_path, labeling_config
 from hitl.interchange.registry import FORMATS
-from hitl.labels import Evidence, Missing, Preference, Review, Rewrite, Span, Value
+from hitl.labels import Evidence, Missing, Preference, Review, Rewrite, Span, Unsure, Value
 from tests.support.random_projects import PROJECT, labelled
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "interchange"
@@ -114,6 +114,7 @@ def test_what_the_published_format_cannot_hold_is_told(tmp_path: Path) -> None:
         Rewrite(track="1", text="A cat."),
         Rewrite(track="3", text="Three."),
         Preference(first="1", second="2", winner="tie"),
+        Unsure(track="1", start=0, end=3),
         Review(state="flagged", note="odd"),
     ]
     report = write("fine-grained-rlhf", project(*found, author="ann"), tmp_path / "out")
@@ -128,6 +129,7 @@ def test_what_the_published_format_cannot_hold_is_told(tmp_path: Path) -> None:
         "preferences, where not all six are there",
         "that a review is not done",
         "note of reviews",
+        "parts that nobody is sure of, but for those that follow from the spans",
     }
     assert "spans overlap, which they never do in the published files" in report.odd
     entry = json.loads((tmp_path / "out").read_text())[0]
@@ -241,7 +243,7 @@ def test_tasks_of_others_are_understood_as_far_as_can_be(tmp_path: Path) -> None
         {**region, "from_name": "kind", "type": "labels", "value": {**place, "labels": ["good", "bad"]}},
         {**region, "from_name": "note", "type": "textarea", "value": {**place, "text": ["why"]}},
         {**region, "from_name": "severity", "type": "choices", "value": {**place, "choices": ["Minor"]}},
-        {"id": "p", "from_name": "pw", "to_name": "answer,other", "type": "pairwise", "value": {"selected": "right"}},
+        {"id": "p", "from_name": "pw", "to_name": "pw", "type": "pairwise", "value": {"selected": "right"}},
         {"id": "c", "from_name": "corrected", "to_name": "other", "type": "textarea", "value": {"text": ["two!"]}},
         {"id": "n", "from_name": "stars", "to_name": "answer", "type": "number", "value": {"number": 4}},
         {"type": "relation", "from_id": "r", "to_id": "p"},
@@ -265,6 +267,22 @@ def test_tasks_of_others_are_understood_as_far_as_can_be(tmp_path: Path) -> None
     assert found.items[0].prompt == "which?"
 
 
+def test_regions_that_share_a_name_are_all_kept(tmp_path: Path) -> None:
+    entry = json.loads(ls_task("a cat sat", 2, 5, "cat"))
+    results = entry[0]["annotations"][0]["result"]
+    results.append({**results[0], "from_name": "mood", "value": {**results[0]["value"], "labels": ["happy"]}})
+    review = {"id": "v", "from_name": "review", "to_name": "text", "type": "choices"}
+    rewrite = {"id": "w", "from_name": "rewrite", "to_name": "text", "type": "textarea"}
+    results.append({**review, "value": {"choices": ["done"]}})
+    results += [{**rewrite, "id": text, "value": {"text": [text]}} for text in ("one", "two")]
+    (tmp_path / "t.json").write_text(json.dumps(entry))
+    found = read("label-studio", tmp_path / "t.json")
+    values = [change.value for change in found.events[0].changes]
+    assert values[:2] == [span(2, 5, "animal", track="text"), span(2, 5, "happy", track="text")]
+    assert len({change.key for change in found.events[0].changes[:2]}) == 2
+    assert list(found.report.lost) == ["of rewrites about the same all but the last"]
+
+
 def test_the_labeling_config_names_what_the_results_name(tmp_path: Path) -> None:
     found = read("fine-grained-rlhf", SAMPLES / "qa_feedback.json")
     path = tmp_path / "out.json"
@@ -276,7 +294,8 @@ def test_the_labeling_config_names_what_the_results_name(tmp_path: Path) -> None
     tags = {"labels": "Labels", "choices": "Choices", "textarea": "TextArea", "pairwise": "Pairwise"}
     for result in results:
         assert names[result["from_name"]].tag == tags[result["type"]]
-        assert names[result["from_name"]].get("toName") == result["to_name"]
+        about = result["from_name"] if result["type"] == "pairwise" else names[result["from_name"]].get("toName")
+        assert result["to_name"] == about  # a comparison names itself, as Label Studio writes it
     for element in view.iter("Text"):
         assert all(element.get("value", "").removeprefix("$") in task["data"] for task in tasks)
     assert {label.get("value") for label in view.iter("Label")} == {
@@ -324,6 +343,8 @@ def test_trl_columns_are_those_of_its_trainers(tmp_path: Path) -> None:
     assert set(first) == {"prompt", "completion", "spans", "segments"}
     relevance = [(s["start"], s["end"], s["label"]) for s in first["segments"] if s["head"] == "relevance"]
     assert relevance == [(0, 10, False), (11, 53, True)]
+    report = write("trl-segments", found, path)
+    assert "of items all but prompt and outputs; sources stand before the prompt" in report.lost
     whole = [s["label"] for s in rows("trl-segments", found, path)[1]["segments"] if s["head"] == "completeness"]
     assert whole == [True]
 

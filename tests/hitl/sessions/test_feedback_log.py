@@ -20,7 +20,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hitl.clock import new_ulid
 from hitl.errors import InputError, StorageError
-from hitl.events import CorrectionEvent, EpisodeEvent, LogEvent, OutcomeEvent, RequestEvent
+from hitl.events import CorrectionEvent, EpisodeEvent, LabelEvent, LogEvent, OutcomeEvent, RequestEvent
+from hitl.labels import Change, Review
+from hitl.sessions import feedback_log
 from hitl.sessions.feedback_log import FeedbackLog
 
 WRITER = """
@@ -317,3 +319,66 @@ class LogMachine(RuleBasedStateMachine):
 
 LogMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
 TestLog = LogMachine.TestCase
+
+
+# -- labels -------------------------------------------------------------------------------------------------------
+
+
+def label(project: str = "p", **fields: Any) -> LabelEvent:
+    change = Change(key="review", value=Review(state="done"))
+    return LabelEvent(
+        id=fields.pop("id", new_ulid()), session="s", session_ns=0, author="ann", project=project, item="one",
+        changes=[change], **fields,
+    )  # fmt: skip
+
+
+def test_many_events_are_stored_at_once_and_known_ones_are_passed_over(tmp_path: Path) -> None:
+    log = FeedbackLog(tmp_path / "f.sqlite")
+    first, second, third = label(), label(), label()
+    log.append(second)
+    assert log.extend([first, second, third, first]) == 2
+    assert log.extend([first, second, third]) == 0
+    assert log.events() == [second, first, third]
+    assert log.extend([]) == 0
+    log.close()
+
+
+def test_of_many_events_all_are_stored_or_none(tmp_path: Path) -> None:
+    log = FeedbackLog(tmp_path / "f.sqlite")
+    log.append(label())
+    log._db.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON events WHEN NEW.id = 'last' BEGIN SELECT RAISE(FAIL, 'x'); END"
+    )
+    with pytest.raises(StorageError):
+        log.extend([label(), label(), label(id="last")])
+    assert len(log) == 1
+    assert log.append(label()) and log.extend([label()]) == 1  # the transaction is over
+    log.close()
+
+
+def test_labels_of_a_project_are_read_alone(tmp_path: Path) -> None:
+    log = FeedbackLog(tmp_path / "f.sqlite")
+    events = [label("p"), correction(), label("q"), label("p"), label('p"')]
+    log.extend(events)
+    assert log.labels("p") == [events[0], events[3]]
+    assert log.labels("p", after=1) == [events[3]]
+    assert log.labels('p"') == [events[4]] and log.labels("P") == []
+    plan = log._db.execute(f"EXPLAIN QUERY PLAN {feedback_log._LABELS}", ("p", 0)).fetchall()
+    assert "USING INDEX events_labels" in str(plan)
+    log.close()
+
+
+def test_a_log_of_before_labels_were_indexed_is_read_and_indexed(tmp_path: Path) -> None:
+    path = tmp_path / "f.sqlite"
+    log = FeedbackLog(path)
+    events = [label("p"), correction(), label("q")]
+    log.extend(events)
+    log._db.execute("DROP INDEX events_labels")
+    log.close()
+    old = sqlite3.connect(path)
+    assert old.execute("PRAGMA user_version").fetchone()[0] == 1  # what older versions of hitl open
+    old.close()
+    again = FeedbackLog(path)
+    assert again.labels("p") == [events[0]] and again.events() == events
+    assert again._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'events_labels'").fetchone()
+    again.close()
