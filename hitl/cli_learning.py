@@ -175,6 +175,16 @@ def _bench_speech(arguments: Namespace) -> int:
     )
 
 
+def _bench_label(arguments: Namespace) -> int:
+    settings = settings_of(arguments)
+    need("torch", "backend", "learning")
+    from hitl.evaluation import label_latency
+
+    return print_json(
+        label_latency.run(settings, data=arguments.file, items=arguments.items, n=arguments.n, seed=arguments.seed)
+    )
+
+
 def _train_speech(arguments: Namespace) -> int:
     need("torch", "backend", "training")
     need("faster_whisper", "speech", "the recognizer")
@@ -212,5 +222,6 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "bench correction": _bench_correction,
     "bench stream": _bench_stream,
     "bench speech": _bench_speech,
+    "bench label": _bench_label,
     "train-speech": _train_speech,
 }
