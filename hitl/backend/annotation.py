@@ -58,6 +58,10 @@ class _Left:
     peer: bytes
 
 
+class _LearnerCame:
+    pass
+
+
 class Annotation:
     """Owns the desk and its thread. `now_ns()` is time on the session clock."""
 
@@ -75,7 +79,7 @@ class Annotation:
         self._deliver = deliver
         self._session = session
         self._now_ns = now_ns
-        self._items: queue.SimpleQueue[_Asked | _Safe | _Left | None] = queue.SimpleQueue()
+        self._items: queue.SimpleQueue[_Asked | _Safe | _Left | _LearnerCame | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="annotation")
 
     # -- safe from any thread -------------------------------------------------------------------------------------
@@ -91,6 +95,10 @@ class Annotation:
     def safe(self, event: LabelEvent) -> None:
         """The event is on disk now."""
         self._items.put(_Safe(event))
+
+    def learner_came(self) -> None:
+        """A learner is there, perhaps anew: it must hear what is open."""
+        self._items.put(_LearnerCame())
 
     def left(self, peer: bytes) -> None:
         """Nothing can be sent to this window any more."""
@@ -111,6 +119,9 @@ class Annotation:
                 if isinstance(item, _Safe):
                     self._tell(item.event.project, Labelled(event=item.event))
                     self._deliver(ToLearners(Labelled(event=item.event)))
+                elif isinstance(item, _LearnerCame):
+                    for message in self._desk.under_way():
+                        self._deliver(ToLearners(message))
                 elif isinstance(item, _Left):
                     self._desk.left(item.peer)
                 else:
@@ -130,7 +141,7 @@ class Annotation:
             if answer.schema is not None:
                 self._deliver(ToLearners(message))
         elif isinstance(message, OpenItem):
-            self._deliver(ToPeer(asked.peer, self._desk.open_item(message)))
+            self._deliver(ToPeer(asked.peer, self._desk.open_item(asked.peer, message)))
             self._deliver(ToLearners(message))
         elif isinstance(message, Generate | StopGenerating):
             self._deliver(ToLearners(message))

@@ -90,11 +90,12 @@ class AnnotationDesk:
         self._projects = projects
         self._read = read
         self._opened: dict[str, _Opened] = {}
-        self._watching: dict[bytes, str] = {}
+        self._watching: dict[bytes, OpenProject] = {}
+        self._in_front: dict[bytes, OpenItem] = {}
 
     def open_project(self, peer: bytes, request: OpenProject, *, learner: bool) -> ProjectOpened:
         """The project as it is now, or why it cannot be opened. The peer hears of every step in it from now on."""
-        self._watching.pop(peer, None)
+        self.left(peer)
         names = self._projects.names()
         answer = ProjectOpened(id=request.id, project=request.project, projects=names, learner=learner)
         if not request.project:
@@ -104,7 +105,7 @@ class AnnotationDesk:
             items = opened.counts(request.author)
         except HitlError as error:
             return ProjectOpened(id=request.id, project=request.project, projects=names, error=str(error))
-        self._watching[peer] = request.project
+        self._watching[peer] = request
         return ProjectOpened(
             id=request.id,
             project=request.project,
@@ -116,13 +117,14 @@ class AnnotationDesk:
             learner=learner,
         )
 
-    def open_item(self, request: OpenItem) -> ItemOpened:
+    def open_item(self, peer: bytes, request: OpenItem) -> ItemOpened:
         """The item and all that was said about it, or why not."""
         try:
             opened = self._known(request.project)
             item = opened.item(request.item)
         except HitlError as error:
             return ItemOpened(id=request.id, project=request.project, error=str(error))
+        self._in_front[peer] = request
         return ItemOpened(id=request.id, project=request.project, item=item, steps=opened.steps.get(request.item, []))
 
     def label(self, label: Label, session: str, session_ns: int) -> LabelEvent | None:
@@ -162,15 +164,17 @@ class AnnotationDesk:
 
     def watching(self, project: str) -> list[bytes]:
         """The peers that have this project open."""
-        return [peer for peer, name in self._watching.items() if name == project]
+        return [peer for peer, request in self._watching.items() if request.project == project]
 
-    def project_of(self, peer: bytes) -> str:
-        """The project that this peer has open; empty where it has none."""
-        return self._watching.get(peer, "")
+    def under_way(self) -> list[OpenProject | OpenItem]:
+        """What a learner that comes now has missed: the projects that are open, and the items in front of people."""
+        projects = {request.project: request for request in self._watching.values()}
+        return [*projects.values(), *self._in_front.values()]
 
     def left(self, peer: bytes) -> None:
         """The peer is gone."""
         self._watching.pop(peer, None)
+        self._in_front.pop(peer, None)
 
     def close(self) -> None:
         """Close the files."""

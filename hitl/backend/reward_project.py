@@ -166,13 +166,14 @@ class RewardProject:
         return item
 
     def update(self) -> Progress | None:
-        """Learn from what people said since the last time, and pass the gate; None where that changed no label."""
+        """Learn from what people said since the last time, and pass the gate. Where that changed no label, or too
+        little is known, the version stays; None before the first one."""
         if not self._refresh():
-            return None
+            return self.progress()
         trained = self._rewards.update()
         self._changed = False
         if trained is None:
-            return None
+            return self.progress()
         promoted, reason = self._gate(trained)
         if promoted:
             self._rewards.promote()

@@ -210,6 +210,8 @@ class Backend:
             log.info("speech is recognized by %s", hello.name)
             for ear, answer in self._recognition.came(received.peer):
                 self._hub.send("control", ear, answer)
+        if hello.role == "learner":
+            self._annotation.learner_came()
         if hello.role != "robot":
             if hello.role in _TOLD:
                 self._welcome(received.peer)

@@ -71,7 +71,6 @@ class Person:
         self._acked: dict[str, int] = {}
         self._suggested: dict[str, int] = {}
         self._learned: dict[str, int] = {}
-        self._newest_ns = 0
         self.progress: Progress | None = None
         self.errors: list[str] = []
 
@@ -122,11 +121,9 @@ class Person:
                     self.errors.append(message.error)
             elif isinstance(message, Suggestions):
                 self._suggested[message.item] = now_ns
-                self._newest_ns = now_ns
             elif isinstance(message, Progress):
                 self.progress = message
-                # Its suggestions came just before it.
-                self._learned.setdefault(message.learned_from, self._newest_ns if self._suggested else now_ns)
+                self._learned.setdefault(message.learned_from, now_ns)  # its suggestions came just before it
 
 
 def run(

@@ -110,6 +110,15 @@ def test_what_a_learner_says_reaches_who_has_the_project_open(stage, others):
     assert not other.all(Progress), "it has no project open"
 
 
+def test_a_learner_that_comes_late_is_told_what_is_open(stage, others):
+    assert not open_project(stage, stage.window).learner
+    until(stage, lambda: stage.window.link.send(OpenItem(id=new_ulid(), project=PROJECT, item="two", author="ann")))
+    until(stage, lambda: stage.window.newest(ItemOpened))
+    learner = others("learner")
+    until(stage, lambda: learner.all(OpenProject) and learner.all(OpenItem), learner)
+    assert learner.newest(OpenItem).item == "two"
+
+
 def test_a_window_may_not_speak_for_a_learner_nor_a_learner_label(stage, others):
     learner = others("learner")
     until(stage, lambda: learner.link.connected and stage.window.link.connected, learner)

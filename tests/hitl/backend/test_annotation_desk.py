@@ -56,7 +56,7 @@ def test_a_project_is_opened_with_what_is_in_the_log(desk, log):
         Counts(item="three", state="new"),
     ]
     assert [step.id for step in answer.history] == [steps[0].id] and answer.authors == ["ann", "bob"]
-    assert desk.watching(PROJECT) == [WINDOW] and desk.project_of(WINDOW) == PROJECT
+    assert desk.watching(PROJECT) == [WINDOW]
 
 
 def test_imported_steps_cannot_be_undone(desk, log):
@@ -85,7 +85,7 @@ def test_a_step_becomes_an_event_once(desk):
     assert event is not None and event.session == "session" and event.session_ns == 5
     assert (event.id, event.changes, event.spent_s) == (step.id, step.changes, 2.5)
     assert take(desk, step) is None
-    answer = desk.open_item(OpenItem(id="i", project=PROJECT, item="one", author="ann"))
+    answer = desk.open_item(WINDOW, OpenItem(id="i", project=PROJECT, item="one", author="ann"))
     assert answer.item == item("one") and answer.steps == [event]
 
 
@@ -98,7 +98,7 @@ def test_a_step_of_an_earlier_run_is_known(desk, log):
 def test_what_is_not_on_disk_yet_survives_a_second_opening(desk):
     event = take(desk, label(put(span())))
     assert opened(desk).items[0].spans == 1
-    assert desk.open_item(OpenItem(id="i", project=PROJECT, item="one", author="ann")).steps == [event]
+    assert desk.open_item(WINDOW, OpenItem(id="i", project=PROJECT, item="one", author="ann")).steps == [event]
 
 
 def test_what_was_imported_meanwhile_is_seen_at_the_next_opening(desk, log, tmp_path):
@@ -121,7 +121,7 @@ def test_what_was_imported_meanwhile_is_seen_at_the_next_opening(desk, log, tmp_
 def test_a_step_that_cannot_be_meant_is_refused_and_leaves_nothing(desk, step, why):
     with pytest.raises(InputError, match=why):
         take(desk, step)
-    assert desk.open_item(OpenItem(id="i", project=PROJECT, item="one", author="ann")).steps == []
+    assert desk.open_item(WINDOW, OpenItem(id="i", project=PROJECT, item="one", author="ann")).steps == []
 
 
 def test_undo_and_redo_are_taken_once_and_only_of_ones_own(desk):
@@ -138,8 +138,8 @@ def test_undo_and_redo_are_taken_once_and_only_of_ones_own(desk):
 
 
 def test_an_item_that_is_not_there_says_so(desk):
-    assert "no item" in desk.open_item(OpenItem(id="i", project=PROJECT, item="nine", author="ann")).error
-    assert "no project" in desk.open_item(OpenItem(id="i", project="x", item="one", author="ann")).error
+    assert "no item" in desk.open_item(WINDOW, OpenItem(id="i", project=PROJECT, item="nine", author="ann")).error
+    assert "no project" in desk.open_item(WINDOW, OpenItem(id="i", project="x", item="one", author="ann")).error
 
 
 def test_who_has_left_is_told_nothing(desk):
@@ -148,3 +148,16 @@ def test_who_has_left_is_told_nothing(desk):
     desk.left(WINDOW)
     desk.left(WINDOW)
     assert desk.watching(PROJECT) == [OTHER]
+
+
+def test_a_learner_that_comes_later_hears_what_is_open(desk):
+    assert desk.under_way() == []
+    opened(desk)
+    opened(desk, author="bob", peer=OTHER)
+    ask = OpenItem(id="i", project=PROJECT, item="one", author="ann")
+    desk.open_item(WINDOW, ask)
+    desk.open_item(OTHER, OpenItem(id="j", project=PROJECT, item="nine", author="bob"))
+    projects, item_ask = desk.under_way()
+    assert isinstance(projects, OpenProject) and projects.project == PROJECT and item_ask == ask
+    desk.left(WINDOW)
+    assert [type(message) for message in desk.under_way()] == [OpenProject]

@@ -100,8 +100,10 @@ def test_the_same_step_twice_and_a_step_that_changes_no_label_teach_nothing(lear
     learned.update()
     learned.step(step)
     assert not learned.behind
-    say(learned, put(span(0, 10), "b"))
-    assert learned.update() is None and models.updates == 1
+    second = say(learned, put(span(0, 10), "b"))
+    progress = learned.update()
+    assert models.updates == 1 and progress.version == "v1"
+    assert progress.learned_from == second.id, "it knows the step all the same"
 
 
 def test_what_is_undone_is_unlearned(learned, models):
