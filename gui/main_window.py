@@ -15,7 +15,8 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QWidget
 
-from gui.actions import COMMANDS, Registry, StopKey
+from gui.actions import Registry, StopKey
+from gui.commands import COMMANDS
 from gui.connection import Batch, Connection
 from gui.live.episode_panel import EpisodePanel
 from gui.live.view import LiveView

@@ -55,6 +55,10 @@ class Colours:
     warn_soft: str
     picture: str
     on_picture: str
+    marks: tuple[str, ...]
+    """Of the categories of spans; lines and tags are drawn in them, always with a pattern or a letter."""
+    on_mark: str
+    """Letters on a tag of such a colour."""
 
 
 LIGHT = Colours(
@@ -82,6 +86,8 @@ LIGHT = Colours(
     warn_soft="#fdf3df",
     picture="#14161b",
     on_picture="#f2f4f8",
+    marks=("#756000", "#7a45b5", "#00706b", "#b6440f", "#0b6a9e", "#2c7a33", "#a8327f", "#4f5b6b"),
+    on_mark="#ffffff",
 )
 
 DARK = Colours(
@@ -109,6 +115,8 @@ DARK = Colours(
     warn_soft="#33270f",
     picture="#07080a",
     on_picture="#f2f4f8",
+    marks=("#e6cf5a", "#c3a6ff", "#4fd0c4", "#ff9a5c", "#6fbcf0", "#84d48a", "#f092cf", "#b4bfcc"),
+    on_mark="#101318",
 )
 
 TEXT_PAIRS: tuple[tuple[str, str], ...] = (
@@ -177,6 +185,10 @@ class Theme:
     def colour(self, name: str) -> QColor:
         """One colour of the palette in use, by its field name."""
         return QColor(getattr(self.colours, name))
+
+    def mark(self, number: int) -> QColor:
+        """The colour of a category."""
+        return QColor(self.colours.marks[number % len(self.colours.marks)])
 
     def font(self, size: float | None = None, *, strong: bool = False) -> QFont:
         """A font of the theme with tabular numbers; `size` in points, body size by default."""

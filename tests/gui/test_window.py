@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QLineEdit, QWidget
 
 from gui import samples
-from gui.actions import COMMANDS
+from gui.commands import COMMANDS
 from gui.widgets.rail import build_menu
 from hitl.errors import InputError
 from hitl.messages import (
