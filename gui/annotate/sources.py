@@ -1,4 +1,4 @@
-"""The question and its sources: a click, or Enter, makes a sentence evidence of the current label; search finds words."""
+"""The question and its sources: a click, or Enter, makes a sentence evidence of the current label; words are found."""
 
 from __future__ import annotations
 

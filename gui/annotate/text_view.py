@@ -25,7 +25,7 @@ _GRIP = 7
 
 
 class TextView(RowsArea):
-    """`selected` carries a range, `chosen` a Target, `resized` a key and a range, `walked` the number of a sentence."""
+    """`selected` carries a range, `chosen` a Target, `resized` a key and a range, `walked` a sentence."""
 
     selected = Signal(int, int)
     chosen = Signal(object)

@@ -112,3 +112,11 @@ def hint_words(editor: ItemEditor) -> str:
             if words < category.min_words:
                 return f"Under {category.min_words} words, “{category.name}” teaches the model nothing."
     return ""
+
+
+def excerpt(text: str, start: int, end: int, most: int = 90) -> str:
+    """A part of a text in quotes, its middle left out where it is long."""
+    piece = " ".join(text[start:end].split())
+    if len(piece) > most:
+        piece = f"{piece[: most // 2].rstrip()} … {piece[-most // 2 + 3 :].lstrip()}"
+    return f"“{piece}”"

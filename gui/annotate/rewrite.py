@@ -1,0 +1,106 @@
+"""The corrected text of an output with a live comparison: what went is struck, what came is underlined."""
+
+from __future__ import annotations
+
+from html import escape
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+
+from gui.annotate.diff import changed_words, word_diff
+from gui.annotate.editor import ItemEditor
+from gui.annotate.fields import TextField
+from gui.theme import GRID, Theme
+from gui.widgets.basics import column, label, row
+
+_SAVE_AFTER_MS = 1500
+"""What was written is a step when the person pauses for so long, or leaves the field."""
+
+
+class RewriteBox(QFrame):
+    """`written` carries the item, the track and its corrected text."""
+
+    written = Signal(str, str, str)
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.setObjectName("rewrite")
+        self._theme = theme
+        self._track = self._original = ""
+        self._item = ""
+        self._heading = label("Corrected text", "caption")
+        self._count = label("", "caption", name="What changed")
+        self._diff = label("", "", wrap=True, name="Comparison")
+        self._diff.setTextFormat(Qt.TextFormat.RichText)
+        self._diff.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._diff.setContentsMargins(2 * GRID, 0, 2 * GRID, 4)
+        self._room = QScrollArea()
+        self._room.setWidgetResizable(True)
+        self._room.setWidget(self._diff)
+        self._room.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.field = TextField("Corrected text", "What the answer should have been")
+        self.field.textChanged.connect(self._typed)
+        self.field.finished.connect(self.save)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_SAVE_AFTER_MS)
+        self._timer.timeout.connect(self.save)
+        head, body = QWidget(), QWidget()
+        head.setLayout(row(self._heading, None, self._count, margins=(2 * GRID, GRID, 2 * GRID, 4)))
+        body.setLayout(row(self.field, margins=(2 * GRID, 0, 2 * GRID, GRID)))
+        layout = column(head, self._room, body, spacing=0)
+        layout.setStretch(1, 1)
+        layout.setStretch(2, 1)
+        self.setLayout(layout)
+        self._filling = False
+
+    def show_editor(self, editor: ItemEditor) -> None:
+        """Show the correction of an editor's output; what is being written is left alone."""
+        if (editor.item.id, editor.track) != (self._item, self._track):
+            self.save()
+        elif self._timer.isActive():
+            return
+        self._item, self._track, self._original = editor.item.id, editor.track, editor.text
+        text = editor.labels.rewrite(editor.track)
+        wanted = self._original if text is None else text
+        if self.field.toPlainText() != wanted:
+            self._filling = True
+            self.field.setPlainText(wanted)
+            self._filling = False
+        self._compare()
+
+    def save(self) -> None:
+        """What was written is a step now."""
+        if self._timer.isActive():
+            self._timer.stop()
+            self.written.emit(self._item, self._track, self.field.toPlainText())
+
+    def focus(self) -> None:
+        """Begin to write."""
+        self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def restyle(self) -> None:
+        """Take over the theme's colours."""
+        self._compare(force=True)
+
+    def _typed(self) -> None:
+        if not self._filling:
+            self._timer.start()
+            self._compare()
+
+    def _compare(self, *, force: bool = False) -> None:
+        pieces = word_diff(self._original, self.field.toPlainText())
+        out, put = changed_words(pieces)
+        self._count.setText(f"{out} out, {put} in" if out or put else "as it was")
+        changed = any(piece.kind != "same" for piece in pieces)
+        colours = self._theme.colours
+        styles = {
+            "same": f"color:{colours.text_soft}",
+            "out": f"color:{colours.danger_text};text-decoration:line-through",
+            "in": f"color:{colours.good};text-decoration:underline;font-weight:600",
+        }
+        text = "".join(f'<span style="{styles[piece.kind]}">{escape(piece.text)}</span>' for piece in pieces)
+        if force or text != self._diff.text():
+            self._diff.setText(text.replace("\n", "<br>"))
+            self._diff.setAccessibleDescription(self._count.text())
+        self._room.setVisible(changed)
