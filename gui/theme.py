@@ -358,6 +358,33 @@ QListView::item:selected {{ background: {accent_soft}; color: {text}; }}
 #notice {{ background: {accent_soft}; border-bottom: 1px solid {line}; }}
 #notice[tone="warn"] {{ background: {warn_soft}; }}
 #notice[tone="danger"] {{ background: {danger_soft}; }}
+#column, #centre {{ background: {surface}; }}
+#column {{ border: 0; }}
+#head {{ background: {window}; border-bottom: 1px solid {line}; }}
+#details {{ background: {window}; border-top: 1px solid {line}; border-bottom: 1px solid {line}; }}
+#rewrite, #foot {{ background: {surface}; border-top: 1px solid {line}; }}
+#footbar {{ background: {surface}; border-top: 1px solid {line}; }}
+#labels {{ border: 0; border-radius: 0; background: {surface}; }}
+QPushButton[on="true"] {{ background: {accent_soft}; border-color: {accent}; color: {accent}; font-weight: 600; }}
+QPushButton[bad="true"] {{ border-color: {warn}; color: {warn}; }}
+QPushButton[kind="entry"] {{ text-align: left; border-color: transparent; padding: 8px 12px; }}
+QSplitter::handle {{ background: {line}; }}
+QSplitter::handle:horizontal {{ width: 1px; }}
+QSplitter::handle:vertical {{ height: 1px; }}
+QSplitter::handle:hover {{ background: {accent}; }}
+QTabBar::tab {{ background: transparent; color: {text_soft}; padding: 4px 10px; border-bottom: 2px solid transparent;
+  font-size: {caption}pt; }}
+QTabBar::tab:selected {{ color: {accent}; border-bottom: 2px solid {accent}; font-weight: 600; }}
+QTabBar::tab:hover {{ color: {text}; }}
+QPlainTextEdit {{ background: {surface}; border: 1px solid {line_strong}; border-radius: {radius}px; padding: 3px 5px;
+  selection-background-color: {accent}; selection-color: {on_accent}; }}
+QPlainTextEdit:focus {{ border: 2px solid {accent}; padding: 2px 4px; }}
+QTextBrowser {{ background: transparent; border: 0; }}
+QTableWidget {{ background: {surface}; gridline-color: {line}; border: 0; selection-background-color: {accent_soft};
+  selection-color: {text}; }}
+QTableWidget::item {{ padding: 6px; }}
+QHeaderView::section {{ background: {window}; color: {text_soft}; border: 0; border-bottom: 1px solid {line};
+  padding: 4px 8px; font-size: {caption}pt; }}
 #card {{ background: {surface}; border: 1px solid {line}; border-radius: 8px; }}
 
 QMenuBar {{ background: {surface}; border-bottom: 1px solid {line}; font-size: {caption}pt; }}

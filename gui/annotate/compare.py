@@ -129,19 +129,19 @@ class ComparePage(QWidget):
         tracks = [output.track for output in editor.item.outputs]
         signs = {"first": ">", "second": "<", "tie": "="}
         for place in range(self._chip_row.count()):
-            button = self._chip_row.widget_at(place)
-            assert isinstance(button, QPushButton)
-            button.setVisible(place < len(self._pairs))
+            chip = self._chip_row.widget_at(place)
+            assert isinstance(chip, QPushButton)
+            chip.setVisible(place < len(self._pairs))
             if place >= len(self._pairs):
                 continue
             first, second = self._pairs[place]
             given = preferences.get((first, second))
             sign = signs[given.winner] if given is not None else "?"
             text = f"{tracks.index(first) + 1} {sign} {tracks.index(second) + 1}"
-            button.setText(f"{text}  !" if (first, second) in bad else text)
-            button.setAccessibleName(f"Pair {text}{', contradicts others' if (first, second) in bad else ''}")
-            restyle(button, "on", place == self._place)
-            restyle(button, "bad", (first, second) in bad)
+            chip.setText(f"{text}  !" if (first, second) in bad else text)
+            chip.setAccessibleName(f"Pair {text}{', contradicts others' if (first, second) in bad else ''}")
+            restyle(chip, "on", place == self._place)
+            restyle(chip, "bad", (first, second) in bad)
 
     def _jump(self, place: int, editor: ItemEditor) -> None:
         self._place = place

@@ -1,4 +1,4 @@
-"""The bar below: how far the person is, time, what the model has learned, what comes next, and whether all is saved."""
+"""The bar below: how far the person is, time, what the model has learned, what comes next, whether all is saved."""
 
 from __future__ import annotations
 

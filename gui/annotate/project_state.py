@@ -79,9 +79,9 @@ class ProjectState:
 
     def open(self, project: str) -> None:
         """Work on this project from now on; empty: choose one."""
-        kept, projects, connected = self.pending, self.projects, self._connected
+        kept, projects, connected, order = self.pending, self.projects, self._connected, self.queue.order
         self.__init__(self.author, project)  # type: ignore[misc]
-        self.projects, self._connected = projects, connected
+        self.projects, self._connected, self.queue.order = projects, connected, order
         for label in kept.values():
             self.submitted(label)
 

@@ -14,6 +14,11 @@ ORDER_WORDS: Mapping[Order, str] = {"uncertain": "most uncertain", "listed": "as
 FILTER_WORDS: Mapping[Filter, str] = {"open": "not done", "flagged": "flagged", "all": "all items"}
 
 
+def checked_order(word: str) -> Order:
+    """`word` as an order; the first one for any other."""
+    return next((order for order in ORDER_WORDS if order == word), "uncertain")
+
+
 @dataclass
 class Queue:
     """Items in the order in which this person sees them. `by_uncertainty` comes from the learner."""
