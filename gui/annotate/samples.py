@@ -30,8 +30,8 @@ _LIGHTHOUSE = (
     "Its lamp was changed to electric light in 1936, and nobody has lived there since."
 )
 _BETTER = (
-    "The lighthouse at Port Ellery was lit on 3 May 1912, after four years of work. It is 38 metres high, and its lamp "
-    "has been electric since 1936."
+    "The lighthouse at Port Ellery was lit on 3 May 1912, after four years of work. It is 38 metres high, and its "
+    "lamp has been electric since 1936."
 )
 _THIRD = "It was lit in 1912. It is the tallest tower of the coast."
 _FOURTH = "Nobody knows when the lighthouse was first lit, since the records were lost in a fire."
@@ -48,8 +48,8 @@ _SOURCES = [
     ]),
 ]  # fmt: skip
 RTL = (
-    "The sign says «ברוכים הבאים לנמל» in large letters. 👩‍👩‍👧‍👦 Families come here all summer 🏖️, cafés stay open until "
-    "late. النوارس تطير فوق الميناء، والأطفال يضحكون. Naïve visitors expect quiet."
+    "The sign says «ברוכים הבאים לנמל» in large letters. 👩‍👩‍👧‍👦 Families come here all summer 🏖️, cafés stay open "
+    "until late. النوارس تطير فوق الميناء، والأطفال يضحكون. Naïve visitors expect quiet."
 )  # fmt: skip
 
 
@@ -196,5 +196,6 @@ def progress() -> Progress:
     scores = [(8, 0.31, 0.22), (14, 0.44, 0.35), (21, 0.49, 0.47), (29, 0.6, 0.51), (36, 0.64, 0.58)]
     curve = [CurvePoint(labelled=count, f1={"relevance": c1, "factuality": c2}) for count, c1, c2 in scores]
     order = ["dev-37", "dev-38", "dev-39"]
-    return Progress(project=PROJECT, version="r12", labelled=36, held_out=60, f1=curve[-1].f1, curve=curve, order=order,
+    return Progress(project=PROJECT, version="r12", labelled=36, held_out=60, f1=curve[-1].f1, curve=curve,
+                    order=order,
                     seconds=2.4, reason="Better on held-out items than the version before.")  # fmt: skip
