@@ -23,7 +23,7 @@ _REPEAT_NS = 50_000_000
 
 def keys_shown(keys: str) -> str:
     """Keys as this desktop writes them."""
-    return QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
+    return QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText).replace("Return", "Enter")
 
 
 class Registry(QObject):

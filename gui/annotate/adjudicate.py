@@ -96,7 +96,10 @@ class AdjudicatePage(QWidget):
                 spans = list(place.cells.get(name, {}).values())
                 cell = QTableWidgetItem("\n".join(_words(editor, span) for span in spans) or "–")
                 if spans:
-                    cell.setIcon(QIcon(self._picture(editor, spans[0])))
+                    picture = self._picture(editor, spans[0])
+                    icon = QIcon(picture)
+                    icon.addPixmap(picture, QIcon.Mode.Selected)
+                    cell.setIcon(icon)
                 cell.setToolTip(
                     "<p>All agree here.</p>" if same else "<p>Enter, or a double click, takes it over.</p>"
                 )

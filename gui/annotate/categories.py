@@ -104,6 +104,7 @@ class Categories(QWidget):
             button = CategoryButton(self._theme, category, head)
             button.clicked.connect(lambda _checked=False, chosen=category: self.marked.emit(chosen))
             self._grid.addWidget(button, place % rows, place // rows)
+            button.show()  # else the layout would count it only after the next event
             self.buttons[category.key] = button
 
     def show_current(self, keys: list[str]) -> None:

@@ -98,9 +98,11 @@ class RowDrawing:
             painter.setBrush(Qt.BrushStyle.NoBrush)
             for piece in row.pieces(*look.repeats):
                 painter.drawRoundedRect(self._rect(row, piece, left, top), 3, 3)
+        if look.target is not None and look.target.kind == "span" and not look.preview and not look.picking:
+            return  # the span's own tint and its handles say what is selected
         colour = self._theme.colour("accent")
         outline = QColor(colour)
-        colour.setAlpha(30 if look.target is not None and not look.preview else 52)
+        colour.setAlpha(52)
         painter.setBrush(colour)
         if look.preview or look.picking:
             painter.setPen(QPen(outline, 1.4, Qt.PenStyle.DashLine))

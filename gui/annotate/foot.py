@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QWidget
 
 from gui.actions import Registry
@@ -18,44 +19,43 @@ class Foot(QFrame):
         super().__init__()
         self.setObjectName("footbar")
         self._place = label("", "strong", name="Item")
-        self._time = label("", "soft", name="Time on this item")
         self._state = label("", name="State of the item")
-        self._learned = ElidedLabel("What the model has learned")
-        self._order = ElidedLabel("What comes next")
+        self._words = ElidedLabel("Time, learning, and what comes next")
         self._saved = label("", "caption", name="Saved")
-        self._said = ElidedLabel("Message")
-        self._buttons = [
-            command_button(registry.action("item.previous"), "Previous", "quiet", show_keys=False),
-            command_button(registry.action("item.skip"), "Skip", "quiet", show_keys=True),
-            command_button(registry.action("item.flag"), "Flag", "quiet", show_keys=True),
-            command_button(registry.action("item.finish"), "Save and next", "primary", show_keys=True),
-        ]
-        left: list[QWidget | None] = [self._place, self._time, self._state, self._learned, self._order]
-        layout = row(*left, self._said, self._saved, *self._buttons, spacing=2 * GRID, margins=(2 * GRID, 6, GRID, 6))
-        layout.setStretch(3, 3)
-        layout.setStretch(4, 2)
-        layout.setStretch(5, 3)
+        names = (
+            ("item.previous", "Previous", "quiet"),
+            ("item.skip", "Skip", "quiet"),
+            ("item.flag", "Flag", "quiet"),
+        )
+        quiet = [command_button(registry.action(name), words, kind) for name, words, kind in names]
+        finish = command_button(registry.action("item.finish"), "Save and next", "primary", show_keys=True)
+        for button in (*quiet, finish):
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        buttons = QWidget()
+        buttons.setLayout(row(*quiet, finish, spacing=4))
+        parts = (self._place, self._state, self._words, self._saved, buttons)
+        layout = row(*parts, spacing=2 * GRID, margins=(2 * GRID, 6, GRID, 6))
+        layout.setStretch(2, 1)
         self.setLayout(layout)
 
     def show_bench(self, bench: Workbench, connected: bool) -> None:
         """Show how things stand."""
         state, editor = bench.state, bench.editor
         self._place.setText(queue_words(state.queue, bench.item) if editor is not None else "")
-        self._time.setText(time_words(bench.spent_s()) if editor is not None else "")
         review = editor.labels.review.state if editor is not None else "open"
         self._state.setText({"done": "✓ done", "flagged": "⚑ flagged", "skipped": "skipped"}.get(review, ""))
+        self._state.setVisible(bool(self._state.text()))
         restyle(self._state, "tone", {"done": "good", "flagged": "warn"}.get(review, "soft"))
-        learned = progress_words(state.schema, state.progress)
-        self._learned.show_text(learned or ("" if state.learner else "no learner is connected"))
-        self._order.show_text(order_words(state.queue) if editor is not None else "")
+        learned = progress_words(state.schema, state.progress) or ("" if state.learner else "no learner is connected")
+        parts = (time_words(bench.spent_s()), learned, order_words(state.queue)) if editor is not None else ()
         said = state.error or bench.said
-        self._said.show_text(said)
-        restyle(self._said, "tone", "danger" if state.error else "")
+        self._words.show_text(said or " · ".join(part for part in parts if part))
+        restyle(self._words, "tone", "danger" if state.error else "accent" if bench.said else "")
         words, tone = saved_words(len(state.pending), connected)
         self._saved.setText(words)
         restyle(self._saved, "tone", tone)
 
     def text(self) -> str:
         """All that is said."""
-        parts = (self._place, self._time, self._state, self._learned, self._order, self._said, self._saved)
+        parts = (self._place, self._state, self._words, self._saved)
         return " · ".join(part.text() for part in parts if part.text())

@@ -65,6 +65,7 @@ class ProjectState:
         self._history = History()
         self._questions: dict[str, _Question] = {}
         self._connected = False
+        self._listed_ns = 0
         self._ask_project()
 
     # -- what to ask --------------------------------------------------------------------------------------------------
@@ -95,6 +96,9 @@ class ProjectState:
         """What has to be asked now: new questions, and those that were not answered."""
         if not self._connected:
             return []
+        if not self.project and "project" not in self._questions and now_ns - self._listed_ns >= ASK_AGAIN_NS:
+            self._listed_ns = now_ns
+            self._ask_project()  # what was imported meanwhile is to be seen at once
         due = [question for question in self._questions.values() if now_ns - question.asked_ns >= ASK_AGAIN_NS]
         for question in due:
             question.asked_ns = now_ns

@@ -7,11 +7,12 @@ from html import escape
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
+from gui.actions import Registry
 from gui.annotate.diff import changed_words, word_diff
 from gui.annotate.editor import ItemEditor
 from gui.annotate.fields import TextField
 from gui.theme import GRID, Theme
-from gui.widgets.basics import column, label, row
+from gui.widgets.basics import column, command_button, label, row
 
 _SAVE_AFTER_MS = 1500
 """What was written is a step when the person pauses for so long, or leaves the field."""
@@ -22,7 +23,7 @@ class RewriteBox(QFrame):
 
     written = Signal(str, str, str)
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, registry: Registry) -> None:
         super().__init__()
         self.setObjectName("rewrite")
         self._theme = theme
@@ -40,13 +41,16 @@ class RewriteBox(QFrame):
         self._room.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.field = TextField("Corrected text", "What the answer should have been")
         self.field.textChanged.connect(self._typed)
-        self.field.finished.connect(self.save)
+        self.field.finished.connect(self._left)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_SAVE_AFTER_MS)
         self._timer.timeout.connect(self.save)
+        self._open = command_button(registry.action("mark.rewrite"), "Correct the text", "quiet", show_keys=True)
+        self._open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         head, body = QWidget(), QWidget()
-        head.setLayout(row(self._heading, None, self._count, margins=(2 * GRID, GRID, 2 * GRID, 4)))
+        head.setLayout(row(self._heading, self._count, None, self._open, margins=(2 * GRID, 4, GRID, 4)))
+        self._head, self._body = head, body
         body.setLayout(row(self.field, margins=(2 * GRID, 0, 2 * GRID, GRID)))
         layout = column(head, self._room, body, spacing=0)
         layout.setStretch(1, 1)
@@ -75,8 +79,14 @@ class RewriteBox(QFrame):
             self._timer.stop()
             self.written.emit(self._item, self._track, self.field.toPlainText())
 
+    def _left(self) -> None:
+        self.save()
+        self._compare()
+
     def focus(self) -> None:
         """Begin to write."""
+        self._body.setVisible(True)
+        self._fold()
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def restyle(self) -> None:
@@ -91,8 +101,8 @@ class RewriteBox(QFrame):
     def _compare(self, *, force: bool = False) -> None:
         pieces = word_diff(self._original, self.field.toPlainText())
         out, put = changed_words(pieces)
-        self._count.setText(f"{out} out, {put} in" if out or put else "as it was")
         changed = any(piece.kind != "same" for piece in pieces)
+        self._count.setText(f"{out} out, {put} in" if out or put else "changed" if changed else "as it was")
         colours = self._theme.colours
         styles = {
             "same": f"color:{colours.text_soft}",
@@ -104,3 +114,10 @@ class RewriteBox(QFrame):
             self._diff.setText(text.replace("\n", "<br>"))
             self._diff.setAccessibleDescription(self._count.text())
         self._room.setVisible(changed)
+        self._body.setVisible(changed or self.field.hasFocus())
+        self._fold()
+
+    def _fold(self) -> None:
+        """Only one line high while there is nothing to see."""
+        folded = not self._body.isVisibleTo(self)
+        self.setMaximumHeight(self._head.sizeHint().height() if folded else 16777215)

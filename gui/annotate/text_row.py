@@ -1,18 +1,21 @@
 """One sentence laid out on lines: where its characters are on the screen, and which character is at a place.
 
 Offsets are code points of the whole text, as everywhere in labels; Qt counts in UTF-16, which is kept inside this
-file. Right-to-left and mixed text is measured character by character. Knows nothing of labels.
+file. Right-to-left and mixed text is measured by what is drawn. Knows nothing of labels.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from unicodedata import bidirectional
 
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QFont, QPainter, QTextLayout, QTextLine, QTextOption
 
-from hitl.annotation.text import Range, graphemes
+from hitl.annotation.text import Range
+
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "RLE", "RLO", "RLI"})
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class TextRow:
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         option.setTextDirection(Qt.LayoutDirection.LayoutDirectionAuto)
         self._layout.setTextOption(option)
-        self._mixed = any("\u0590" <= letter <= "\u08ff" or "\ufb1d" <= letter <= "\ufefc" for letter in self.text)
+        self._mixed = any(bidirectional(letter) in _RIGHT_TO_LEFT for letter in self.text)
         self._lanes: list[int] = []
         self._width = 0.0
         self.tops: list[float] = []
@@ -64,7 +67,7 @@ class TextRow:
                 break
             line.setLineWidth(max(width, 24.0))
         self._layout.endLayout()
-        self._lanes = []
+        self._lanes, self.tops = [], []
 
     def set_lanes(self, lanes: list[int], lane_height: float, gap: float) -> None:
         """Make room for this many lanes below each line."""
@@ -109,18 +112,14 @@ class TextRow:
     ) -> list[Piece]:  # fmt: skip
         if not self._mixed:
             return [Piece(number, _x(line, begin), _x(line, close), first, last)]
-        runs: list[tuple[float, float, bool, bool, bool]] = []
-        for mark in graphemes(self.text[self._point(begin) : self._point(close)]):
-            one, other = begin + self._span(begin, mark.start), begin + self._span(begin, mark.end)
-            lead, trail = _x(line, one), _x(line, other - 1, QTextLine.Edge.Trailing)
-            left, right, rtl = min(lead, trail), max(lead, trail), trail < lead
-            is_first, is_last = first and one == begin, last and other == close
-            if runs and runs[-1][4] == rtl and (abs(runs[-1][1] - left) < 0.6 or abs(runs[-1][0] - right) < 0.6):
-                before = runs.pop()
-                left, right = min(before[0], left), max(before[1], right)
-                is_first = is_first or before[2]
-            runs.append((left, right, is_first, is_last, rtl))
-        return [Piece(number, *run) for run in runs]
+        runs = _runs(line, begin, close)
+        head, tail = _runs(line, begin, begin + 1), _runs(line, close - 1, close)
+        found = []
+        for left, right, rtl in runs:
+            is_first = first and bool(head) and left - 0.5 <= head[0][0] and head[0][1] <= right + 0.5
+            is_last = last and bool(tail) and left - 0.5 <= tail[0][0] and tail[0][1] <= right + 0.5
+            found.append(Piece(number, left, right, is_first, is_last, rtl))
+        return found
 
     def offset_at(self, x: float, y: float, *, on: bool = False) -> int:
         """The offset nearest to a place in the row; with `on`, that of the character which is there."""
@@ -139,13 +138,24 @@ class TextRow:
     def _point(self, unit: int) -> int:
         return unit if self._units is None else bisect_right(self._units, unit) - 1
 
-    def _span(self, unit: int, points: int) -> int:
-        """How many units `points` characters behind `unit` take."""
-        if self._units is None:
-            return points
-        return self._units[self._point(unit) + points] - unit
+
+def _runs(line: QTextLine, begin: int, close: int) -> list[tuple[float, float, bool]]:
+    """Left, right and direction of what is drawn for a range; neighbours of one direction are one."""
+    found: list[tuple[float, float, bool]] = []
+    for run in line.glyphRuns(begin, close - begin):
+        places = [place.x() for place in run.positions()]
+        wide = [step.x() for step in run.rawFont().advancesForGlyphIndexes(run.glyphIndexes())]
+        if not places:
+            continue
+        left, right = min(places), max(x + width for x, width in zip(places, wide, strict=True))
+        rtl = run.isRightToLeft()
+        if found and found[-1][2] == rtl and left - 0.6 <= found[-1][1] and found[-1][0] <= right + 0.6:
+            before = found.pop()
+            left, right = min(left, before[0]), max(right, before[1])
+        found.append((left, right, rtl))
+    return found
 
 
-def _x(line: QTextLine, unit: int, edge: QTextLine.Edge = QTextLine.Edge.Leading) -> float:
-    found = line.cursorToX(unit, edge)
+def _x(line: QTextLine, unit: int) -> float:
+    found = line.cursorToX(unit)
     return float(found[0] if isinstance(found, tuple) else found)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import QPoint, QRect, Qt, Signal
-from PySide6.QtGui import QFont, QMouseEvent, QPainter
+from PySide6.QtGui import QFont, QFontMetrics, QMouseEvent, QPainter
 
 from gui.annotate.chooser import Target
 from gui.annotate.drawing import Look, RowDrawing
@@ -133,8 +133,9 @@ class TextView(RowsArea):
 
     def restyle(self) -> None:
         """Take over the theme's type."""
-        self.left = 3 * GRID + self.fontMetrics().horizontalAdvance("✓ 000")
-        self.right = 3 * GRID + self.fontMetrics().horizontalAdvance("+0.00")
+        small = QFontMetrics(self.theme.font(self.theme.type.caption, strong=True))
+        self.left = 3 * GRID + small.horizontalAdvance("✓ 00")
+        self.right = 3 * GRID + small.horizontalAdvance("+0.00")
         super().restyle()
 
     # -- layout -------------------------------------------------------------------------------------------------------

@@ -30,10 +30,12 @@ from gui.annotate.text_view import TextView
 from gui.annotate.words import rewards_of
 from gui.annotate.workbench import Workbench
 from gui.theme import GRID, Theme
-from gui.widgets.basics import column, command_button, label, row
+from gui.widgets.basics import ElidedLabel, column, command_button, label, row
 from hitl.annotation.schema import Schema
 from hitl.labels import Change
 
+HEAD = 4 * GRID + 4
+"""Height of the headings of the three columns."""
 Page = Literal["projects", "annotate", "compare", "adjudicate"]
 
 
@@ -53,7 +55,7 @@ class AnnotateView(QWidget):
         self.projects = ProjectPage(theme)
         self.sources = SourcesPane(theme)
         self.text = TextView(theme)
-        self.rewrite = RewriteBox(theme)
+        self.rewrite = RewriteBox(theme, registry)
         self.compare = ComparePage(theme, registry)
         self.adjudicate = AdjudicatePage(theme)
         self.labels = LabelsPanel(theme)
@@ -70,14 +72,16 @@ class AnnotateView(QWidget):
         self.tabs.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.tabs.setDrawBase(False)
         self.tabs.setAccessibleName("Answers of this item")
-        self._title = label("", "caption", name="Where you are")
+        self._title = ElidedLabel("Where you are")
         self._compare_button = command_button(self._registry.action("item.compare"), "Compare", "quiet",
                                               show_keys=True)  # fmt: skip
         self._others_button = command_button(self._registry.action("item.others"), "Others", "quiet", show_keys=True)
         head = QFrame()
         head.setObjectName("head")
-        head.setLayout(row(self.tabs, self._title, None, self._compare_button, self._others_button,
-                           margins=(2 * GRID, 2, GRID, 2)))  # fmt: skip
+        head.setFixedHeight(HEAD)
+        line = row(self._title, self.tabs, self._compare_button, self._others_button, margins=(2 * GRID, 0, GRID, 0))
+        line.setStretch(0, 1)
+        head.setLayout(line)
         self._below = QStackedWidget()
         self._below.addWidget(self.rewrite)
         self._below.addWidget(self.adjudicate)
@@ -271,6 +275,8 @@ class AnnotateView(QWidget):
         self.rewrite.show_editor(editor)
         self.labels.show_editor(editor, state.progress)
         self._below.setCurrentIndex(1 if self.page == "adjudicate" else 0)
+        if self.page == "adjudicate" and not self.adjudicate.isVisible():
+            self.middle.setSizes([1, 1])
         self._below.setVisible(self.page == "adjudicate" or editor.schema.rewrites)
         self._centre.setCurrentIndex(1 if self.page == "compare" else 0)
         if self.page == "compare":
@@ -301,13 +307,14 @@ class AnnotateView(QWidget):
         while self.tabs.count() > len(outputs):
             self.tabs.removeTab(self.tabs.count() - 1)
         while self.tabs.count() < len(outputs):
-            self.tabs.addTab(f"Answer {self.tabs.count() + 1}")
+            self.tabs.addTab(f"{self.tabs.count() + 1}")
         self.tabs.setCurrentIndex([output.track for output in outputs].index(editor.track))
         self.tabs.blockSignals(False)
         self.tabs.setVisible(len(outputs) > 1)
         count = len(editor.cursor.map.sentences)
         where = f"sentence {editor.cursor.sentence + 1} of {count}"
-        self._title.setText(where if len(outputs) > 1 else f"Answer, {where}")
+        number = [output.track for output in outputs].index(editor.track) + 1
+        self._title.show_text(f"Answer {number}, {where}" if len(outputs) > 1 else f"Answer, {where}")
         self._compare_button.setVisible(len(outputs) > 1)
         others = len(editor.others)
         self._others_button.setVisible(others > 0)
@@ -370,7 +377,8 @@ def _framed(part: QWidget, title: str) -> QFrame:
     frame.setObjectName("column")
     head = QFrame()
     head.setObjectName("head")
-    head.setLayout(row(label(title, "caption"), None, margins=(2 * GRID, 8, GRID, 8)))
+    head.setFixedHeight(HEAD)
+    head.setLayout(row(label(title, "caption"), None, margins=(2 * GRID, 0, GRID, 0)))
     layout = column(head, part, spacing=0)
     layout.setStretch(1, 1)
     frame.setLayout(layout)
