@@ -364,6 +364,7 @@ QListView::item:selected {{ background: {accent_soft}; color: {text}; }}
 #details {{ background: {window}; border-top: 1px solid {line}; border-bottom: 1px solid {line}; }}
 #rewrite, #foot {{ background: {surface}; border-top: 1px solid {line}; }}
 #footbar {{ background: {surface}; border-top: 1px solid {line}; }}
+#footbar QPushButton[kind="primary"] {{ font-size: {caption}pt; }}
 #labels {{ border: 0; border-radius: 0; background: {surface}; }}
 QPushButton[on="true"] {{ background: {accent_soft}; border-color: {accent}; color: {accent}; font-weight: 600; }}
 QPushButton[bad="true"] {{ border-color: {warn}; color: {warn}; }}

@@ -22,6 +22,8 @@ class RewriteBox(QFrame):
     """`written` carries the item, the track and its corrected text."""
 
     written = Signal(str, str, str)
+    folded = Signal(bool)
+    """Whether it is one line high now, since there is nothing to see."""
 
     def __init__(self, theme: Theme, registry: Registry) -> None:
         super().__init__()
@@ -109,7 +111,11 @@ class RewriteBox(QFrame):
             "out": f"color:{colours.danger_text};text-decoration:line-through",
             "in": f"color:{colours.good};text-decoration:underline;font-weight:600",
         }
-        text = "".join(f'<span style="{styles[piece.kind]}">{escape(piece.text)}</span>' for piece in pieces)
+        gap = {"in": "\u2009"}  # a thin space, so that what went and what came do not run together
+        text = "".join(
+            f'{gap.get(piece.kind, "")}<span style="{styles[piece.kind]}">{escape(piece.text)}</span>'
+            for piece in pieces
+        )
         if force or text != self._diff.text():
             self._diff.setText(text.replace("\n", "<br>"))
             self._diff.setAccessibleDescription(self._count.text())
@@ -118,6 +124,8 @@ class RewriteBox(QFrame):
         self._fold()
 
     def _fold(self) -> None:
-        """Only one line high while there is nothing to see."""
-        folded = not self._body.isVisibleTo(self)
-        self.setMaximumHeight(self._head.sizeHint().height() if folded else 16777215)
+        self.folded.emit(not self._body.isVisibleTo(self))
+
+    def folded_height(self) -> int:
+        """Height of its heading alone."""
+        return self._head.sizeHint().height()

@@ -111,7 +111,8 @@ class TextRow:
         self, number: int, line: QTextLine, begin: int, close: int, first: bool, last: bool
     ) -> list[Piece]:  # fmt: skip
         if not self._mixed:
-            return [Piece(number, _x(line, begin), _x(line, close), first, last)]
+            edge = line.x() + line.naturalTextWidth()  # a space at the end of a line takes no room
+            return [Piece(number, _x(line, begin), min(_x(line, close), edge), first, last)]
         runs = _runs(line, begin, close)
         head, tail = _runs(line, begin, begin + 1), _runs(line, close - 1, close)
         found = []

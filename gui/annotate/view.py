@@ -63,6 +63,7 @@ class AnnotateView(QWidget):
         self._letters: list[QShortcut] = []
         self._schema: Schema | None = None
         self._shown = ""
+        self._folded: bool | None = None
         self._build()
         self._wire()
         self.restyle()
@@ -75,7 +76,7 @@ class AnnotateView(QWidget):
         self._title = ElidedLabel("Where you are")
         self._compare_button = command_button(self._registry.action("item.compare"), "Compare", "quiet",
                                               show_keys=True)  # fmt: skip
-        self._others_button = command_button(self._registry.action("item.others"), "Others", "quiet", show_keys=True)
+        self._others_button = command_button(self._registry.action("item.others"), "Others", "quiet")
         head = QFrame()
         head.setObjectName("head")
         head.setFixedHeight(HEAD)
@@ -130,6 +131,7 @@ class AnnotateView(QWidget):
         details.evidence.connect(lambda entry: self.make("toggle_evidence", entry.source, entry.sentence))
         details.left.connect(self.focus_text)
         self.rewrite.written.connect(self._rewritten)
+        self.rewrite.folded.connect(self._fold)
         self.compare.preferred.connect(lambda first, second, winner: self.make("prefer", first, second, winner))
         self.adjudicate.taken.connect(self.take_over)
         self.adjudicate.shown.connect(self._show_place)
@@ -275,8 +277,9 @@ class AnnotateView(QWidget):
         self.rewrite.show_editor(editor)
         self.labels.show_editor(editor, state.progress)
         self._below.setCurrentIndex(1 if self.page == "adjudicate" else 0)
-        if self.page == "adjudicate" and not self.adjudicate.isVisible():
-            self.middle.setSizes([1, 1])
+        if self.page == "adjudicate" and self._folded is not None:
+            self._fold(None)
+            self.middle.setSizes([1000, 1000])
         self._below.setVisible(self.page == "adjudicate" or editor.schema.rewrites)
         self._centre.setCurrentIndex(1 if self.page == "compare" else 0)
         if self.page == "compare":
@@ -290,6 +293,15 @@ class AnnotateView(QWidget):
             self._shown = bench.item
             self.text.follow()
             self.focus_text()
+
+    def _fold(self, folded: bool | None) -> None:
+        """Give the corrected text as much room as it needs; None: what is below the answer is something else."""
+        if folded is not None and self.page == "adjudicate" or folded == self._folded:
+            return
+        self._folded = folded
+        self._below.setMaximumHeight(self.rewrite.folded_height() if folded else 16777215)
+        if folded is False:
+            self.middle.setSizes([600, 400])
 
     def tick(self) -> None:
         """Draw the time that passes."""

@@ -118,5 +118,6 @@ def excerpt(text: str, start: int, end: int, most: int = 90) -> str:
     """A part of a text in quotes, its middle left out where it is long."""
     piece = " ".join(text[start:end].split())
     if len(piece) > most:
-        piece = f"{piece[: most // 2].rstrip()} … {piece[-most // 2 + 3 :].lstrip()}"
+        head, tail = piece[: most // 2], piece[-most // 2 :]
+        piece = f"{head.rpartition(' ')[0] or head} … {tail.partition(' ')[2] or tail}"
     return f"“{piece}”"
