@@ -89,6 +89,10 @@ class Registry(QObject):
             raise InputError("Escape always stops the robot", field=command_id, hint="It cannot be changed.")
         wanted = QKeySequence(keys).toString(QKeySequence.SequenceFormat.PortableText)
         changing = self._commands[command_id]
+        if len(wanted) == 1 and wanted.isalnum() and (not changing.views or set(MARK) & set(changing.views)):
+            raise InputError(
+                f"{keys_shown(keys)} may mark a category", field=command_id, hint="Letters and digits are for those."
+            )
         for other, command in self._commands.items():
             if wanted and other != command_id and self.keys(other) == wanted and command.meets(changing):
                 taken_by = command.text

@@ -65,7 +65,7 @@ ANNOTATE: tuple[Command, ...] = (
     Command("mark.earlier", "Annotate", "Choose the repeated text", "Ctrl+J",
             "For a span that repeats something: select the earlier text, then press Enter.", MARK),
     Command("mark.note", "Annotate", "Write a note", "F2", "On the current label, or on the item.", MARK),
-    Command(DICTATE, "Annotate", "Dictate", "F9",
+    Command(DICTATE, "Annotate", "Dictate", "F4",
             "Hold it while you speak: the words go into the note or correction, not to the robot.", ITEM),
     Command("mark.evidence", "Annotate", "Choose evidence", "Ctrl+E",
             "Goes to the sources: arrows choose a sentence, Enter makes it evidence, Ctrl+E comes back.", MARK),

@@ -355,6 +355,8 @@ class MainWindow(QMainWindow):
     def show_place(self, command_id: str) -> None:
         """Show Live, Annotate or Settings."""
         shown = {"view.settings": self.settings, "view.annotate": self.annotate}
+        if self.annotate.isVisible() and command_id != "view.annotate":
+            self.centralWidget().setFocus()  # else it would go to the box of corrections, and letters to the robot
         self.places.setCurrentWidget(shown.get(command_id, self.live))
         self.rail.show_place(command_id)
         self._use_keys()

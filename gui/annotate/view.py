@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from PySide6.QtCore import QByteArray, Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
+from PySide6.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -51,7 +51,8 @@ class AnnotateView(QWidget):
         self._registry = registry
         self.bench = bench
         self.connected = False
-        self.page: Page = "projects"
+        self.page: Page = "annotate"
+        """What is wanted; without an item, the projects are shown."""
         self.projects = ProjectPage(theme)
         self.sources = SourcesPane(theme)
         self.text = TextView(theme)
@@ -74,8 +75,7 @@ class AnnotateView(QWidget):
         self.tabs.setDrawBase(False)
         self.tabs.setAccessibleName("Answers of this item")
         self._title = ElidedLabel("Where you are")
-        self._compare_button = command_button(self._registry.action("item.compare"), "Compare", "quiet",
-                                              show_keys=True)  # fmt: skip
+        self._compare_button = command_button(self._registry.action("item.compare"), "Compare", "quiet")
         self._others_button = command_button(self._registry.action("item.others"), "Others", "quiet")
         head = QFrame()
         head.setObjectName("head")
@@ -355,6 +355,7 @@ class AnnotateView(QWidget):
             key = QShortcut(QKeySequence(category.shortcut.upper()), self)
             key.setContext(Qt.ShortcutContext.WindowShortcut)
             key.setAutoRepeat(False)
+            key.setEnabled(self.isVisible())
             key.activated.connect(lambda chosen=category: self._letter(chosen))
             self._letters.append(key)
 
@@ -367,9 +368,19 @@ class AnnotateView(QWidget):
         for part in (self.projects, self.sources, self.text, self.rewrite, self.labels):
             part.restyle()
 
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Letters mark nothing while this is not seen; what is being written counts."""
+        super().hideEvent(event)
+        self.keep_text()
+        for key in self._letters:
+            key.setEnabled(False)
+
     def showEvent(self, event: QShowEvent) -> None:
         """Give the keys to what is shown."""
         super().showEvent(event)
+        for key in self._letters:
+            key.setEnabled(True)
+        self.refresh()
         self.focus_text()
 
     # -- the places of the splitters ----------------------------------------------------------------------------------
