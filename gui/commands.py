@@ -61,6 +61,8 @@ ANNOTATE: tuple[Command, ...] = (
             "Accepts the current suggestion; else goes to the next one, or to the next sentence.", MARK),
     Command("mark.remove", "Annotate", "Reject, or take away", "Backspace",
             "Rejects the current suggestion, or takes the current label away.", MARK),
+    Command("mark.unsure", "Annotate", "Cannot say", "Ctrl+U",
+            "Nobody can say what this sentence is, so nothing is learned of it; again takes that back.", MARK),
     Command("mark.severity", "Annotate", "Next severity", ".", "Of the current span.", MARK),
     Command("mark.earlier", "Annotate", "Choose the repeated text", "Ctrl+J",
             "For a span that repeats something: select the earlier text, then press Enter.", MARK),

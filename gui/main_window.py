@@ -112,14 +112,14 @@ class MainWindow(QMainWindow):
         layout = row(self.rail, self.places, spacing=0)
         layout.setStretch(1, 1)
         middle.setLayout(layout)
-        whole = QWidget()
-        whole.setObjectName("page")
+        self.whole = QWidget()
+        self.whole.setObjectName("page")
         outer = column(self.strip, middle, self.status, spacing=0)
         outer.setStretch(1, 1)
-        whole.setLayout(outer)
-        whole.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.setCentralWidget(whole)
-        whole.setFocus()
+        self.whole.setLayout(outer)
+        self.whole.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setCentralWidget(self.whole)
+        self.whole.setFocus()
         self.palette_panel = Palette(self, self.registry, self._theme)
         self.episode_panel = EpisodePanel(self)
         self.hints = Hints(self, self._theme, (
@@ -356,7 +356,7 @@ class MainWindow(QMainWindow):
         """Show Live, Annotate or Settings."""
         shown = {"view.settings": self.settings, "view.annotate": self.annotate}
         if self.annotate.isVisible() and command_id != "view.annotate":
-            self.centralWidget().setFocus()  # else it would go to the box of corrections, and letters to the robot
+            self.whole.setFocus()  # else it would go to the box of corrections, and letters to the robot
         self.places.setCurrentWidget(shown.get(command_id, self.live))
         self.rail.show_place(command_id)
         self._use_keys()

@@ -13,11 +13,12 @@ from gui.annotate.cursor import Cursor
 from gui.annotate.moves import text_map
 from gui.annotate.proposals import Proposal, of_model, of_people
 from hitl.annotation.items import Item
+from hitl.annotation.judged import judged_whole
 from hitl.annotation.schema import Category, Schema
 from hitl.annotation.state import ItemLabels
 from hitl.annotation_messages import Suggestions
 from hitl.clock import new_ulid
-from hitl.labels import Change, Judged, Missing, Rewrite, Span, Value, key_of
+from hitl.labels import Change, Judged, Missing, Rewrite, Span, Unsure, Value, key_of
 
 Kind = Literal["span", "missing", "proposal"]
 
@@ -99,7 +100,21 @@ class Chooser:
 
     def judged(self, sentence: int) -> bool:
         """Whether this person has looked at a sentence of this output."""
-        return self.judged_key(sentence) in self.labels.values or self.labels.done
+        return self.judged_key(sentence) in self.labels.values or self.whole
+
+    @property
+    def whole(self) -> bool:
+        """Whether this output is judged from beginning to end, since the item is done."""
+        return self.track in judged_whole(self.item, self.labels)
+
+    def unsure(self, sentence: int) -> bool:
+        """Whether this person said that nobody can say what a sentence is."""
+        return self.unsure_key(sentence) in self.labels.values
+
+    def unsure_key(self, sentence: int) -> str:
+        """The key under which that is said."""
+        place = self.cursor.map.sentences[sentence]
+        return key_of(Unsure(track=self.track, start=place.start, end=place.end))
 
     def judgement(self, sentence: int) -> Judged:
         """What says that a sentence was looked at."""
@@ -215,7 +230,7 @@ class Chooser:
                 self.cursor.to(value.start, value.end)
                 if change.value is not None:
                     self.target = Target("span", change.key)
-            case Judged():
+            case Judged() | Unsure():
                 self.go_to_track(value.track)
                 self.cursor.to(value.start, value.end)
                 self.cursor.whole = True

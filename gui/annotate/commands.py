@@ -42,6 +42,7 @@ _STEPS: dict[str, Callable[[ItemEditor], list[Change]]] = {
     "mark.previous_sentence": lambda editor: editor.next_sentence(-1),
     "mark.accept": lambda editor: editor.enter(),
     "mark.remove": lambda editor: editor.remove(),
+    "mark.unsure": lambda editor: editor.toggle_unsure(),
     "mark.severity": lambda editor: editor.next_severity(),
 }
 _ITEMS: dict[str, Callable[[Workbench], object]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
@@ -28,6 +28,7 @@ class Look:
     sentence: int = 0
     target: Target | None = None
     judged: frozenset[int] = frozenset()
+    unsure: frozenset[int] = frozenset()
     repeats: tuple[int, int] | None = None
     preview: bool = False
     picking: bool = False
@@ -39,8 +40,9 @@ class RowDrawing:
     def __init__(self, theme: Theme, area: RowsArea) -> None:
         self._theme = theme
         self._area = area
+        self._tags: tuple[float, QFont] | None = None
         self.marks: Mapping[int, tuple[Mark, ...]] = {}
-        self.lanes: Mapping[int, Sequence[int]] = {}
+        self.lanes: dict[int, list[int]] = {}
         self.rewards: Mapping[int, tuple[float, str]] = {}
         self.look = Look()
 
@@ -177,7 +179,10 @@ class RowDrawing:
         painter.setPen(self._theme.colour("accent" if now else "text_soft"))
         edge = QRectF(GRID, box.top() + 4, self._area.left - 2.0 * GRID - 2, row.line_height)
         painter.drawText(edge, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, str(number + 1))
-        if number in self.look.judged:
+        if number in self.look.unsure:
+            painter.setPen(self._theme.colour("warn"))
+            painter.drawText(edge, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "?")
+        elif number in self.look.judged:
             painter.setPen(self._theme.colour("good"))
             painter.drawText(edge, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "✓")
 
@@ -191,4 +196,7 @@ class RowDrawing:
         painter.drawText(edge, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, signed(value))
 
     def _tag_font(self) -> QFont:
-        return self._theme.font(self._theme.type.caption - 2, strong=True)
+        size = self._theme.type.caption - 2
+        if self._tags is None or self._tags[0] != size:
+            self._tags = size, self._theme.font(size, strong=True)
+        return self._tags[1]

@@ -23,6 +23,7 @@ from hitl.labels import (
     ReviewState,
     Rewrite,
     Span,
+    Unsure,
     Value,
     Winner,
     key_of,
@@ -41,7 +42,7 @@ class ItemEditor(Chooser):
         changes = []
         if step > 0 and not self.picking:
             key = self.judged_key(here)
-            if key not in self.labels.values and self.text:
+            if key not in self.labels.values and self.text and not self.unsure(here):
                 changes = [Change(key=key, value=self.judgement(here))]
             if here == last:
                 self.said = "That was the last sentence."
@@ -65,6 +66,15 @@ class ItemEditor(Chooser):
         if onward is not None:
             self.choose(Target("proposal", onward.id))
         return changes
+
+    def toggle_unsure(self) -> list[Change]:
+        """Nobody can say what the current sentence is, so nothing is to be learned of it; again takes that back."""
+        if not self.text:
+            return []
+        here = self.cursor.sentence
+        key, place = self.unsure_key(here), self.cursor.map.sentences[here]
+        value = None if self.unsure(here) else Unsure(track=self.track, start=place.start, end=place.end)
+        return [Change(key=key, value=value)]
 
     # -- spans ------------------------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QStandardItem, QStandardItemModel
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from gui.annotate.chooser import Target
@@ -11,10 +11,67 @@ from gui.annotate.editor import ItemEditor
 from gui.annotate.patterns import LINE, draw_pattern
 from gui.theme import Theme
 from hitl.annotation.schema import Category
-from hitl.errors import InputError
+from hitl.labels import Missing, Span
 
 _TARGET = Qt.ItemDataRole.UserRole + 1
 _CATEGORIES = Qt.ItemDataRole.UserRole + 2
+
+
+class _Labels(QAbstractListModel):
+    """Rows are worked out when they are seen, so that a step costs the same with any number of labels."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._editor: ItemEditor | None = None
+        self.targets: list[Target] = []
+        self.places: dict[Target, int] = {}
+
+    def show(self, editor: ItemEditor) -> None:
+        """Show the labels of an editor's output."""
+        self.beginResetModel()
+        self._editor = editor
+        self.targets = [Target("span", key) for key in editor.labels.spans(editor.track)]
+        self.targets += [Target("missing", key) for key in editor.labels.missing(editor.track)]
+        self.places = {target: place for place, target in enumerate(self.targets)}
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex | QPersistentModelIndex | None = None) -> int:
+        """How many there are."""
+        return len(self.targets)
+
+    def data(self, index: QModelIndex | QPersistentModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Words, categories and target of a row."""
+        target = self.targets[index.row()]
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return self.words(target)
+            case _ if role == _TARGET:
+                return target
+            case _ if role == _CATEGORIES:
+                return self._categories(target)
+            case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleTextRole:
+                names = " and ".join(category.name for category in self._categories(target))
+                return f"{names}: {self.words(target)}"
+        return None
+
+    def words(self, target: Target) -> str:
+        """The marked text, or what is missing."""
+        assert self._editor is not None
+        value = self._editor.labels.values.get(target.key)
+        if isinstance(value, Span):
+            return " ".join(self._editor.text[value.start : min(value.end, value.start + 300)].split())
+        if isinstance(value, Missing):
+            places = ", ".join(f"{entry.source + 1}.{entry.sentence}" for entry in value.evidence)
+            return value.note or (f"see {places}" if places else "no evidence yet")
+        return ""
+
+    def _categories(self, target: Target) -> list[Category]:
+        assert self._editor is not None
+        value = self._editor.labels.values.get(target.key)
+        keys = value.categories if isinstance(value, Span) else [value.category] if isinstance(value, Missing) else []
+        known = {category.key: category for category in self._editor.schema.categories}
+        now = [self._editor.schema.current(key) for key in keys]
+        return [known[key] for key in now if key in known]
 
 
 class LabelList(QListView):
@@ -24,10 +81,10 @@ class LabelList(QListView):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self._model = QStandardItemModel(self)
+        self._labels = _Labels(self)
         self._known: tuple[object, ...] = ()
         self.setObjectName("labels")
-        self.setModel(self._model)
+        self.setModel(self._labels)
         self.setItemDelegate(_RowPainter(theme, self))
         self.setUniformItemSizes(True)
         self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
@@ -38,42 +95,20 @@ class LabelList(QListView):
 
     def show_editor(self, editor: ItemEditor) -> None:
         """Show the labels of an editor's output."""
-        known = (editor.labels.values, editor.track)
+        known = (editor.labels, editor.track)
         if not (self._known and all(a is b for a, b in zip(self._known, known, strict=True))):
             self._known = known
-            self._fill(editor)
-        place = next((place for place in range(self._model.rowCount())
-                      if self._model.item(place).data(_TARGET) == editor.target), -1)  # fmt: skip
-        self.setCurrentIndex(self._model.index(place, 0) if place >= 0 else QModelIndex())
+            self._labels.show(editor)
+        place = self._labels.places.get(editor.target, -1) if editor.target is not None else -1
+        self.setCurrentIndex(self._labels.index(place, 0) if place >= 0 else QModelIndex())
 
-    def _fill(self, editor: ItemEditor) -> None:
-        self._model.clear()
-        for key, span in editor.labels.spans(editor.track).items():
-            text = " ".join(editor.text[span.start : span.end].split())
-            self._add(editor, Target("span", key), span.categories, text)
-        for key, missing in editor.labels.missing(editor.track).items():
-            places = ", ".join(f"{entry.source + 1}.{entry.sentence}" for entry in missing.evidence)
-            text = missing.note or (f"see {places}" if places else "no evidence yet")
-            self._add(editor, Target("missing", key), [missing.category], text)
-
-    def _add(self, editor: ItemEditor, target: Target, keys: list[str], text: str) -> None:
-        categories = []
-        for key in keys:
-            try:
-                categories.append(editor.schema.category(key))
-            except InputError:  # given up by a change of the schema
-                continue
-        item = QStandardItem(text)
-        item.setData(target, _TARGET)
-        item.setData(categories, _CATEGORIES)
-        names = " and ".join(category.name for category in categories)
-        item.setAccessibleText(f"{names}: {text}")
-        item.setToolTip(f"<p><b>{names}</b></p>")
-        self._model.appendRow(item)
+    def count(self) -> int:
+        """How many labels there are."""
+        return len(self._labels.targets)
 
     def texts(self) -> list[str]:
         """What is listed."""
-        return [self._model.item(place).text() for place in range(self._model.rowCount())]
+        return [self._labels.words(target) for target in self._labels.targets]
 
 
 class _RowPainter(QStyledItemDelegate):

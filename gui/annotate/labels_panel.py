@@ -48,7 +48,7 @@ class LabelsPanel(QWidget):
         self.categories.show_current([missing.category] if missing else proposal.span.categories if proposal else keys)
         self.details.show_editor(editor)
         self.list.show_editor(editor)
-        count = len(self.list.texts())
+        count = self.list.count()
         self._heading.setText(f"Labels of this answer: {count}" if count else "No labels on this answer yet")
         self.curve.show_progress(editor.schema, progress)
         self._fit()

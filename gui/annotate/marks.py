@@ -5,7 +5,7 @@ Knows nothing of Qt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from gui.annotate.editor import ItemEditor, Target
@@ -31,18 +31,67 @@ class Mark(NamedTuple):
 
 def marks_of(editor: ItemEditor) -> list[Mark]:
     """Everything to draw in the output that is shown, outer spans first."""
-    found: list[Mark] = []
-    for key, span in editor.labels.spans(editor.track).items():
-        found += _marks(editor.schema, span, Target("span", key), "own")
+    return sorted((mark for _, marks in spans_and_marks(editor, {}).values() for mark in marks), key=_order)
+
+
+def spans_and_marks(
+    editor: ItemEditor, before: Mapping[Target, tuple[Span, tuple[Mark, ...]]]
+) -> dict[Target, tuple[Span, tuple[Mark, ...]]]:  # fmt: skip
+    """Label or proposal -> its span and marks; those of `before` whose span is the same are taken from there."""
+    found: dict[Target, tuple[Span, tuple[Mark, ...]]] = {}
+    for key, value in editor.labels.values.items():
+        if isinstance(value, Span) and value.track == editor.track:
+            target = Target("span", key)
+            known = before.get(target)
+            same = known is not None and known[0] is value
+            found[target] = known if same and known else (value, _marks(editor.schema, value, target, "own"))
     for proposal in editor.proposals():
-        kind: Kind = "person" if proposal.author else "model"
-        found += _marks(editor.schema, proposal.span, Target("proposal", proposal.id), kind, proposal)
-    return sorted(found, key=lambda mark: (mark.start, -mark.end, mark.kind != "own"))
+        target = Target("proposal", proposal.id)
+        known = before.get(target)
+        if known is not None and known[0] is proposal.span:
+            found[target] = known
+        else:
+            kind: Kind = "person" if proposal.author else "model"
+            found[target] = proposal.span, _marks(editor.schema, proposal.span, target, kind, proposal)
+    return found
+
+
+def _order(mark: Mark) -> tuple[int, int, bool, str]:
+    return mark.start, -mark.end, mark.kind != "own", mark.target.key
+
+
+class RowMarks:
+    """Which marks are in which rows, kept up with an editor; a step costs what it changes."""
+
+    def __init__(self, touching: Callable[[int, int], Iterable[int]]) -> None:
+        self._touching = touching
+        self._known: dict[Target, tuple[Span, tuple[Mark, ...]]] = {}
+        self._targets: dict[int, set[Target]] = {}
+        self.rows: dict[int, tuple[Mark, ...]] = {}
+
+    def take(self, editor: ItemEditor) -> set[int]:
+        """Take the editor's labels and proposals in; returns the rows in which something has changed."""
+        before, self._known = self._known, spans_and_marks(editor, self._known)
+        changed: set[int] = set()
+        for target in before.keys() | self._known.keys():
+            old, new = before.get(target), self._known.get(target)
+            if old is new:
+                continue
+            for span in (old[0] if old else None, new[0] if new else None):
+                for row in self._touching(span.start, span.end) if span is not None else ():
+                    changed.add(row)
+                    self._targets.setdefault(row, set()).discard(target)
+            for row in self._touching(new[0].start, new[0].end) if new is not None else ():
+                self._targets.setdefault(row, set()).add(target)
+        for row in changed:
+            found = [mark for target in self._targets[row] for mark in self._known[target][1]]
+            self.rows[row] = tuple(sorted(found, key=_order))
+        return changed
 
 
 def _marks(
     schema: Schema, span: Span, target: Target, kind: Kind, proposal: Proposal | None = None
-) -> list[Mark]:  # fmt: skip
+) -> tuple[Mark, ...]:  # fmt: skip
     found = []
     for key in span.categories:
         try:
@@ -55,7 +104,7 @@ def _marks(
         elif span.severity:
             tag += f" {span.severity[:5].lower()}"
         found.append(Mark(span.start, span.end, category.colour, category.pattern, tag, kind, target))
-    return found
+    return tuple(found)
 
 
 def score_text(score: float) -> str:
@@ -80,12 +129,3 @@ def lanes_of(marks: Sequence[Mark]) -> list[int]:
             ends[lane] = mark.end
         lanes.append(lane)
     return lanes
-
-
-def by_row(marks: Iterable[Mark], touching: Callable[[int, int], Iterable[int]]) -> dict[int, tuple[Mark, ...]]:
-    """Row -> marks that share a character with it. touching(start, end) gives the rows."""
-    rows: dict[int, list[Mark]] = {}
-    for mark in marks:
-        for row in touching(mark.start, mark.end):
-            rows.setdefault(row, []).append(mark)
-    return {row: tuple(found) for row, found in rows.items()}

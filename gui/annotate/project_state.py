@@ -28,6 +28,7 @@ from hitl.annotation_messages import (
 )
 from hitl.clock import new_ulid
 from hitl.events import LabelEvent
+from hitl.labels import Span
 from hitl.messages import Ack, Label, Message
 
 ASK_AGAIN_NS = 2_000_000_000
@@ -61,6 +62,8 @@ class ProjectState:
         self.pending: dict[str, Label] = {}
         """Steps that the log does not have yet, by id."""
         self._steps: dict[str, list[Step]] = {}
+        self._labels: dict[str, ItemLabels] = {}
+        """Of this person, as far as they were asked for since their steps last changed."""
         self._stepped: list[Stepped] = []
         self._history = History()
         self._questions: dict[str, _Question] = {}
@@ -175,6 +178,7 @@ class ProjectState:
             del self.pending[step_id]
         waiting = [label for label in self.pending.values() if label.item == item]
         self._steps[item] = [*message.steps, *waiting]
+        self._labels.pop(item, None)
         self._recount(item)
         return True
 
@@ -186,6 +190,8 @@ class ProjectState:
         if any(step.id == event.id for step in steps):
             return True
         steps.append(event)
+        if event.author == self.author:
+            self._labels.pop(event.item, None)
         if event.author == self.author:
             self._remember([*self._stepped, _stepped(event)])
         self._recount(event.item)
@@ -199,6 +205,8 @@ class ProjectState:
         if label.project != self.project or label.author != self.author:
             return
         self._steps.setdefault(label.item, []).append(label)
+        if label.item in self._labels:
+            self._labels[label.item] = self._labels[label.item].after(label)
         self._stepped.append(_stepped(label))
         self._history.add(label.id, label.item, label.undoes)
         self._recount(label.item)
@@ -209,6 +217,7 @@ class ProjectState:
         if label is None:
             return
         self.error = reason
+        self._labels.pop(label.item, None)
         self._steps[label.item] = [step for step in self._steps.get(label.item, []) if step.id != label_id]
         self._remember([step for step in self._stepped if step.id != label_id])
         self._recount(label.item)
@@ -232,7 +241,9 @@ class ProjectState:
 
     def labels(self, item: str) -> ItemLabels:
         """This person's labels on an item."""
-        return labels_of(self.steps(item))
+        if item not in self._labels:
+            self._labels[item] = labels_of(self.steps(item))
+        return self._labels[item]
 
     def others(self, item: str) -> dict[str, ItemLabels]:
         """Author -> labels, of everybody else who labelled an item."""
@@ -255,7 +266,7 @@ class ProjectState:
         labels = self.labels(item)
         state: str = labels.review.state if labels.values or self.steps(item) else "new"
         self.queue.counts[item] = msgspec.structs.replace(
-            known, state=state, spans=len(labels.spans()), others=max(known.others, len(self.others(item)))
+            known, state=state, spans=len(labels.of(Span)), others=max(known.others, len(self.others(item)))
         )
 
 

@@ -31,6 +31,7 @@ class RewriteBox(QFrame):
         self._theme = theme
         self._track = self._original = ""
         self._item = ""
+        self._known: str | None = None
         self._heading = label("Corrected text", "caption")
         self._count = label("", "caption", name="What changed")
         self._diff = label("", "", wrap=True, name="Comparison")
@@ -64,10 +65,10 @@ class RewriteBox(QFrame):
         """Show the correction of an editor's output; what is being written is left alone."""
         if (editor.item.id, editor.track) != (self._item, self._track):
             self.save()
-        elif self._timer.isActive():
+        elif self._timer.isActive() or editor.labels.rewrite(editor.track) is self._known:
             return
         self._item, self._track, self._original = editor.item.id, editor.track, editor.text
-        text = editor.labels.rewrite(editor.track)
+        text = self._known = editor.labels.rewrite(editor.track)
         wanted = self._original if text is None else text
         if self.field.toPlainText() != wanted:
             self._filling = True

@@ -7,6 +7,7 @@ go. The view changes nothing by itself: it tells what the person pointed at.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from PySide6.QtCore import QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QFont, QFontMetrics, QMouseEvent, QPainter
@@ -14,7 +15,7 @@ from PySide6.QtGui import QFont, QFontMetrics, QMouseEvent, QPainter
 from gui.annotate.chooser import Target
 from gui.annotate.drawing import Look, RowDrawing
 from gui.annotate.editor import ItemEditor
-from gui.annotate.marks import Mark, by_row, lanes_of, marks_of
+from gui.annotate.marks import Mark, RowMarks, lanes_of
 from gui.annotate.rows_area import RowsArea
 from gui.annotate.text_row import TextRow
 from gui.theme import GRID, Theme
@@ -38,6 +39,11 @@ class TextView(RowsArea):
         self._text = ""
         self._known: tuple[object, ...] = ()
         self._look = Look()
+        self._seen_of: tuple[object, ...] = ()
+        self._keys: list[tuple[str, str]] = []
+        """Of each row, the keys under which it is judged, or nobody can say."""
+        self._marks = RowMarks(lambda start, end: ())
+        self._seen: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
         self._drawing = RowDrawing(theme, self)
         self._rewards: Mapping[int, tuple[float, str]] = {}
         self._from: int | None = None
@@ -60,25 +66,27 @@ class TextView(RowsArea):
             self.set_rows([])
             return
         if fresh:
+            places = editor.cursor.map.sentences
+            self._seen_of, self._keys = (), []
+            self._marks = RowMarks(partial(touching, places))
+            self._drawing.marks, self._drawing.lanes = self._marks.rows, {}
             self._known, self._look, self.preview = (), Look(), None
-            self.set_rows([TextRow(text, place) for place in editor.cursor.map.sentences])
+            self.set_rows([TextRow(text, place) for place in places])
+            every = range(len(places))
+            self._keys = [(editor.judged_key(row), editor.unsure_key(row)) for row in every]
         self._take_marks(editor)
         self._take_rewards(rewards or {})
         self._take_look(editor)
 
     def _take_marks(self, editor: ItemEditor) -> None:
-        known = (editor.labels.values, editor.proposals(), editor.track)
+        known = (editor.labels, editor.proposals(), editor.track)
         if self._known and all(a is b for a, b in zip(self._known, known, strict=True)):
             return
         self._known = known
-        places = editor.cursor.map.sentences
-        before, self._drawing.marks = self._drawing.marks, by_row(
-            marks_of(editor), lambda start, end: touching(places, start, end)
-        )  # fmt: skip
-        self._drawing.lanes = {row: lanes_of(marks) for row, marks in self._drawing.marks.items()}
         moved = False
-        for row in before.keys() | self._drawing.marks.keys():
-            if row < len(self.rows) and before.get(row) != self._drawing.marks.get(row):
+        for row in self._marks.take(editor):
+            if row < len(self.rows):
+                self._drawing.lanes[row] = lanes_of(self._marks.rows[row])
                 moved = self.lay_out_row(row) or moved
                 self.redraw(row)
         if moved:
@@ -92,20 +100,34 @@ class TextView(RowsArea):
 
     def _take_look(self, editor: ItemEditor) -> None:
         """Selection, current label, judged sentences: rows in which these have changed are drawn anew."""
-        judged = frozenset(row for row in range(len(self.rows)) if editor.judged(row))
+        judged, unsure = self._looked_at(editor)
         repeats = editor.span.repeats if editor.span is not None else None
         look = Look(
             selection=self.preview or editor.cursor.selection, sentence=editor.cursor.sentence,
-            target=editor.target, judged=judged, repeats=repeats, preview=self.preview is not None,
+            target=editor.target, judged=judged, unsure=unsure, repeats=repeats, preview=self.preview is not None,
             picking=bool(editor.picking),
         )  # fmt: skip
         before, self._look = self._look, look
         self._drawing.look = look
         if look == before:
             return
-        for row in self._rows_of(before) | self._rows_of(look) | (before.judged ^ look.judged):
+        for row in (
+            self._rows_of(before) | self._rows_of(look) | (before.judged ^ look.judged) | (before.unsure ^ look.unsure)
+        ):
             self.redraw(row)
         self._describe(editor)
+
+    def _looked_at(self, editor: ItemEditor) -> tuple[frozenset[int], frozenset[int]]:
+        """Rows that are judged, and rows of which nobody can say anything; found anew only after a step."""
+        known = (editor.labels, editor.track)
+        if not (self._seen_of and all(a is b for a, b in zip(self._seen_of, known, strict=True))):
+            self._seen_of = known
+            done, values = editor.whole, editor.labels.values
+            self._seen = (
+                frozenset(row for row, (key, _) in enumerate(self._keys) if done or key in values),
+                frozenset(row for row, (_, key) in enumerate(self._keys) if key in values),
+            )
+        return self._seen
 
     def _rows_of(self, look: Look) -> set[int]:
         if self._editor is None:

@@ -121,7 +121,7 @@ class Workbench:
         )  # fmt: skip
         self.state.error = ""
         self.state.submitted(label)
-        editor.take(editor.labels.after(label), editor.others)
+        editor.take(self.state.labels(self.item), editor.others)
         self._submit(label)
         return label
 
