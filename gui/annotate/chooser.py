@@ -6,8 +6,7 @@ Nothing here labels anything; `editor.py` does. Knows nothing of windows or sock
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gui.annotate.cursor import Cursor
 from gui.annotate.moves import text_map
@@ -23,8 +22,7 @@ from hitl.labels import Change, Judged, Missing, Rewrite, Span, Unsure, Value, k
 Kind = Literal["span", "missing", "proposal"]
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """What details and keys are about: a label of this person by its key, or a proposal by its id."""
 
     kind: Kind

@@ -73,10 +73,10 @@ class RowMarks:
         """Take the editor's labels and proposals in; returns the rows in which something has changed."""
         before, self._known = self._known, spans_and_marks(editor, self._known)
         changed: set[int] = set()
-        for target in before.keys() | self._known.keys():
-            old, new = before.get(target), self._known.get(target)
-            if old is new:
-                continue
+        now = self._known
+        fresh = [target for target, entry in now.items() if before.get(target) is not entry]
+        for target in fresh + [target for target in before if target not in now]:
+            old, new = before.get(target), now.get(target)
             for span in (old[0] if old else None, new[0] if new else None):
                 for row in self._touching(span.start, span.end) if span is not None else ():
                     changed.add(row)
