@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QRect,
+    QSize,
+    Qt,
+    QTimer,
+    Signal,
+)
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
@@ -13,6 +23,7 @@ from gui.theme import Theme
 from hitl.annotation.schema import Category
 from hitl.labels import Missing, Span
 
+_LONG, _LATER_MS = 100, 80
 _TARGET = Qt.ItemDataRole.UserRole + 1
 _CATEGORIES = Qt.ItemDataRole.UserRole + 2
 
@@ -83,6 +94,11 @@ class LabelList(QListView):
         super().__init__()
         self._labels = _Labels(self)
         self._known: tuple[object, ...] = ()
+        self._editor: ItemEditor | None = None
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(_LATER_MS)
+        self._later.timeout.connect(self._show)
         self.setObjectName("labels")
         self.setModel(self._labels)
         self.setItemDelegate(_RowPainter(theme, self))
@@ -94,17 +110,23 @@ class LabelList(QListView):
         self.clicked.connect(lambda index: self.chosen.emit(index.data(_TARGET)))
 
     def show_editor(self, editor: ItemEditor) -> None:
-        """Show the labels of an editor's output."""
+        """Show the labels of an editor's output; a long list follows a moment later, so that the text comes first."""
+        self._editor = editor
+        if len(editor.labels.values) > _LONG:
+            self._later.start()
+        else:
+            self._show()
+
+    def _show(self) -> None:
+        editor = self._editor
+        if editor is None:
+            return
         known = (editor.labels, editor.track)
         if not (self._known and all(a is b for a, b in zip(self._known, known, strict=True))):
             self._known = known
             self._labels.show(editor)
         place = self._labels.places.get(editor.target, -1) if editor.target is not None else -1
         self.setCurrentIndex(self._labels.index(place, 0) if place >= 0 else QModelIndex())
-
-    def count(self) -> int:
-        """How many labels there are."""
-        return len(self._labels.targets)
 
     def texts(self) -> list[str]:
         """What is listed."""

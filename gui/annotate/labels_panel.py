@@ -13,6 +13,7 @@ from gui.annotate.label_list import LabelList
 from gui.theme import GRID, Theme
 from gui.widgets.basics import column, label
 from hitl.annotation_messages import Progress
+from hitl.labels import Missing, Span
 
 
 class LabelsPanel(QWidget):
@@ -48,7 +49,8 @@ class LabelsPanel(QWidget):
         self.categories.show_current([missing.category] if missing else proposal.span.categories if proposal else keys)
         self.details.show_editor(editor)
         self.list.show_editor(editor)
-        count = self.list.count()
+        count = sum(isinstance(value, Span | Missing) and value.track == editor.track
+                    for value in editor.labels.values.values())  # fmt: skip
         self._heading.setText(f"Labels of this answer: {count}" if count else "No labels on this answer yet")
         self.curve.show_progress(editor.schema, progress)
         self._fit()

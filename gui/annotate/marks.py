@@ -43,8 +43,9 @@ def spans_and_marks(
         if isinstance(value, Span) and value.track == editor.track:
             target = Target("span", key)
             known = before.get(target)
-            same = known is not None and known[0] is value
-            found[target] = known if same and known else (value, _marks(editor.schema, value, target, "own"))
+            if known is None or known[0] is not value:
+                known = value, _marks(editor.schema, value, target, "own")
+            found[target] = known
     for proposal in editor.proposals():
         target = Target("proposal", proposal.id)
         known = before.get(target)
