@@ -369,6 +369,7 @@ QListView::item:selected {{ background: {accent_soft}; color: {text}; }}
 QPushButton[on="true"] {{ background: {accent_soft}; border-color: {accent}; color: {accent}; font-weight: 600; }}
 QPushButton[bad="true"] {{ border-color: {warn}; color: {warn}; }}
 QPushButton[kind="entry"] {{ text-align: left; border-color: transparent; padding: 8px 12px; }}
+QPushButton[kind="entry"]:focus {{ border: 2px solid {accent}; padding: 7px 11px; background: {accent_soft}; }}
 QSplitter::handle {{ background: {line}; }}
 QSplitter::handle:horizontal {{ width: 1px; }}
 QSplitter::handle:vertical {{ height: 1px; }}

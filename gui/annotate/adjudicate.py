@@ -106,15 +106,16 @@ class AdjudicatePage(QWidget):
                 if same:
                     cell.setText(f"{cell.text()}  ✓")
                 self.table.setItem(line, number, cell)
-        self.table.setIconSize(QSize(self._wide(), 16))
+        self.table.setIconSize(QSize(self._side() + 32, self._side()))
         self.table.resizeRowsToContents()
 
-    def _wide(self) -> int:
-        return 48
+    def _side(self) -> int:
+        return self.fontMetrics().height() - 2
 
     def _picture(self, editor: ItemEditor, span: Span) -> QPixmap:
         ratio = self.devicePixelRatioF()
-        image = QPixmap(QSize(self._wide(), 16) * ratio)
+        side = self._side()
+        image = QPixmap(QSize(side + 32, side) * ratio)
         image.setDevicePixelRatio(ratio)
         image.fill(Qt.GlobalColor.transparent)
         try:
@@ -126,13 +127,13 @@ class AdjudicatePage(QWidget):
         colour = self._theme.mark(category.colour)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(colour)
-        painter.drawRoundedRect(QRectF(0, 0, 16, 16), 3, 3)
+        painter.drawRoundedRect(QRectF(0, 0, side, side), 3, 3)
         font = self._theme.font(self._theme.type.caption - 1, strong=True)
         painter.setFont(font)
         painter.setPen(self._theme.colour("on_mark"))
         high = QFontMetricsF(font).height()
-        painter.drawText(QRectF(0, 8 - high / 2, 16, high), Qt.AlignmentFlag.AlignCenter, category.shortcut)
-        draw_pattern(painter, category.pattern, colour, 20, 46, 8 - LINE / 2)
+        painter.drawText(QRectF(0, (side - high) / 2, side, high), Qt.AlignmentFlag.AlignCenter, category.shortcut)
+        draw_pattern(painter, category.pattern, colour, side + 4, side + 30, (side - LINE) / 2)
         painter.end()
         return image
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QGridLayout, QWidget
+from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QGridLayout, QSizePolicy, QWidget
 
 from gui.annotate.patterns import LINE, draw_pattern
 from gui.annotate.words import short_head
@@ -26,6 +26,7 @@ class CategoryButton(QAbstractButton):
         self.setText(category.name)
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(f"{category.name}, {head}, key {category.shortcut}")
         self.setAccessibleDescription(category.note)
         tip = f"<b>{category.name}</b> ({category.shortcut})<br>{category.note}"
@@ -62,17 +63,24 @@ class CategoryButton(QAbstractButton):
         left = cap.right() + 8
         colour = self._theme.mark(self.category.colour)
         draw_pattern(painter, self.category.pattern, colour, left, left + _SWATCH, middle - LINE / 2)
-        painter.setFont(self._theme.font(self._theme.type.caption))
-        wide = painter.fontMetrics().horizontalAdvance(self._head)
-        right = QRectF(box.right() - wide - 8, box.top(), wide + 2, box.height())
-        painter.setPen(self._theme.colour("text_soft"))
-        painter.drawText(right, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self._head)
-        painter.setFont(self._theme.font(strong=self.isChecked()))
-        painter.setPen(self._theme.colour("text"))
-        room = QRectF(left + _SWATCH + 8, box.top(), right.left() - left - _SWATCH - 14, box.height())
-        name = painter.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, int(room.width()))
-        painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
+        self._words(painter, box, left + _SWATCH + 8)
         painter.end()
+
+    def _words(self, painter: QPainter, box: QRectF, left: float) -> None:
+        """The name, and the head where there is room for both."""
+        small, name_font = self._theme.font(self._theme.type.caption), self._theme.font(strong=self.isChecked())
+        wide = QFontMetricsF(small).horizontalAdvance(self._head) + 10
+        room = QRectF(left, box.top(), box.right() - left - 6, box.height())
+        middle = Qt.AlignmentFlag.AlignVCenter
+        if QFontMetricsF(name_font).horizontalAdvance(self.text()) + wide < room.width():
+            painter.setFont(small)
+            painter.setPen(self._theme.colour("text_soft"))
+            painter.drawText(room, Qt.AlignmentFlag.AlignRight | middle, self._head)
+        fits = QFontMetricsF(name_font).horizontalAdvance(self.text()) <= room.width()
+        painter.setFont(name_font if fits else self._theme.font(self._theme.type.caption, strong=self.isChecked()))
+        painter.setPen(self._theme.colour("text"))
+        name = painter.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, int(room.width()) + 4)
+        painter.drawText(room, Qt.AlignmentFlag.AlignLeft | middle, name)
 
 
 class Categories(QWidget):

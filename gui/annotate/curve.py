@@ -57,7 +57,7 @@ class Curve(QWidget):
         soft = self._theme.colour("text_soft")
         points = self._progress.curve if self._progress is not None else []
         names = metrics.horizontalAdvance("C0 .00") + 10
-        plot = QRectF(metrics.horizontalAdvance("1.0") + 8, 6, 0, 0)
+        plot = QRectF(metrics.horizontalAdvance("1.0") + 8, metrics.height() / 2, 0, 0)
         plot.setRight(self.width() - names)
         plot.setBottom(self.height() - metrics.height() - 6)
         painter.setPen(QPen(self._theme.colour("line"), 1))
@@ -66,7 +66,8 @@ class Curve(QWidget):
             painter.drawLine(QPointF(plot.left(), y), QPointF(plot.right(), y))
         painter.setPen(soft)
         for level in (0, 1):
-            box = QRectF(0, plot.bottom() - level * plot.height() - 9, plot.left() - 6, 18)
+            high = metrics.height()
+            box = QRectF(0, plot.bottom() - level * plot.height() - high / 2, plot.left() - 6, high)
             painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{level}")
         foot = QRectF(plot.left(), plot.bottom() + 3, plot.width(), metrics.height() + 2)
         if not points:

@@ -9,7 +9,7 @@ from gui.annotate.editor import ItemEditor
 from gui.annotate.fields import LineField
 from gui.annotate.words import excerpt, hint_words
 from gui.theme import GRID, Theme
-from gui.widgets.basics import column, label, restyle
+from gui.widgets.basics import ElidedLabel, column, label, restyle
 from gui.widgets.flow import FlowLayout
 from hitl.annotation.schema import Severity
 from hitl.labels import Evidence
@@ -27,8 +27,9 @@ class Details(QFrame):
         super().__init__()
         self.setObjectName("details")
         self._theme = theme
-        self._title = label("", "strong", wrap=True, name="Current label")
-        self._quote = label("", "soft", wrap=True, name="Its text")
+        self._title = ElidedLabel("Current label")
+        self._title.setProperty("kind", "strong")
+        self._quote = ElidedLabel("Its text")
         self._hint = label("", "caption", wrap=True, name="What to do")
         self._severities = QWidget()
         self._severity_row = FlowLayout(4)
@@ -54,12 +55,13 @@ class Details(QFrame):
         if proposal is not None:
             whose = proposal.author or f"suggested, {proposal.score:.0%}"
             title = f"{title} · {whose}"
-        self._title.setText(title or "The item")
+        self._title.show_text(title or "The item")
         quoted = span or (proposal.span if proposal is not None else None)
         quote = excerpt(editor.item.output(quoted.track).text, quoted.start, quoted.end) if quoted is not None else ""
         if span is not None and span.repeats is not None:
             quote += f", repeats {excerpt(editor.text, *span.repeats, 40)}"
-        self._set(self._quote, quote)
+        self._quote.show_text(quote)
+        self._quote.setVisible(bool(quote))
         self._set(self._hint, hint_words(editor) or ("" if entry is not None else
                                                      "Select text and press a key above. A note here is about all "
                                                      "of it."))  # fmt: skip
@@ -78,6 +80,7 @@ class Details(QFrame):
             self._about = about
             if self.note.text() != note:
                 self.note.setText(note)
+                self.note.setCursorPosition(0)
         named = editor.target is not None and editor.proposal is None
         self.note.setPlaceholderText("Note on this label   F2" if named else "Note on the item   F2")
 

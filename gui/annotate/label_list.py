@@ -157,15 +157,18 @@ class _RowPainter(QStyledItemDelegate):
         categories: list[Category] = index.data(_CATEGORIES)
         for category in categories:
             colour = self._theme.mark(category.colour)
-            tag = QRect(left, box.center().y() - 8, 17, 17)
+            side = option.fontMetrics.height() - 3
+            tag = QRect(left, box.center().y() - side // 2, side, side)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(colour)
             painter.drawRoundedRect(tag, 3, 3)
             painter.setFont(self._theme.font(self._theme.type.caption - 1, strong=True))
             painter.setPen(self._theme.colour("on_mark"))
             painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, category.shortcut)
-            draw_pattern(painter, category.pattern, colour, left + 21, left + 39, box.center().y() - LINE / 2)
-            left += 45
+            draw_pattern(
+                painter, category.pattern, colour, left + side + 4, left + side + 22, box.center().y() - LINE / 2
+            )
+            left += side + 28
         painter.setFont(self._theme.font(self._theme.type.caption))
         painter.setPen(self._theme.colour("text"))
         room = QRect(left + 2, box.top(), box.right() - left - 10, box.height())

@@ -33,7 +33,7 @@ class LabelsPanel(QWidget):
         self._rows.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._heading = label("Labels of this answer", "caption")
         self._heading.setContentsMargins(2 * GRID, GRID, 2 * GRID, 4)
-        foot = QFrame()
+        foot = self._foot = QFrame()
         foot.setObjectName("foot")
         foot.setLayout(column(label("Learning: held-out F1", "caption"), self.curve, spacing=4,
                               margins=(2 * GRID, GRID, GRID, GRID)))  # fmt: skip
@@ -66,5 +66,7 @@ class LabelsPanel(QWidget):
         self._fit()
 
     def _fit(self) -> None:
+        line = self.fontMetrics().height()
+        self._foot.setVisible(self.height() > 30 * line)  # the bar below says the newest numbers in any case
         wanted = self.categories.sizeHint().height() + 4
-        self._rows.setFixedHeight(min(wanted, max(120, self.height() * 2 // 5)))
+        self._rows.setFixedHeight(min(wanted, max(120, self.height() * 9 // 20)))

@@ -49,7 +49,7 @@ class RewriteBox(QFrame):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_SAVE_AFTER_MS)
         self._timer.timeout.connect(self.save)
-        self._open = command_button(registry.action("mark.rewrite"), "Correct the text", "quiet", show_keys=True)
+        self._open = command_button(registry.action("mark.rewrite"), "Correct", "quiet", show_keys=True)
         self._open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         head, body = QWidget(), QWidget()
         head.setLayout(row(self._heading, self._count, None, self._open, margins=(2 * GRID, 4, GRID, 4)))

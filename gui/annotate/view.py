@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 from PySide6.QtCore import QByteArray, Qt, Signal
 from PySide6.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
@@ -12,7 +11,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QSplitter,
     QStackedWidget,
-    QTabBar,
     QWidget,
 )
 
@@ -22,6 +20,7 @@ from gui.annotate.chooser import Target
 from gui.annotate.compare import ComparePage
 from gui.annotate.fields import LineField, TextField
 from gui.annotate.foot import Foot
+from gui.annotate.heading import Heading, Page, framed
 from gui.annotate.labels_panel import LabelsPanel
 from gui.annotate.project_page import ProjectPage
 from gui.annotate.rewrite import RewriteBox
@@ -29,14 +28,10 @@ from gui.annotate.sources import SourcesPane
 from gui.annotate.text_view import TextView
 from gui.annotate.words import rewards_of
 from gui.annotate.workbench import Workbench
-from gui.theme import GRID, Theme
-from gui.widgets.basics import ElidedLabel, column, command_button, label, row
+from gui.theme import Theme
+from gui.widgets.basics import column
 from hitl.annotation.schema import Schema
 from hitl.labels import Change
-
-HEAD = 4 * GRID + 4
-"""Height of the headings of the three columns."""
-Page = Literal["projects", "annotate", "compare", "adjudicate"]
 
 
 class AnnotateView(QWidget):
@@ -70,19 +65,7 @@ class AnnotateView(QWidget):
         self.restyle()
 
     def _build(self) -> None:
-        self.tabs = QTabBar()
-        self.tabs.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.tabs.setDrawBase(False)
-        self.tabs.setAccessibleName("Answers of this item")
-        self._title = ElidedLabel("Where you are")
-        self._compare_button = command_button(self._registry.action("item.compare"), "Compare", "quiet")
-        self._others_button = command_button(self._registry.action("item.others"), "Others", "quiet")
-        head = QFrame()
-        head.setObjectName("head")
-        head.setFixedHeight(HEAD)
-        line = row(self._title, self.tabs, self._compare_button, self._others_button, margins=(2 * GRID, 0, GRID, 0))
-        line.setStretch(0, 1)
-        head.setLayout(line)
+        self.heading = Heading(self._registry)
         self._below = QStackedWidget()
         self._below.addWidget(self.rewrite)
         self._below.addWidget(self.adjudicate)
@@ -97,12 +80,12 @@ class AnnotateView(QWidget):
         self._centre.addWidget(self.compare)
         centre = QFrame()
         centre.setObjectName("centre")
-        layout = column(head, self._centre, spacing=0)
+        layout = column(self.heading, self._centre, spacing=0)
         layout.setStretch(1, 1)
         centre.setLayout(layout)
         self.columns = QSplitter(Qt.Orientation.Horizontal)
-        for part, share in ((_framed(self.sources, "Question and sources"), 3), (centre, 5),
-                            (_framed(self.labels, "Labels"), 3)):  # fmt: skip
+        for part, share in ((framed(self.sources, "Question and sources"), 3), (centre, 5),
+                            (framed(self.labels, "Labels"), 3)):  # fmt: skip
             self.columns.addWidget(part)
             self.columns.setStretchFactor(self.columns.count() - 1, share)
         self.columns.setChildrenCollapsible(False)
@@ -135,7 +118,7 @@ class AnnotateView(QWidget):
         self.compare.preferred.connect(lambda first, second, winner: self.make("prefer", first, second, winner))
         self.adjudicate.taken.connect(self.take_over)
         self.adjudicate.shown.connect(self._show_place)
-        self.tabs.currentChanged.connect(self._tab)
+        self.heading.tabs.currentChanged.connect(self._tab)
 
     # -- doing ------------------------------------------------------------------------------------------------------
 
@@ -266,7 +249,7 @@ class AnnotateView(QWidget):
             return
         assert editor is not None
         self._show_schema(editor.schema)
-        self._show_head()
+        self.heading.show_editor(editor, self.page)
         self.sources.show_item(editor.item)
         label_now = editor.span or editor.missing
         used = [entry for value in editor.labels.values.values() for entry in getattr(value, "evidence", ())]
@@ -310,26 +293,6 @@ class AnnotateView(QWidget):
 
     def _tell_page(self, page: str) -> None:
         self.page_changed.emit(page)
-
-    def _show_head(self) -> None:
-        editor = self.bench.editor
-        assert editor is not None
-        outputs = editor.item.outputs
-        self.tabs.blockSignals(True)
-        while self.tabs.count() > len(outputs):
-            self.tabs.removeTab(self.tabs.count() - 1)
-        while self.tabs.count() < len(outputs):
-            self.tabs.addTab(f"{self.tabs.count() + 1}")
-        self.tabs.setCurrentIndex([output.track for output in outputs].index(editor.track))
-        self.tabs.blockSignals(False)
-        self.tabs.setVisible(len(outputs) > 1)
-        count = len(editor.cursor.map.sentences)
-        where = f"sentence {editor.cursor.sentence + 1} of {count}"
-        number = [output.track for output in outputs].index(editor.track) + 1
-        self._title.show_text(f"Answer {number}, {where}" if len(outputs) > 1 else f"Answer, {where}")
-        self._compare_button.setVisible(len(outputs) > 1)
-        others = len(editor.others)
-        self._others_button.setVisible(others > 0)
 
     def _enable(self) -> None:
         editor, history = self.bench.editor, self.bench.state.history
@@ -393,16 +356,3 @@ class AnnotateView(QWidget):
         """Make the columns as wide as they were."""
         for splitter, state in zip((self.columns, self.middle), kept, strict=False):
             splitter.restoreState(state)
-
-
-def _framed(part: QWidget, title: str) -> QFrame:
-    frame = QFrame()
-    frame.setObjectName("column")
-    head = QFrame()
-    head.setObjectName("head")
-    head.setFixedHeight(HEAD)
-    head.setLayout(row(label(title, "caption"), None, margins=(2 * GRID, 0, GRID, 0)))
-    layout = column(head, part, spacing=0)
-    layout.setStretch(1, 1)
-    frame.setLayout(layout)
-    return frame
