@@ -7,66 +7,23 @@ from every widget and popup (see `StopKey`), so STOP keeps its key whatever else
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence
 
+from gui.commands import COMMANDS, MARK, STOP, Command
 from hitl.clock import Clock, SystemClock
 from hitl.errors import InputError
 
-STOP = "robot.stop"
+REPEATING = frozenset(entry.id for entry in COMMANDS if entry.views == MARK and entry.keys.endswith(("Left", "Right")))
+"""Moves by words and characters go on while their key is held; everything else happens once a press."""
 _REPEAT_NS = 50_000_000
 """One press reaches several objects (window, popup, widget); within 50 ms they are one request."""
 
 
-@dataclass(frozen=True)
-class Command:
-    """One command: its id, the menu it is in, its words, its keys (QKeySequence portable text) and its tooltip."""
-
-    id: str
-    menu: str
-    text: str
-    keys: str
-    tip: str
-
-
-COMMANDS: tuple[Command, ...] = (
-    Command(STOP, "Robot", "Stop the robot", "Esc",
-            "Asks the robot to stop and to stay stopped until you resume. This is a stop request by software, "
-            "not a certified emergency stop."),
-    Command("robot.resume", "Robot", "Resume", "Ctrl+R", "Lets the stopped robot move again."),
-    Command("robot.release", "Robot", "Release to the policy", "Ctrl+G",
-            "Ends the running correction, so that the policy chooses again."),
-    Command("robot.new_episode", "Robot", "New episode…", "Ctrl+N", "Ends this episode and begins another."),
-    Command("say.talk", "Correct", "Talk", "Space",
-            "Hold it while you speak, or tap it before and after, as the settings say."),
-    Command("say.focus", "Correct", "Write a correction", "/", "Goes to the text box."),
-    *(Command(f"say.choose{n}", "Correct", f"Take alternative {n}", str(n),
-              f"Sends the policy's alternative {n} as your correction.") for n in range(1, 6)),
-    Command("say.undo", "Correct", "Undo the last correction", "Ctrl+Z",
-            "Takes the last correction back: it stops acting and is no example for learning."),
-    Command("view.live", "View", "Live", "Ctrl+1", "Shows the robot and what it does."),
-    Command("view.settings", "View", "Settings", "Ctrl+5", "Shows the settings and the keys."),
-    Command("view.palette", "View", "Command palette…", "Ctrl+Shift+P", "Finds any command by its name."),
-    Command("theme.system", "View", "Theme: as the system", "", "Follows the colours of the desktop."),
-    Command("theme.light", "View", "Theme: light", "", "Dark text on light."),
-    Command("theme.dark", "View", "Theme: dark", "", "Light text on dark."),
-    Command("text.bigger", "View", "Larger text", "Ctrl+=", "Makes all text one point larger."),
-    Command("text.smaller", "View", "Smaller text", "Ctrl+-", "Makes all text one point smaller."),
-    Command("text.reset", "View", "Normal text size", "Ctrl+0", "Makes all text 13 pt."),
-    Command("view.fullscreen", "View", "Full screen", "F11", "Fills the screen, or returns from it."),
-    Command("help.hints", "Help", "Show the hints again", "", "Points at the text box, the alternatives and STOP."),
-    Command("help.keys", "Help", "Keys", "F1", "Lists every command with its key."),
-    Command("app.quit", "Help", "Quit", "Ctrl+Q", "Closes the window. What is not yet saved is kept and sent later."),
-)  # fmt: skip
-
-MENUS = tuple(dict.fromkeys(command.menu for command in COMMANDS))
-
-
 def keys_shown(keys: str) -> str:
     """Keys as this desktop writes them."""
-    return QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
+    return QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText).replace("Return", "Enter")
 
 
 class Registry(QObject):
@@ -79,13 +36,16 @@ class Registry(QObject):
         super().__init__(parent)
         self._commands = {command.id: command for command in COMMANDS}
         self._actions: dict[str, QAction] = {}
+        self._off: set[str] = set()
+        self._view = "live"
         for command in COMMANDS:
             action = QAction(command.text, self)
             action.setObjectName(command.id)
             action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
-            action.setAutoRepeat(False)
+            action.setAutoRepeat(command.id in REPEATING)
             self._actions[command.id] = action
             self._give_keys(command, (keys or {}).get(command.id, command.keys))
+        self.show_view(self._view)
 
     def action(self, command_id: str) -> QAction:
         """The QAction of a command; KeyError for an unknown id."""
@@ -100,7 +60,22 @@ class Registry(QObject):
         self._actions[command_id].trigger()
 
     def enable(self, command_id: str, enabled: bool) -> None:
-        """Enable or disable a command everywhere at once."""
+        """Enable or disable a command everywhere at once; outside of its views it stays disabled."""
+        if enabled:
+            self._off.discard(command_id)
+        else:
+            self._off.add(command_id)
+        self._update(command_id)
+
+    def show_view(self, view: str) -> None:
+        """This view is shown now: its commands have their keys, and those of others have none."""
+        self._view = view
+        for command_id in self._commands:
+            self._update(command_id)
+
+    def _update(self, command_id: str) -> None:
+        views = self._commands[command_id].views
+        enabled = command_id not in self._off and (not views or self._view in views)
         if self._actions[command_id].isEnabled() != enabled:
             self._actions[command_id].setEnabled(enabled)
 
@@ -109,13 +84,18 @@ class Registry(QObject):
         return self._actions[command_id].shortcut().toString(QKeySequence.SequenceFormat.PortableText)
 
     def set_keys(self, command_id: str, keys: str) -> None:
-        """Give a command other keys. InputError if they are taken, or if the command is STOP."""
+        """Give a command other keys. InputError if they are taken in one of its views, or if the command is STOP."""
         if command_id == STOP:
             raise InputError("Escape always stops the robot", field=command_id, hint="It cannot be changed.")
         wanted = QKeySequence(keys).toString(QKeySequence.SequenceFormat.PortableText)
-        for other in self._commands:
-            if wanted and other != command_id and self.keys(other) == wanted:
-                taken_by = self._commands[other].text
+        changing = self._commands[command_id]
+        if len(wanted) == 1 and wanted.isalnum() and (not changing.views or set(MARK) & set(changing.views)):
+            raise InputError(
+                f"{keys_shown(keys)} may mark a category", field=command_id, hint="Letters and digits are for those."
+            )
+        for other, command in self._commands.items():
+            if wanted and other != command_id and self.keys(other) == wanted and command.meets(changing):
+                taken_by = command.text
                 raise InputError(
                     f"{keys_shown(keys)} is taken by “{taken_by}”", field=command_id, hint="Choose other keys."
                 )

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QImage
 
+from hitl.annotation_messages import OpenItem, OpenProject
 from hitl.clock import Clock, SystemClock
 from hitl.errors import HitlError
 from hitl.messages import Frame, Message, Observation, Request, Stop
@@ -24,6 +25,10 @@ from hitl.messages import Frame, Message, Observation, Request, Stop
 _POLL_MS = 50
 _HEALTH_NS = 200_000_000
 _SAME_CLOCK_NS = 5_000_000_000
+
+
+Question = OpenProject | OpenItem
+"""What the window asks about annotation projects; answers come as messages."""
 
 
 class LinkLike(Protocol):
@@ -42,6 +47,7 @@ class LinkLike(Protocol):
 
     def submit(self, request: Request) -> None: ...
     def stop(self, stop: Stop) -> None: ...
+    def send(self, message: Any) -> bool: ...
     def poll(self, timeout_ms: int) -> Sequence[Any]: ...
     def wake(self) -> None: ...
     def close(self) -> None: ...
@@ -112,6 +118,7 @@ class Connection(QObject):
         self._pending = False
         self._link: LinkLike | None = None
         self._early_stops: list[Stop] = []
+        self._questions: list[Question] = []
         self._sizes: dict[str, QSize] = {}
         self._closing = threading.Event()
         self._linked = threading.Event()
@@ -134,6 +141,14 @@ class Connection(QObject):
                 self._early_stops.append(stop)
         if link is not None:
             link.stop(stop)
+
+    def ask(self, *questions: Question) -> None:
+        """Ask about annotation projects. Nothing is kept: where there is no backend now, a question is lost."""
+        with self._lock:
+            self._questions.extend(questions)
+            link = self._link
+        if link is not None:
+            link.wake()
 
     def want_size(self, camera: str, size: QSize) -> None:
         """Scale the pictures of `camera` to fit `size` (device pixels) before they are handed over."""
@@ -193,6 +208,10 @@ class Connection(QObject):
         health_ns = 0
         known = Health()
         while not self._closing.is_set():
+            with self._lock:
+                questions, self._questions = self._questions, []
+            for question in questions:
+                link.send(question)
             received = link.poll(_POLL_MS)
             now_ns = self._clock.now_ns()
             health = Health(link.connected, link.offset_ns, link.unsaved, link.round_trip_ms, link.refused)

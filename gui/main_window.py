@@ -6,7 +6,6 @@ It owns the `LiveState`. All that arrives comes through `receive`, all that is s
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
@@ -15,16 +14,23 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QWidget
 
-from gui.actions import COMMANDS, Registry, StopKey
+from gui.actions import Registry, StopKey
+from gui.annotate import commands as annotate_commands
+from gui.annotate.project_state import ProjectState
+from gui.annotate.queue import checked_order
+from gui.annotate.view import AnnotateView
+from gui.annotate.workbench import Workbench
+from gui.commands import COMMANDS, DICTATE
 from gui.connection import Batch, Connection
 from gui.live.episode_panel import EpisodePanel
 from gui.live.view import LiveView
-from gui.notices import answer_words, status_items
+from gui.notices import status_items
 from gui.preferences import Preferences
 from gui.settings.view import SettingsView
+from gui.speaking import NOT_GOING_ON, Speaking
 from gui.state import LiveState, Notice
 from gui.theme import TEXT_SIZES, Mode, Theme
-from gui.voice import OpenEar, TalkKey, Voice
+from gui.voice import OpenEar, TalkKey
 from gui.voice_state import VoiceState
 from gui.widgets.basics import column, row
 from gui.widgets.hints import Hint, Hints
@@ -38,6 +44,7 @@ from hitl.messages import (
     Choose,
     Correction,
     CorrectionStatus,
+    Label,
     NewEpisode,
     Release,
     Request,
@@ -46,25 +53,11 @@ from hitl.messages import (
     Stop,
     Undo,
 )
-from hitl.speech.answering import Answering
-from hitl.speech.ear_messages import (
-    DeviceHere,
-    DeviceLost,
-    Devices,
-    Finished,
-    LetGo,
-    LookForDevices,
-    Press,
-    Say,
-    StopHeard,
-)
+from hitl.speech.ear_messages import LetGo, Press
 from hitl.speech.intents import intent_of
-from hitl.speech.text import plain
 
 _TICK_MS = 100
 """Ages, countdowns and staleness are drawn anew this often; messages are drawn when they come."""
-
-_NOT_GOING_ON = "The robot does not go on: no backend is connected. Say it again when it is."
 
 Connect = Callable[[str], Connection]
 """Makes a connection to an address of the settings ("" for the one that the window was started with)."""
@@ -83,8 +76,6 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self._started_address = address
         self._clock = clock or SystemClock()
-        self._awaited: set[str] = set()
-        self._stops_heard: deque[Stop] = deque()
         self._retired: list[Connection] = []
         self.heard = VoiceState(preferences.talking.mode, there=open_ear is not None)
         self.heard.narrating = preferences.narrates
@@ -96,11 +87,8 @@ class MainWindow(QMainWindow):
         self._build()
         self._wire()
         self.connection = self._connected_to(preferences.address)
-        self.voice = Voice(open_ear, self._stop_heard) if open_ear is not None else None
-        if self.voice is not None:
-            self.voice.ready.connect(self._take_heard, Qt.ConnectionType.QueuedConnection)
-            self.voice.ask(preferences.talking)
-            self.voice.change(preferences.ear_environment)
+        self.speaking = Speaking(self, preferences, self._clock, open_ear, self._show_heard)
+        self.voice = self.speaking.voice
         self._timer = QTimer(self)
         self._timer.setInterval(_TICK_MS)
         self._timer.timeout.connect(self.refresh)
@@ -111,22 +99,27 @@ class MainWindow(QMainWindow):
         self.rail = Rail(self.registry, self._theme)
         self.live = LiveView(self._theme, self.registry)
         self.settings = SettingsView(self._preferences, self.registry)
+        known = ProjectState(self.state.author, self._preferences.remembered("project"))
+        known.queue.order = checked_order(self._preferences.remembered("order"))
+        self.annotate = AnnotateView(self._theme, self.registry, Workbench(known, self._send_label, self._clock))
+        self.annotate.restore_layout(self._preferences.layout("annotate"))
         self.status = Status()
         self.places = QStackedWidget()
         self.places.addWidget(self.live)
+        self.places.addWidget(self.annotate)
         self.places.addWidget(self.settings)
         middle = QWidget()
         layout = row(self.rail, self.places, spacing=0)
         layout.setStretch(1, 1)
         middle.setLayout(layout)
-        whole = QWidget()
-        whole.setObjectName("page")
+        self.whole = QWidget()
+        self.whole.setObjectName("page")
         outer = column(self.strip, middle, self.status, spacing=0)
         outer.setStretch(1, 1)
-        whole.setLayout(outer)
-        whole.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.setCentralWidget(whole)
-        whole.setFocus()
+        self.whole.setLayout(outer)
+        self.whole.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setCentralWidget(self.whole)
+        self.whole.setFocus()
         self.palette_panel = Palette(self, self.registry, self._theme)
         self.episode_panel = EpisodePanel(self)
         self.hints = Hints(self, self._theme, (
@@ -149,8 +142,8 @@ class MainWindow(QMainWindow):
         self.stop_key = StopKey(self, self._clock)
         self.stop_key.pressed.connect(self.stop)
         self.talk_key = TalkKey(self, self.registry)
-        self.talk_key.pressed.connect(lambda: self._talk(Press()))
-        self.talk_key.released.connect(lambda: self._talk(LetGo()))
+        self.talk_key.pressed.connect(lambda: self.speaking.talk(Press()))
+        self.talk_key.released.connect(lambda: self.speaking.talk(LetGo()))
         self.live.talk.button.down.connect(self.talk_key.press)
         self.live.talk.button.up.connect(self.talk_key.release)
         self.strip.stop_pressed.connect(self.stop_key.request)
@@ -159,7 +152,7 @@ class MainWindow(QMainWindow):
         self.episode_panel.begin.connect(self.new_episode)
         self.settings.changed.connect(self._setting_changed)
         self.settings.keys_changed.connect(self._keep_keys)
-        self.settings.devices_wanted.connect(self._look_for_devices)
+        self.settings.devices_wanted.connect(lambda: self.speaking.look_for_devices())
         self.hints.finished.connect(self._hints_seen)
         on = self.registry.on
         on("robot.stop", self.stop_key.request)
@@ -171,7 +164,10 @@ class MainWindow(QMainWindow):
             on(f"say.choose{number}", partial(self.choose, number - 1))
         on("say.undo", self.undo)
         on("view.live", lambda: self.show_place("view.live"))
+        on("view.annotate", lambda: self.show_place("view.annotate"))
         on("view.settings", lambda: self.show_place("view.settings"))
+        annotate_commands.bind(self.annotate, self.registry, lambda order: self._preferences.remember("order", order))
+        self.annotate.page_changed.connect(lambda _page: self._use_keys())
         on("view.palette", self.palette_panel.open)
         on("view.fullscreen", lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen())
         for mode in ("system", "light", "dark"):
@@ -202,85 +198,16 @@ class MainWindow(QMainWindow):
         hold_s = self._preferences.hold_s
         self.send(Correction(**self._stamp(), text=words, source=source, hold_s=hold_s))
 
-    def _talk(self, message: Press | LetGo) -> None:
-        if self.voice is None:
-            return
-        self.voice.ask(message)
-        if isinstance(message, LetGo) and self.heard.mode == "hold":
-            self.heard.let_go()
-        self.refresh()
+    def _show_heard(self) -> None:
+        self.live.talk.refresh(self.heard, self._clock.now_ns())
 
-    def _stop_heard(self, word: StopHeard) -> None:
-        """A stop word; called from the ear's thread, so that a busy window delays no stop."""
-        stop = self._answers().stop(word.word)
-        self.connection.stop(stop)
-        self._stops_heard.append(stop)
-
-    def _take_heard(self) -> None:
-        if self.voice is None:
-            return
-        now_ns = self._clock.now_ns()
-        for message in self.voice.take():
-            self.heard.apply(message, now_ns)
-            if isinstance(message, Finished):
-                self._spoken(message)
-            elif isinstance(message, StopHeard) and self._stops_heard:
-                self.state.stopping(self._stops_heard.popleft())
-                self.refresh()
-            elif isinstance(message, Devices):
-                self.settings.show_devices(self.heard.devices)
-            elif isinstance(message, DeviceHere | DeviceLost) and self.settings.isVisible():
-                self._look_for_devices()
-        self.live.talk.refresh(self.heard, now_ns)
-
-    def _look_for_devices(self) -> None:
-        if self.voice is not None:
-            self.voice.ask(LookForDevices())
-
-    def _answers(self) -> Answering:
-        """Makes what follows from this person's spoken words."""
-        return Answering(
-            self.state.author, self._clock, hold_s=self._preferences.hold_s, narrates=self.heard.narrating
-        )
-
-    def _spoken(self, said: Finished) -> None:
-        """Do what was said: a correction, or what steers the loop; its sound goes to the recording. While narrating it
-        is only recorded, but for stop words and the "go on" that ends their pause."""
-        answers = self._answers()
-        target = self.state.undo_target()
-        request = answers.request(said, lambda: target.id if target is not None else None)
-        if request is None and plain(said.text) and not self.heard.narrating:
-            self._nothing_to_take_back()
-            self.heard.say("There is nothing to take back.", self._clock.now_ns(), "note")
-        elif isinstance(request, Undo) and target is not None:
-            self.heard.say(f"Taken back: “{target.text}”", self._clock.now_ns(), "answer")
-        elif isinstance(request, Resume) and not self.state.connected:
-            request = None
-            self.heard.say(_NOT_GOING_ON, self._clock.now_ns(), "note")
-        made = self._ask_for(request) if request is not None else ""
-        utterance = answers.utterance(said, made, self.state.offset_ns)
-        if utterance is not None:
-            self.send(utterance)
-
-    def _ask_for(self, request: Correction | Resume | Undo | Stop) -> str:
-        """Send what words asked for; returns its id."""
-        if isinstance(request, Correction):
-            self._awaited.add(request.id)
-        if isinstance(request, Stop):
-            self._stop_now(request)
-        else:
-            self.send(request)
-        return request.id
-
-    def _answer(self, status: CorrectionStatus) -> None:
-        """Say aloud what became of spoken words, where that is switched on."""
-        if status.id not in self._awaited or status.state not in ("acting", "asked", "ignored"):
-            return
-        self._awaited.discard(status.id)
-        words = {"asked": " or ".join(status.choices), "ignored": "Sorry?"}.get(status.state, status.command)
-        self.heard.say(answer_words(status), self._clock.now_ns(), "note" if status.state == "ignored" else "answer")
-        if self.voice is not None and intent_of(words) != "stop":
-            self.voice.ask(Say(text=words))
+    def words_for_a_field(self, words: str) -> bool:
+        """Spoken words belong into a field of Annotate where one has the focus, or the key for that was held."""
+        here = self.places.currentWidget() is self.annotate
+        if not here or not (self.annotate.wants_words() or self.talk_key.last == DICTATE):
+            return False
+        self.annotate.take_words(words)
+        return True
 
     def _say(self, words: str) -> None:
         """Typed words: a correction, or what steers the loop."""
@@ -289,18 +216,18 @@ class MainWindow(QMainWindow):
             case "stop":
                 self._ask_to_stop(f"{self.state.author} typed {words!r}", by_words=True)
             case "go on" if not self.state.connected:
-                self.state.refusal = Notice(_NOT_GOING_ON, "", "warn")
+                self.state.refusal = Notice(NOT_GOING_ON, "", "warn")
                 self.refresh()
             case "go on":
                 self.send(Resume(**self._stamp(), by_words=True))
             case "undo" if self.state.undo_target() is None:
-                self._nothing_to_take_back()
+                self.nothing_to_take_back()
             case "undo":
                 self.undo()
             case _:
                 self.correct(words, "typed")
 
-    def _nothing_to_take_back(self) -> None:
+    def nothing_to_take_back(self) -> None:
         """Undo in words, unlike the disabled button, can be asked for where there is nothing to undo."""
         self.state.refusal = Notice("There is nothing to take back.", "None of your corrections can be undone now.")
         self.refresh()
@@ -334,9 +261,10 @@ class MainWindow(QMainWindow):
         self.episode_panel.close_panel()
 
     def _ask_to_stop(self, reason: str, *, by_words: bool = False) -> None:
-        self._stop_now(Stop(**self._stamp(), reason=reason, by_words=by_words))
+        self.stop_now(Stop(**self._stamp(), reason=reason, by_words=by_words))
 
-    def _stop_now(self, stop: Stop) -> None:
+    def stop_now(self, stop: Stop) -> None:
+        """Send a stop, and show that it is on its way."""
         self.connection.stop(stop)
         self.state.stopping(stop)
         self.refresh()
@@ -346,6 +274,9 @@ class MainWindow(QMainWindow):
         self.connection.submit(request)
         self.state.submitted(request, self._clock.now_ns())
         self.refresh()
+
+    def _send_label(self, label: Label) -> None:
+        self.connection.submit(label)  # Annotate shows it by itself, at once
 
     def _stamp(self) -> dict[str, Any]:
         return {"id": new_ulid(), "author": self.state.author, "stamp_ns": self._clock.now_ns()}
@@ -364,7 +295,8 @@ class MainWindow(QMainWindow):
         for message in batch.messages:
             self.state.apply(message, now_ns)
             if isinstance(message, CorrectionStatus):
-                self._answer(message)
+                self.speaking.answer(message)
+        self._receive_labels(batch)
         for failure in batch.failures:
             self.state.failed(failure.request, failure.reason)
             if isinstance(failure.request, Correction) and not self.live.say.box.text():
@@ -375,6 +307,24 @@ class MainWindow(QMainWindow):
         if batch.messages or batch.failures or batch.kept or before != after:
             self.refresh()
 
+    def _receive_labels(self, batch: Batch) -> None:
+        """Give Annotate its share, and ask what it has to know."""
+        bench, view = self.annotate.bench, self.annotate
+        for request in batch.kept:
+            if isinstance(request, Label):
+                bench.state.submitted(request)
+        for failure in batch.failures:
+            bench.state.failed(failure.request.id, failure.reason)
+        bench.state.link(batch.health.connected)
+        news = bench.receive(batch.messages) or bool(batch.failures or batch.kept)
+        if news or view.connected != batch.health.connected:
+            bench.follow()
+            view.connected = batch.health.connected
+            view.refresh()
+        questions = bench.state.asks(self._clock.now_ns())
+        if questions:
+            self.connection.ask(*questions)
+
     def refresh(self) -> None:
         """Draw the state; parts that did not change are left alone."""
         now_ns = self._clock.now_ns()
@@ -382,6 +332,7 @@ class MainWindow(QMainWindow):
         self.strip.refresh(self.state, now_ns)
         self.live.refresh(self.state, self.heard, now_ns, address)
         self.status.show_items(status_items(self.state, now_ns))
+        self.annotate.tick()
         self.registry.enable("say.undo", self.state.undo_target() is not None)
         if self.state.backend is not None:
             self.episode_panel.set_shifts(self.state.backend.shifts)
@@ -402,9 +353,19 @@ class MainWindow(QMainWindow):
     # -- places, theme, settings ----------------------------------------------------------------------------------
 
     def show_place(self, command_id: str) -> None:
-        """Show Live or Settings."""
-        self.places.setCurrentWidget(self.settings if command_id == "view.settings" else self.live)
+        """Show Live, Annotate or Settings."""
+        shown = {"view.settings": self.settings, "view.annotate": self.annotate}
+        if self.annotate.isVisible() and command_id != "view.annotate":
+            self.whole.setFocus()  # else it would go to the box of corrections, and letters to the robot
+        self.places.setCurrentWidget(shown.get(command_id, self.live))
         self.rail.show_place(command_id)
+        self._use_keys()
+
+    def _use_keys(self) -> None:
+        """The commands of what is shown now have their keys."""
+        now = self.places.currentWidget()
+        view = self.annotate.page_now() if now is self.annotate else "settings" if now is self.settings else "live"
+        self.registry.show_view(view)
 
     def _focus_box(self) -> None:
         self.show_place("view.live")
@@ -435,6 +396,7 @@ class MainWindow(QMainWindow):
                 self._restyle()
             case "author":
                 self.state.author = self._preferences.author
+                self.annotate.work_as(self.state.author)
             case "hold_s":
                 self.send(SetHold(**self._stamp(), hold_s=self._preferences.hold_s))
             case "address" | "recognizer_at":
@@ -467,6 +429,7 @@ class MainWindow(QMainWindow):
             self._theme.apply(app)
         self.strip.restyle()
         self.live.restyle()
+        self.annotate.restyle()
         for widget in self.findChildren(QWidget):
             widget.updateGeometry()
             widget.update()
@@ -485,6 +448,9 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember the window, write what was said, end the threads."""
         self._timer.stop()
+        self.annotate.keep_text()
+        self._preferences.keep_layout("annotate", self.annotate.layout_state())
+        self._preferences.remember("project", self.annotate.bench.state.project)
         self._preferences.geometry = self.saveGeometry()
         self._preferences.sync()
         if self.voice is not None:

@@ -181,6 +181,23 @@ class Preferences:
     def geometry(self, geometry: QByteArray) -> None:
         self._store.setValue("geometry", geometry)
 
+    def remembered(self, name: str) -> str:
+        """A word that a view remembers; empty where it does not."""
+        return str(self._store.value(f"remembered/{name}") or "")
+
+    def remember(self, name: str, word: str) -> None:
+        """Remember a word for a view."""
+        self._store.setValue(f"remembered/{name}", word)
+
+    def layout(self, name: str) -> list[QByteArray]:
+        """How a view divided its room; empty where that is not known."""
+        kept = self._store.value(f"layout/{name}")
+        return [state for state in kept if isinstance(state, QByteArray)] if isinstance(kept, list) else []
+
+    def keep_layout(self, name: str, states: list[QByteArray]) -> None:
+        """Keep how a view divided its room."""
+        self._store.setValue(f"layout/{name}", states)
+
     def sync(self) -> None:
         """Write to disk now."""
         self._store.sync()

@@ -12,6 +12,7 @@ from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
 from gui import samples
+from gui.annotate import poses
 from gui.app import application, display_available
 from gui.connection import Connection
 from gui.main_window import MainWindow
@@ -184,6 +185,16 @@ def _keys(window: MainWindow) -> None:
     window.registry.trigger("help.keys")
 
 
+def _annotating(pose: poses.Pose) -> _Pose:
+    def bring(window: MainWindow) -> None:
+        _running(window)
+        window.registry.trigger("view.annotate")
+        window.annotate.bench.state.link(False)  # what `_running` made of the link is over: the pose answers instead
+        pose(window.annotate)
+
+    return bring
+
+
 VIEWS: dict[str, tuple[str, _Pose]] = {
     "live": ("the policy works", _running),
     "live-understood": ("a correction acts, understood as a known command", _understood),
@@ -208,6 +219,7 @@ VIEWS: dict[str, tuple[str, _Pose]] = {
     "live-ignored": ("spoken words that are no command", _ignored),
     "live-narrating": ("words are recorded for training and not obeyed", _narrating),
     "live-deaf": ("the microphone is gone", _deaf),
+    **{name: (what, _annotating(pose)) for name, (what, pose) in poses.VIEWS.items()},
     "palette": ("the command palette", _palette),
     "settings": ("the settings", _settings),
     "settings-microphone": ("the microphone that was chosen is away", _microphone),

@@ -19,6 +19,7 @@ from hitl.messages import (
     CorrectionState,
     CorrectionStatus,
     Grounding,
+    Label,
     Message,
     NewEpisode,
     Request,
@@ -179,8 +180,8 @@ class LiveState:
 
     def submitted(self, request: Request, now_ns: int) -> None:
         """A request went to the outbox."""
-        if isinstance(request, Utterance):
-            return  # the sound of words that are told about by themselves
+        if isinstance(request, Utterance | Label):
+            return  # the sound of words that are told about by themselves; what Annotate shows
         self.refusal = None
         match request:
             case Correction():

@@ -55,6 +55,10 @@ class Colours:
     warn_soft: str
     picture: str
     on_picture: str
+    marks: tuple[str, ...]
+    """Of the categories of spans; lines and tags are drawn in them, always with a pattern or a letter."""
+    on_mark: str
+    """Letters on a tag of such a colour."""
 
 
 LIGHT = Colours(
@@ -82,6 +86,8 @@ LIGHT = Colours(
     warn_soft="#fdf3df",
     picture="#14161b",
     on_picture="#f2f4f8",
+    marks=("#756000", "#7a45b5", "#00706b", "#b6440f", "#0b6a9e", "#2c7a33", "#a8327f", "#4f5b6b"),
+    on_mark="#ffffff",
 )
 
 DARK = Colours(
@@ -109,6 +115,8 @@ DARK = Colours(
     warn_soft="#33270f",
     picture="#07080a",
     on_picture="#f2f4f8",
+    marks=("#e6cf5a", "#c3a6ff", "#4fd0c4", "#ff9a5c", "#6fbcf0", "#84d48a", "#f092cf", "#b4bfcc"),
+    on_mark="#101318",
 )
 
 TEXT_PAIRS: tuple[tuple[str, str], ...] = (
@@ -177,6 +185,10 @@ class Theme:
     def colour(self, name: str) -> QColor:
         """One colour of the palette in use, by its field name."""
         return QColor(getattr(self.colours, name))
+
+    def mark(self, number: int) -> QColor:
+        """The colour of a category."""
+        return QColor(self.colours.marks[number % len(self.colours.marks)])
 
     def font(self, size: float | None = None, *, strong: bool = False) -> QFont:
         """A font of the theme with tabular numbers; `size` in points, body size by default."""
@@ -346,6 +358,35 @@ QListView::item:selected {{ background: {accent_soft}; color: {text}; }}
 #notice {{ background: {accent_soft}; border-bottom: 1px solid {line}; }}
 #notice[tone="warn"] {{ background: {warn_soft}; }}
 #notice[tone="danger"] {{ background: {danger_soft}; }}
+#column, #centre {{ background: {surface}; }}
+#column {{ border: 0; }}
+#head {{ background: {window}; border-bottom: 1px solid {line}; }}
+#details {{ background: {window}; border-top: 1px solid {line}; border-bottom: 1px solid {line}; }}
+#rewrite, #foot {{ background: {surface}; border-top: 1px solid {line}; }}
+#footbar {{ background: {surface}; border-top: 1px solid {line}; }}
+#footbar QPushButton[kind="primary"] {{ font-size: {caption}pt; }}
+#labels {{ border: 0; border-radius: 0; background: {surface}; }}
+QPushButton[on="true"] {{ background: {accent_soft}; border-color: {accent}; color: {accent}; font-weight: 600; }}
+QPushButton[bad="true"] {{ border-color: {warn}; color: {warn}; }}
+QPushButton[kind="entry"] {{ text-align: left; border-color: transparent; padding: 8px 12px; }}
+QPushButton[kind="entry"]:focus {{ border: 2px solid {accent}; padding: 7px 11px; background: {accent_soft}; }}
+QSplitter::handle {{ background: {line}; }}
+QSplitter::handle:horizontal {{ width: 1px; }}
+QSplitter::handle:vertical {{ height: 1px; }}
+QSplitter::handle:hover {{ background: {accent}; }}
+QTabBar::tab {{ background: transparent; color: {text_soft}; padding: 4px 10px; border-bottom: 2px solid transparent;
+  font-size: {caption}pt; }}
+QTabBar::tab:selected {{ color: {accent}; border-bottom: 2px solid {accent}; font-weight: 600; }}
+QTabBar::tab:hover {{ color: {text}; }}
+QPlainTextEdit {{ background: {surface}; border: 1px solid {line_strong}; border-radius: {radius}px; padding: 3px 5px;
+  selection-background-color: {accent}; selection-color: {on_accent}; }}
+QPlainTextEdit:focus {{ border: 2px solid {accent}; padding: 2px 4px; }}
+QTextBrowser {{ background: transparent; border: 0; }}
+QTableWidget {{ background: {surface}; gridline-color: {line}; border: 0; selection-background-color: {accent_soft};
+  selection-color: {text}; }}
+QTableWidget::item {{ padding: 6px; }}
+QHeaderView::section {{ background: {window}; color: {text_soft}; border: 0; border-bottom: 1px solid {line};
+  padding: 4px 8px; font-size: {caption}pt; }}
 #card {{ background: {surface}; border: 1px solid {line}; border-radius: 8px; }}
 
 QMenuBar {{ background: {surface}; border-bottom: 1px solid {line}; font-size: {caption}pt; }}

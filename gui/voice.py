@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from PySide6.QtCore import QEvent, QObject, Signal
@@ -15,9 +16,8 @@ from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QComboBox
 
 from gui.actions import Registry
+from gui.commands import DICTATE, TALK
 from hitl.speech.ear_messages import FromEar, Level, StopHeard, ToEar
-
-TALK = "say.talk"
 
 
 class EarLike(Protocol):
@@ -93,15 +93,18 @@ class TalkKey(QObject):
         super().__init__(parent)
         self._registry = registry
         self._down = False
-        registry.on(TALK, self.press)
+        self.last = TALK
+        """The command by which it went down last: what is said is for the robot, or for a text field."""
+        for command_id in (TALK, DICTATE):
+            registry.on(command_id, partial(self.press, command_id))
         app = QGuiApplication.instance()
         if app is not None:
             app.installEventFilter(self)
 
-    def press(self) -> None:
+    def press(self, command_id: str = TALK) -> None:
         """The key, or the button on the screen, goes down."""
         if not self._down:
-            self._down = True
+            self._down, self.last = True, command_id
             self.pressed.emit()
 
     def release(self) -> None:
@@ -114,7 +117,7 @@ class TalkKey(QObject):
         """Notice the release, and windows that go away with the key still down."""
         kind = event.type()
         if kind == QEvent.Type.KeyRelease and isinstance(event, QKeyEvent) and not event.isAutoRepeat():
-            if self._is_key(event):
+            if self._down and self._is_key(event):
                 self.release()
         elif kind in (QEvent.Type.ApplicationDeactivate, QEvent.Type.WindowDeactivate):
             self.release()
@@ -125,5 +128,8 @@ class TalkKey(QObject):
         return False
 
     def _is_key(self, event: QKeyEvent) -> bool:
-        keys = QKeySequence(self._registry.keys(TALK))
-        return not keys.isEmpty() and keys.matches(QKeySequence(event.key())) == QKeySequence.SequenceMatch.ExactMatch
+        pressed = QKeySequence(event.key())
+        every = [QKeySequence(self._registry.keys(command_id)) for command_id in (TALK, DICTATE)]
+        return any(
+            keys.matches(pressed) == QKeySequence.SequenceMatch.ExactMatch for keys in every if not keys.isEmpty()
+        )

@@ -7,8 +7,8 @@ from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QPushButton, QSizePolicy, QWidget
 
 from gui.actions import Registry, keys_shown
+from gui.commands import TALK
 from gui.theme import GRID, Theme
-from gui.voice import TALK
 from gui.voice_state import VoiceState
 from gui.widgets.basics import ElidedLabel, column, label, restyle, row
 

@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from gui.actions import COMMANDS, MENUS, STOP, Command, Registry, keys_shown
+from gui.actions import Registry, keys_shown
+from gui.commands import COMMANDS, MENUS, STOP, Command
 from gui.preferences import SETTINGS, Preferences, Setting
 from gui.settings.device_box import DeviceBox
 from gui.theme import GRID

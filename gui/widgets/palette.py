@@ -6,7 +6,8 @@ from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, 
 from PySide6.QtGui import QKeyEvent, QPainter, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QLineEdit, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from gui.actions import COMMANDS, Command, Registry, keys_shown
+from gui.actions import Registry, keys_shown
+from gui.commands import COMMANDS, Command
 from gui.theme import GRID, Theme
 from gui.widgets.basics import column, label
 from gui.widgets.popover import Popover

@@ -6,12 +6,13 @@ from PySide6.QtCore import QPoint, QRectF, QSize, Qt
 from PySide6.QtGui import QAction, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QFrame, QMenu
 
-from gui.actions import COMMANDS, MENUS, Registry
+from gui.actions import Registry
+from gui.commands import COMMANDS, MENUS
 from gui.theme import GRID, Theme
 from gui.widgets.basics import column
 from gui.widgets.icons import pixmap
 
-PLACES = (("view.live", "live"), ("view.settings", "settings"))
+PLACES = (("view.live", "live"), ("view.annotate", "annotate"), ("view.settings", "settings"))
 """(command, icon) of every place, from top to bottom."""
 
 

@@ -6,7 +6,8 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QPushButton, QWidget
 
-from gui.actions import STOP, Registry
+from gui.actions import Registry
+from gui.commands import STOP
 from gui.notices import clock_text
 from gui.state import LiveState
 from gui.theme import GRID, Theme

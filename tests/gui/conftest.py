@@ -35,6 +35,7 @@ class FakeLink:
         self.refused = ""
         self.requests: list[Request] = []
         self.stops: list[Stop] = []
+        self.questions: list[Message] = []
         self.disk_full = False
         self.closed = False
         self._incoming: list[Received] = []
@@ -55,6 +56,10 @@ class FakeLink:
 
     def stop(self, stop: Stop) -> None:
         self.stops.append(stop)
+
+    def send(self, message: Message) -> bool:
+        self.questions.append(message)
+        return self.connected
 
     def poll(self, timeout_ms: int) -> list[Received]:
         self._there.wait(timeout_ms / 1000)

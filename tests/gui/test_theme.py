@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gui.theme import DARK, LIGHT, TEXT_PAIRS, Theme, Type, contrast
+from hitl.annotation.schema import COLOURS
 from hitl.errors import InputError
 
 
@@ -17,6 +18,16 @@ def test_contrast_is_that_of_wcag():
 @pytest.mark.parametrize("front, back", TEXT_PAIRS)
 def test_text_can_be_read(colours, front, back):
     assert contrast(getattr(colours, front), getattr(colours, back)) >= 4.5
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+def test_categories_can_be_told_from_the_page_and_their_letters_read(colours):
+    assert len(set(colours.marks)) == COLOURS
+    for mark in colours.marks:
+        assert contrast(mark, colours.on_mark) >= 4.5
+        for ground in (colours.surface, colours.window, colours.raised, colours.accent_soft):
+            assert contrast(mark, ground) >= 3.0
+            assert contrast(mark, ground) >= 4.5 or ground == colours.accent_soft, "letters of a suggestion"
 
 
 def test_the_command_is_28_to_40_pt():

@@ -1,0 +1,74 @@
+"""The headings of the three columns; that of the answer says where the person is, and leads to the other pages."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QTabBar, QWidget
+
+from gui.actions import Registry, keys_shown
+from gui.annotate.editor import ItemEditor
+from gui.theme import GRID
+from gui.widgets.basics import ElidedLabel, column, command_button, label, row
+
+Page = Literal["projects", "annotate", "compare", "adjudicate"]
+_HIGH = 4 * GRID + 4
+
+
+class Heading(QFrame):
+    """Answer and sentence, a tab for each answer, Compare, Others."""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__()
+        self._registry = registry
+        self.setObjectName("head")
+        self.setFixedHeight(_HIGH)
+        self.tabs = QTabBar()
+        self.tabs.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.tabs.setDrawBase(False)
+        self.tabs.setAccessibleName("Answers of this item")
+        self._title = ElidedLabel("Where you are")
+        self._compare = command_button(registry.action("item.compare"), "Compare", "quiet")
+        self._others = command_button(registry.action("item.others"), "Others", "quiet")
+        for button in (self._compare, self._others):
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        line = row(self._title, self.tabs, self._compare, self._others, margins=(2 * GRID, 0, GRID, 0))
+        line.setStretch(0, 1)
+        self.setLayout(line)
+
+    def show_editor(self, editor: ItemEditor, page: Page) -> None:
+        """Show where an editor is."""
+        tracks = [output.track for output in editor.item.outputs]
+        number = tracks.index(editor.track)
+        self.tabs.blockSignals(True)
+        while self.tabs.count() > len(tracks):
+            self.tabs.removeTab(self.tabs.count() - 1)
+        while self.tabs.count() < len(tracks):
+            self.tabs.addTab(f"{self.tabs.count() + 1}")
+        self.tabs.setCurrentIndex(number)
+        self.tabs.blockSignals(False)
+        several = len(tracks) > 1
+        self.tabs.setVisible(several and page != "compare")
+        self._compare.setVisible(several)
+        self._others.setVisible(bool(editor.others))
+        where = f"sentence {editor.cursor.sentence + 1} of {len(editor.cursor.map.sentences)}"
+        if page == "compare":
+            back = keys_shown(self._registry.keys("item.compare"))
+            where = f"Which answer is better? {back} goes back to marking."
+        else:
+            where = f"Answer {number + 1}, {where}" if several else f"Answer, {where}"
+        self._title.show_text(where)
+
+
+def framed(part: QWidget, title: str) -> QFrame:
+    """A column with its heading."""
+    frame, head = QFrame(), QFrame()
+    frame.setObjectName("column")
+    head.setObjectName("head")
+    head.setFixedHeight(_HIGH)
+    head.setLayout(row(label(title, "caption"), None, margins=(2 * GRID, 0, GRID, 0)))
+    layout = column(head, part, spacing=0)
+    layout.setStretch(1, 1)
+    frame.setLayout(layout)
+    return frame

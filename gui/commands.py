@@ -1,0 +1,144 @@
+"""Every command of the window as data: its words, its keys, and in which views those keys hold. Knows nothing of Qt.
+
+Two commands may have the same keys where no view has both. Letters and digits that mark a category are not here: they
+come from the project's schema.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STOP = "robot.stop"
+TALK = "say.talk"
+DICTATE = "label.dictate"
+LIVE = ("live", "settings")
+"""Corrections can be given here."""
+MARK = ("annotate",)
+"""The page of Annotate on which spans are marked."""
+ITEM = ("annotate", "compare", "adjudicate")
+"""All pages of Annotate that show an item."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: its id, the menu it is in, its words, its keys (QKeySequence portable text) and its tooltip. views:
+    where it can be used; everywhere, where that is empty."""
+
+    id: str
+    menu: str
+    text: str
+    keys: str
+    tip: str
+    views: tuple[str, ...] = ()
+
+    def meets(self, other: Command) -> bool:
+        """Whether there is a view that has both."""
+        return not self.views or not other.views or bool(set(self.views) & set(other.views))
+
+
+ANNOTATE: tuple[Command, ...] = (
+    Command("mark.next_word", "Annotate", "Next word", "Right", "Selects the next word.", MARK),
+    Command("mark.previous_word", "Annotate", "Previous word", "Left", "Selects the word before.", MARK),
+    Command("mark.next_sentence", "Annotate", "Next sentence", "Down",
+            "Selects the next sentence. The one before counts as judged, so that learning can begin.", MARK),
+    Command("mark.previous_sentence", "Annotate", "Previous sentence", "Up", "Selects the sentence before.", MARK),
+    Command("mark.first_word", "Annotate", "First word of the sentence", "Home", "Selects it.", MARK),
+    Command("mark.last_word", "Annotate", "Last word of the sentence", "End", "Selects it.", MARK),
+    Command("mark.next_span", "Annotate", "Next span or suggestion", "Ctrl+Right", "Makes it current.", MARK),
+    Command("mark.previous_span", "Annotate", "Previous span or suggestion", "Ctrl+Left", "Makes it current.", MARK),
+    Command("mark.extend_word", "Annotate", "Extend by a word", "Shift+Right",
+            "Moves the end of the selection, or of the current span, a word further.", MARK),
+    Command("mark.shrink_word", "Annotate", "Shrink by a word", "Shift+Left",
+            "Moves the end of the selection, or of the current span, a word back.", MARK),
+    Command("mark.extend_sentence", "Annotate", "Extend by a sentence", "Shift+Down", "Moves the end.", MARK),
+    Command("mark.shrink_sentence", "Annotate", "Shrink by a sentence", "Shift+Up", "Moves the end.", MARK),
+    Command("mark.end_further", "Annotate", "End one character further", "Alt+Right",
+            "Exact: moves the end by what a reader takes for one character.", MARK),
+    Command("mark.end_back", "Annotate", "End one character back", "Alt+Left", "Exact.", MARK),
+    Command("mark.start_further", "Annotate", "Start one character further", "Alt+Shift+Right", "Exact.", MARK),
+    Command("mark.start_back", "Annotate", "Start one character back", "Alt+Shift+Left", "Exact.", MARK),
+    Command("mark.accept", "Annotate", "Accept, or go on", "Return",
+            "Accepts the current suggestion; else goes to the next one, or to the next sentence.", MARK),
+    Command("mark.remove", "Annotate", "Reject, or take away", "Backspace",
+            "Rejects the current suggestion, or takes the current label away.", MARK),
+    Command("mark.unsure", "Annotate", "Cannot say", "Ctrl+U",
+            "Nobody can say what this sentence is, so nothing is learned of it; again takes that back.", MARK),
+    Command("mark.severity", "Annotate", "Next severity", ".", "Of the current span.", MARK),
+    Command("mark.earlier", "Annotate", "Choose the repeated text", "Ctrl+J",
+            "For a span that repeats something: select the earlier text, then press Enter.", MARK),
+    Command("mark.note", "Annotate", "Write a note", "F2", "On the current label, or on the item.", MARK),
+    Command(DICTATE, "Annotate", "Dictate", "F4",
+            "Hold it while you speak: the words go into the note or correction, not to the robot.", ITEM),
+    Command("mark.evidence", "Annotate", "Choose evidence", "Ctrl+E",
+            "Goes to the sources: arrows choose a sentence, Enter makes it evidence, Ctrl+E comes back.", MARK),
+    Command("mark.search", "Annotate", "Search the sources", "Ctrl+F", "Finds words in the sources.", MARK),
+    Command("mark.rewrite", "Annotate", "Correct the text", "Ctrl+T",
+            "Goes to the corrected text; again comes back to the answer.", MARK),
+    Command("item.next_output", "Annotate", "Next answer", "Ctrl+Tab", "Of the same item.", MARK),
+    Command("item.previous_output", "Annotate", "Previous answer", "Ctrl+Shift+Tab", "Of the same item.", MARK),
+    Command("item.compare", "Annotate", "Compare answers", "Ctrl+K", "Says which of two answers is better.", ITEM),
+    Command("item.others", "Annotate", "Other people’s labels", "Ctrl+L",
+            "Shows what others marked beside yours; Enter takes a span over.", ITEM),
+    Command("compare.first", "Annotate", "The left one is better", "Left", "And on to the next pair.", ("compare",)),
+    Command("compare.second", "Annotate", "The right one is better", "Right", "And on to the next pair.",
+            ("compare",)),
+    Command("compare.tie", "Annotate", "Both are equally good", "Down", "And on to the next pair.", ("compare",)),
+    Command("compare.previous", "Annotate", "Pair before", "Up", "Shows the pair before.", ("compare",)),
+    Command("compare.next", "Annotate", "Next pair", "Return", "Shows the next pair.", ("compare",)),
+    Command("others.down", "Annotate", "Next place", "Down", "Goes down the table.", ("adjudicate",)),
+    Command("others.up", "Annotate", "Place before", "Up", "Goes up the table.", ("adjudicate",)),
+    Command("others.right", "Annotate", "Next person", "Right", "Goes to the right in the table.", ("adjudicate",)),
+    Command("others.left", "Annotate", "Person before", "Left", "Goes to the left in the table.", ("adjudicate",)),
+    Command("others.take", "Annotate", "Take over", "Return", "Makes their span yours.", ("adjudicate",)),
+    Command("label.undo", "Annotate", "Undo the last step", "Ctrl+Z",
+            "Takes your last step back, on whatever item it was. There is no limit.", ITEM),
+    Command("label.redo", "Annotate", "Redo", "Ctrl+Shift+Z", "Makes the step again that was taken back.", ITEM),
+    Command("item.finish", "Annotate", "Save and next", "Ctrl+Return", "This item is done; shows the next.", ITEM),
+    Command("item.next", "Annotate", "Next item", "Ctrl+PgDown", "Without saying that this one is done.", ITEM),
+    Command("item.previous", "Annotate", "Previous item", "Ctrl+PgUp", "Shows the item before.", ITEM),
+    Command("item.skip", "Annotate", "Skip this item", "F7", "Leaves it out; shows the next.", ITEM),
+    Command("item.flag", "Annotate", "Flag this item", "F8", "Marks it as one to talk about, or no longer.", ITEM),
+    Command("queue.uncertain", "Annotate", "Order: most uncertain first", "", "What the model is least sure of.",
+            ITEM),
+    Command("queue.listed", "Annotate", "Order: as listed", "", "As it was imported.", ITEM),
+    Command("queue.random", "Annotate", "Order: random", "", "Shuffled, always the same for you.", ITEM),
+    Command("queue.open", "Annotate", "Show items that are not done", "", "Passes over the others.", ITEM),
+    Command("queue.flagged", "Annotate", "Show flagged items", "", "Passes over the others.", ITEM),
+    Command("queue.all", "Annotate", "Show all items", "", "Passes over none.", ITEM),
+    Command("project.choose", "Annotate", "Choose a project…", "Ctrl+O", "Shows the projects of the backend.",
+            (*ITEM, "projects")),
+)  # fmt: skip
+
+COMMANDS: tuple[Command, ...] = (
+    Command(STOP, "Robot", "Stop the robot", "Esc",
+            "Asks the robot to stop and to stay stopped until you resume. This is a stop request by software, "
+            "not a certified emergency stop."),
+    Command("robot.resume", "Robot", "Resume", "Ctrl+R", "Lets the stopped robot move again."),
+    Command("robot.release", "Robot", "Release to the policy", "Ctrl+G",
+            "Ends the running correction, so that the policy chooses again."),
+    Command("robot.new_episode", "Robot", "New episode…", "Ctrl+N", "Ends this episode and begins another."),
+    Command("say.talk", "Correct", "Talk", "Space",
+            "Hold it while you speak, or tap it before and after, as the settings say.", LIVE),
+    Command("say.focus", "Correct", "Write a correction", "/", "Goes to the text box.", LIVE),
+    *(Command(f"say.choose{n}", "Correct", f"Take alternative {n}", str(n),
+              f"Sends the policy's alternative {n} as your correction.", LIVE) for n in range(1, 6)),
+    Command("say.undo", "Correct", "Undo the last correction", "Ctrl+Z",
+            "Takes the last correction back: it stops acting and is no example for learning.", LIVE),
+    *ANNOTATE,
+    Command("view.live", "View", "Live", "Ctrl+1", "Shows the robot and what it does."),
+    Command("view.annotate", "View", "Annotate", "Ctrl+2", "Shows the answers to mark and to compare."),
+    Command("view.settings", "View", "Settings", "Ctrl+5", "Shows the settings and the keys."),
+    Command("view.palette", "View", "Command palette…", "Ctrl+Shift+P", "Finds any command by its name."),
+    Command("theme.system", "View", "Theme: as the system", "", "Follows the colours of the desktop."),
+    Command("theme.light", "View", "Theme: light", "", "Dark text on light."),
+    Command("theme.dark", "View", "Theme: dark", "", "Light text on dark."),
+    Command("text.bigger", "View", "Larger text", "Ctrl+=", "Makes all text one point larger."),
+    Command("text.smaller", "View", "Smaller text", "Ctrl+-", "Makes all text one point smaller."),
+    Command("text.reset", "View", "Normal text size", "Ctrl+0", "Makes all text 13 pt."),
+    Command("view.fullscreen", "View", "Full screen", "F11", "Fills the screen, or returns from it."),
+    Command("help.hints", "Help", "Show the hints again", "", "Points at the text box, the alternatives and STOP."),
+    Command("help.keys", "Help", "Keys", "F1", "Lists every command with its key."),
+    Command("app.quit", "Help", "Quit", "Ctrl+Q", "Closes the window. What is not yet saved is kept and sent later."),
+)  # fmt: skip
+
+MENUS = tuple(dict.fromkeys(command.menu for command in COMMANDS))
