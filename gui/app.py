@@ -46,12 +46,14 @@ def application() -> QApplication:
 def main(
     endpoints: Endpoints, *, outbox: Path, author: str = "", theme: str = "", text_size: int = 0,
     keys: ClientKeys | None = None, ear: Sequence[str] = (), ear_environment: Mapping[str, str] | None = None,
+    annotate: bool = False, project: str = "",
 ) -> int:  # fmt: skip
     """Show the window until it is closed; returns the exit code.
 
     endpoints: where the backend is or will be. outbox: file that keeps what is not yet acknowledged.
     ear: the command of the process that listens, with what its environment has beside this one's; empty: no talking.
     author, theme, text_size (points): override what the person set before; empty or 0 leaves it.
+    annotate: begin at Annotate; project: the one to open there, empty for the latest.
     Raises UnavailableError without a display, InputError for a bad theme or size.
     """
     if not display_available():
@@ -86,6 +88,10 @@ def main(
     geometry = preferences.geometry
     if geometry is None or not window.restoreGeometry(geometry):
         window.resize(_first_size())
+    if project:
+        window.annotate.bench.open_project(project)
+    if annotate or project:
+        window.show_place("view.annotate")
     window.show()
     window.start()
     for number in (signal.SIGINT, signal.SIGTERM):

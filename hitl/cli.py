@@ -171,6 +171,8 @@ def _gui(arguments: Namespace) -> int:
         keys=client_keys_of(settings),
         ear=[sys.executable, "-m", "hitl.cli", "ear"],
         ear_environment=to_environment(settings),
+        annotate=not settings.policy,
+        project=settings.project,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
 import sys
 from argparse import Namespace
@@ -178,11 +179,23 @@ def _bench_speech(arguments: Namespace) -> int:
 def _bench_label(arguments: Namespace) -> int:
     settings = settings_of(arguments)
     need("torch", "backend", "learning")
+    need("PySide6", "gui", "the editor")
     from hitl.evaluation import label_latency
 
-    return print_json(
-        label_latency.run(settings, data=arguments.file, items=arguments.items, n=arguments.n, seed=arguments.seed)
-    )
+    found = label_latency.run(settings, data=arguments.file, items=arguments.items, n=arguments.n, seed=arguments.seed)
+    return print_json(found | _paint_times())
+
+
+def _paint_times() -> dict[str, float]:
+    """From a key in the editor to what it paints, on a long answer, in a window that no screen shows."""
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from gui.annotate.paint_bench import paint_times_ms
+    from gui.app import application
+
+    times = sorted(ms for _, ms in paint_times_ms(application()))
+    p50, p95 = times[len(times) // 2], times[min(len(times) - 1, round(0.95 * len(times)))]
+    print(f"{'key pressed':<28}{'painted':<28}{p50:>6.1f} ms{p95:>6.1f} ms")
+    return {"paint_p50_ms": round(p50, 2), "paint_p95_ms": round(p95, 2), "keys": len(times)}
 
 
 def _train_speech(arguments: Namespace) -> int:

@@ -246,8 +246,8 @@ def annotate(settings: Settings) -> int:
     Raises UnavailableError without a display.
     """
     _need_display("Start hitl from a desktop.")
-    backend = "backend" in _missing(settings)
-    return _window(settings, {"backend": msgspec.structs.replace(settings, policy=False)} if backend else {})
+    alone = msgspec.structs.replace(settings, policy=False)
+    return _window(alone, {"backend": alone} if "backend" in _missing(settings) else {})
 
 
 def everything(settings: Settings) -> int:
