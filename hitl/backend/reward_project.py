@@ -8,6 +8,7 @@ sockets or threads; the models come from outside (`Rewards`).
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ GATE_MARGIN = 0.05
 GATE_ANSWERS = 20
 """With fewer held-out answers the difference is noise, and every version is promoted."""
 MAX_CURVE = 200
+REFRESH_S = 2.0
+"""How long features of labelled items are computed before there is another version."""
 
 
 @dataclass(frozen=True)
@@ -140,13 +143,14 @@ class RewardProject:
             return
         self._known.add(event.id)
         self._steps.setdefault(event.item, []).append(event)
+        self._dirty.pop(event.item, None)
         self._dirty[event.item] = None
         self._latest = event.id
 
     @property
     def behind(self) -> bool:
         """Whether there are labels that the models have not learned from."""
-        return bool(self._dirty)
+        return bool(self._dirty) or self._changed
 
     def unencoded(self, count: int) -> list[str]:
         """The next items whose features are not there yet: those with labels first."""
@@ -206,10 +210,11 @@ class RewardProject:
         )
 
     def _refresh(self) -> bool:
-        """Tell the models which labels changed; whether any did since the last version."""
-        while self._dirty:
-            item_id = next(iter(self._dirty))
-            del self._dirty[item_id]
+        """Tell the models which labels changed; whether any did since the last version. The latest come first, and
+        where it takes long, since features are not there yet, a version is made meanwhile of what is known."""
+        end_s = time.monotonic() + REFRESH_S
+        while self._dirty and time.monotonic() < end_s:
+            item_id, _ = self._dirty.popitem()
             item = self.encode(item_id)
             now = examples_of(self.schema, item, list(self._people(item_id).values()))
             before = self._put.get(item_id, {})

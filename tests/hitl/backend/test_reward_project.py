@@ -134,6 +134,17 @@ def test_features_are_computed_once_and_those_with_labels_first(learned, models)
     assert models.encoded == ["one/1", "one/2"] and learned.unencoded(9) == ["three", "two"]
 
 
+def test_where_much_is_to_be_read_versions_come_meanwhile_and_the_latest_labels_first(learned, models, monkeypatch):
+    monkeypatch.setattr("hitl.backend.reward_project.REFRESH_S", 1e-9)
+    real = iter(range(10**9))
+    monkeypatch.setattr("hitl.backend.reward_project.time.monotonic", lambda: next(real) * 0.6e-9)
+    for about in ("one", "two", "three"):
+        say(learned, put(span(0, 10)), about=about)
+    assert learned.update().labelled == 1 and set(models.labels) == {"factuality@three/1"} and learned.behind
+    learned.update()
+    assert learned.update().labelled == 3 and not learned.behind
+
+
 def test_a_version_that_is_worse_is_kept_back_and_says_why(learned, models):
     say(learned, put(span(0, 10)))
     learned.update()
