@@ -188,7 +188,7 @@ class MainWindow(QMainWindow):
         if self.voice is not None:
             self.voice.start()
         self._timer.start()
-        if not self._preferences.hints_seen:
+        if not self._preferences.hints_seen and self.live.isVisible():  # what they point at is there
             QTimer.singleShot(0, self.hints.start)
 
     # -- what the person does -------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ file. Right-to-left and mixed text is measured by what is drawn. Knows nothing o
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from unicodedata import bidirectional
@@ -42,7 +43,8 @@ class TextRow:
             self._units = [0]
             for letter in self.text:
                 self._units.append(self._units[-1] + (2 if ord(letter) > 0xFFFF else 1))
-        self._layout = QTextLayout(self.text)
+        # A line's end within it is drawn as a space: same length, so that offsets hold.
+        self._layout = QTextLayout(re.sub(r"\s", " ", self.text))
         self._layout.setCacheEnabled(True)
         option = QTextOption()
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)

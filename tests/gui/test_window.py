@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -10,6 +11,9 @@ from PySide6.QtWidgets import QAbstractButton, QLineEdit, QWidget
 
 from gui import samples
 from gui.commands import COMMANDS
+from gui.connection import Connection, Opened
+from gui.main_window import MainWindow
+from gui.theme import Theme
 from gui.widgets.rail import build_menu
 from hitl.errors import InputError
 from hitl.messages import (
@@ -419,3 +423,16 @@ def test_the_state_of_a_correction_is_followed(qtbot, window, link):
 def _status(row_id: str, state: str) -> CorrectionStatus:
     return CorrectionStatus(id=row_id, text="go up", command="go higher", grounding="near", similarity=0.9,
                             state=state, author="Ada", session_ns=1, episode="e")  # fmt: skip
+
+
+def test_hints_are_not_shown_where_they_point_at_nothing(qtbot, qapp, preferences, link, clock):
+    preferences.hints_seen = False
+    theme = Theme("light", 13)
+    window = MainWindow(lambda _address: Connection(lambda: Opened(link), clock), preferences, theme, clock=clock)
+    window.show_place("view.annotate")
+    window.show()
+    window.start()
+    qtbot.wait(50)
+    assert not window.hints.isVisible() and not preferences.hints_seen
+    window.close()
+    shiboken6.delete(window)
