@@ -288,7 +288,8 @@ def test_the_window_asks_for_its_project_and_remembers_it(person, preferences):
     person.press("O", CTRL)
     assert person.view.projects.isVisible()
     assert [button.text() for button in person.view.projects.buttons] == [samples.PROJECT, "harbour-summaries"]
-    person.view.projects.buttons[1].click()
+    person.press("Down")
+    person.press("Return")
     person.answer()
     assert person.view.bench.state.project == "harbour-summaries"
     person.window.close()
