@@ -61,6 +61,7 @@ def _projects(view: AnnotateView) -> None:
 
 
 def _away(view: AnnotateView) -> None:
+    view.connected = False
     view.refresh()
 
 

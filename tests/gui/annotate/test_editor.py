@@ -287,3 +287,22 @@ def test_the_samples_are_steps_that_a_backend_takes():
     assert len(labels_of([samples.marked()]).spans()) == 6
     for entry in samples.suggestions().segments:
         assert item.outputs[0].text[entry.start : entry.end].strip()
+
+
+def test_a_sentence_of_which_nobody_can_say_anything_is_not_judged():
+    edit = editor()
+    do(edit, edit.toggle_unsure())
+    assert edit.unsure(0) and do(edit, edit.next_sentence(1)) == []
+    edit.select_sentence(0)
+    do(edit, edit.toggle_unsure())
+    assert not edit.unsure(0) and not edit.labels.values
+
+
+def test_done_judges_the_first_answer_and_those_with_something_on_them():
+    edit = editor()
+    do(edit, edit.review("done"))
+    assert edit.judged(0)
+    edit.go_to_track("b")
+    assert not edit.judged(0)
+    press(edit, "m")
+    assert edit.judged(0)

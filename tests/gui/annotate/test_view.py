@@ -10,12 +10,13 @@ from PySide6.QtWidgets import QAbstractButton, QLineEdit, QPlainTextEdit
 
 from gui import samples as live
 from gui.annotate import samples
+from gui.annotate.paint_bench import KEYS, paint_times_ms
 from gui.annotate.text_row import TextRow
 from gui.commands import COMMANDS, ITEM
 from gui.theme import Theme
 from hitl.annotation.text import Range
 from hitl.annotation_messages import Labelled, OpenProject
-from hitl.labels import Evidence, Judged, Missing, Preference, Rejected, Review, Rewrite, Span
+from hitl.labels import Evidence, Judged, Missing, Preference, Rejected, Review, Rewrite, Span, Unsure
 from hitl.messages import Correction, Label
 
 CTRL, SHIFT, ALT = (Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier,
@@ -287,7 +288,8 @@ def test_the_window_asks_for_its_project_and_remembers_it(person, preferences):
     person.press("O", CTRL)
     assert person.view.projects.isVisible()
     assert [button.text() for button in person.view.projects.buttons] == [samples.PROJECT, "harbour-summaries"]
-    person.view.projects.buttons[1].click()
+    person.press("Down")
+    person.press("Return")
     person.answer()
     assert person.view.bench.state.project == "harbour-summaries"
     person.window.close()
@@ -323,3 +325,16 @@ def test_colours_are_never_alone(person):
     assert {category.pattern for category in person.editor.schema.categories} == {
         "solid", "double", "wave", "dashes", "dots", "hatch", "bars", "cross"
     }  # fmt: skip
+
+
+def test_the_paint_bench_presses_every_key(qapp):
+    found = paint_times_ms(qapp, characters=600, spans=5, rounds=1)
+    assert [key for key, _ in found] == list(KEYS)
+
+
+def test_what_nobody_can_say_is_shown_beside_the_sentence(person):
+    person.press("U", CTRL)
+    assert isinstance(values(person, 1)[0], Unsure)
+    assert person.view.text._drawing.look.unsure == {0}
+    person.press("U", CTRL)
+    assert values(person, 2)[1] is None
