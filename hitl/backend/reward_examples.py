@@ -45,6 +45,11 @@ def document_id(item: str, track: str) -> str:
     return f"{item}/{track}"
 
 
+def item_of(document: str) -> str:
+    """The id of the item that a document is an output of."""
+    return document.rpartition("/")[0]
+
+
 def documents_of(item: Item) -> list[Document]:
     """A document for each output that says something."""
     sources = tuple((source.title, *source.sentences) for source in item.sources)

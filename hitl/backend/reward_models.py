@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hitl.annotation.project import Project
-from hitl.backend.reward_examples import heads_of
+from hitl.backend.reward_examples import heads_of, item_of
 from hitl.backend.reward_project import Estimate, SegmentEstimate, Trained
 from hitl.config import Settings
 from hitl.errors import UnavailableError
@@ -81,7 +81,7 @@ class LearnedRewards:
         held: set[str] = set()
         for label in self._labels.values():
             name = label.better if isinstance(label, Preferred) else label.document
-            (held if self._learner.is_held_out(self._documents[name]) else learned).add(name)
+            (held if self._learner.is_held_out(self._documents[name]) else learned).add(item_of(name))
         scores = made.scores
         return Trained(
             version=f"r{self._number}",

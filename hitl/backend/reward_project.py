@@ -26,8 +26,8 @@ from policies.rewards.documents import Document, HeadSpec, Label
 
 GATE_MARGIN = 0.05
 """A new version may have so much less F1 on held-out labels, in the mean over heads, and is promoted all the same."""
-GATE_ANSWERS = 20
-"""With fewer held-out answers the difference is noise, and every version is promoted."""
+GATE_ITEMS = 20
+"""With fewer held-out items the difference is noise, and every version is promoted."""
 MAX_CURVE = 200
 REFRESH_S = 2.0
 """How long features of labelled items are computed before there is another version."""
@@ -57,8 +57,8 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Trained:
-    """A new version and how it does on the answers that are kept out. f1, pairwise, calibration: head -> value;
-    labelled, held_out: how many answers it learned from, and was measured on."""
+    """A new version and how it does on the items that are kept out. f1, pairwise, calibration: head -> value;
+    labelled, held_out: how many items it learned from, and was measured on."""
 
     version: str
     f1: Mapping[str, float]
@@ -237,16 +237,16 @@ class RewardProject:
         """Whether the version may answer, and why, in words."""
         measured = [value for value in trained.f1.values() if value == value]  # without what could not be measured
         mean = sum(measured) / len(measured) if measured else None
-        if mean is None or trained.held_out < GATE_ANSWERS or self._mean_f1 is None:
+        if mean is None or trained.held_out < GATE_ITEMS or self._mean_f1 is None:
             self._mean_f1 = mean
-            return True, f"promoted; {trained.held_out} answers are kept out, too few to compare versions"
+            return True, f"promoted; {trained.held_out} items are kept out, too few to compare versions"
         if mean < self._mean_f1 - GATE_MARGIN:
             return False, (
-                f"not promoted: F1 on {trained.held_out} answers that are kept out fell from {self._mean_f1:.2f} to "
+                f"not promoted: F1 on {trained.held_out} items that are kept out fell from {self._mean_f1:.2f} to "
                 f"{mean:.2f}"
             )
         before, self._mean_f1 = self._mean_f1, mean
-        return True, f"promoted: F1 on {trained.held_out} answers that are kept out is {mean:.2f}, it was {before:.2f}"
+        return True, f"promoted: F1 on {trained.held_out} items that are kept out is {mean:.2f}, it was {before:.2f}"
 
     def order(self) -> list[str]:
         """All items: those that nobody is done with first, of these the least certain, and last what nothing is known
