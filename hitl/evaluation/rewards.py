@@ -250,6 +250,16 @@ def as_table(result: dict) -> str:
     return f"{first}\n\n{second}\n\n{note}"
 
 
+def write_result(result: dict, out: Path) -> None:
+    """The result as JSON, and beside it a picture of the curve under the same name."""
+    from hitl.evaluation.curve_picture import draw_curve
+
+    write_json(result, out)
+    names = [f"{name} f1" for name in SEGMENT_HEADS] + list(PAIR_HEADS)
+    sizes = [point["answers"] for point in result["curve"]]
+    draw_curve(out.with_suffix(".png"), sizes, {n: [p[n] for p in result["curve"]] for n in names}, "labelled answers")
+
+
 def write_json(result: dict, out: Path) -> None:
     """The result as a file."""
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -236,6 +237,7 @@ def _named(label: Label) -> tuple[str, ...]:
     return (label.better, label.worse) if isinstance(label, Preferred) else (label.document,)
 
 
+@lru_cache(maxsize=1 << 16)
 def _fraction(text: str) -> float:
     """A fixed number in [0, 1) for a text."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
