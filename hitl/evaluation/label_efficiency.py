@@ -1,4 +1,4 @@
-"""`hitl evaluate label-efficiency`: how many labelled answers the queue saves by asking about the uncertain ones first.
+"""`hitl evaluate label-efficiency`: how many labels it saves to ask about uncertain answers first.
 
 A fifth of the questions measures and is never asked about. The others are asked about in rounds: the learner's most
 uncertain answers next, against answers at random, from the same first ones. What counts is how many labels each order
@@ -77,7 +77,7 @@ def _curve(
         asked, waiting = asked + count, waiting[count:]
         learner.update()
         numbers = measure(judge(learner, held), seed)
-        points.append({"labels": asked, **{name: numbers[name]["f1"] for name in SEGMENT_HEADS}})
+        points.append({"labels": asked, **{name: numbers[name]["f1"] or 0.0 for name in SEGMENT_HEADS}})
         if order == "uncertainty" and waiting:
             doubts = learner.predict([question.documents[0] for question in waiting])
             ranked = np.argsort([-p.uncertainty for p in doubts], kind="stable")

@@ -1,8 +1,8 @@
 """`hitl evaluate rewards`: how well reward models that learned from some answers judge others, by folds of questions.
 
-What is measured for each head, and beside it what is always one class and what was published. An interval is the middle
-95 % of 1000 draws of questions, with replacement. Test answers give their text alone: thresholds and temperatures come
-from training answers. Knows nothing of how a head works.
+What is measured for each head stands beside what one class for all would give and what was published. An interval is
+the middle 95 % of 1000 draws of questions, with replacement. Test answers give their text alone: thresholds and
+temperatures come from training answers. Knows nothing of how a head works.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ CURVE = (25, 50, 100, 200, 332)
 SEGMENT_HEADS = ("relevance", "factuality")
 PAIR_HEADS = ("completeness", "preference")
 DRAWS = 1000
+CURVE_DRAWS = 3
+"""So many draws of training questions are averaged for each point of the curve."""
 
 PUBLISHED: dict[str, dict[str, float | str]] = {
     "relevance": {"f1": 0.68, "source": "arXiv 2306.01693 at second hand; 2,853 training examples, Longformer"},
@@ -81,14 +83,15 @@ def cross_validate(
     folds: int,
     seed: int,
     limit: int | None = None,
+    draw: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Judged:
-    """Every question is judged by a learner that did not see it. limit: so many training questions, drawn by `seed`."""
+    """Every question is judged by a learner that did not see it. limit: so many training questions, by `draw`."""
     places, found = fold_of(len(questions), folds, seed), Judged()
     for fold in range(folds):
         train = [question for question, place in zip(questions, places, strict=True) if place != fold]
         if limit is not None:
-            order = np.random.default_rng([seed, fold]).permutation(len(train))[:limit]
+            order = np.random.default_rng([seed, fold, draw]).permutation(len(train))[:limit]
             train = [train[at] for at in order]
         found.add(judge(taught(encoder, train), [q for q, p in zip(questions, places, strict=True) if p == fold]))
         if progress is not None:
@@ -107,6 +110,8 @@ def measure(judged: Judged, seed: int = 0) -> dict[str, dict]:
 
 
 def _segment_numbers(questions: list[list[tuple[int, float, bool]]], seed: int) -> dict:
+    if not questions:
+        return {**dict.fromkeys(("f1", "f1_interval", "accuracy", "accuracy_interval", "calibration_error")), "n": 0}
     labels, chances, said = _columns(questions)
     counts = np.array([_counts(question) for question in questions])
     drawn = _draws(counts, seed)
@@ -142,6 +147,8 @@ def _columns(questions: list[list[tuple[int, float, bool]]]) -> tuple[NDArray, N
 
 
 def _pair_numbers(questions: list[list[float]], seed: int) -> dict:
+    if not questions:
+        return {**dict.fromkeys(("pairwise", "pairwise_interval", "calibration_error")), "n": 0}
     right = [[0.5 if margin == 0 else float(margin > 0) for margin in question] for question in questions]
     counts = np.array([[sum(question), len(question)] for question in right])
     drawn = _draws(counts, seed)
@@ -188,10 +195,10 @@ def run(
     others = questions_of(held, cache, progress)
     encoder.features([d for q in (*questions, *others) for d in q.documents], progress.of("answers read"))
 
-    def evaluate(limit: int | None, label: str) -> dict[str, dict]:
+    def evaluate(limit: int | None, label: str, draw: int = 0) -> dict[str, dict]:
         if not others:
-            return measure(cross_validate(encoder, questions, folds, seed, limit, progress.of(label)), seed)
-        order = np.random.default_rng(seed).permutation(len(questions))[:limit]
+            return measure(cross_validate(encoder, questions, folds, seed, limit, draw, progress.of(label)), seed)
+        order = np.random.default_rng([seed, draw]).permutation(len(questions))[:limit]
         return measure(judge(taught(encoder, [questions[i] for i in order]), others), seed)
 
     if not others and len(questions) < 2 * folds:
@@ -199,7 +206,10 @@ def run(
     most = len(questions) if others else len(questions) - -(-len(questions) // folds)
     heads = evaluate(None, "folds")
     steps = [size for size in curve if size < most]
-    points = [{"answers": size, **_short(evaluate(size, f"{size} answers"))} for size in steps]
+    points = [
+        {"answers": size, **_mean([_short(evaluate(size, f"{size} answers", draw)) for draw in range(CURVE_DRAWS)])}
+        for size in steps
+    ]
     points.append({"answers": most, **_short(heads)})
     for name, numbers in heads.items():
         numbers["published"] = PUBLISHED[name]
@@ -219,10 +229,19 @@ def run(
     }
 
 
-def _short(heads: dict[str, dict]) -> dict[str, float]:
+def _short(heads: dict[str, dict]) -> dict[str, float | None]:
     kept = {f"{name} f1": heads[name]["f1"] for name in SEGMENT_HEADS}
     kept |= {f"{name} accuracy": heads[name]["accuracy"] for name in SEGMENT_HEADS}
     return kept | {name: heads[name]["pairwise"] for name in PAIR_HEADS}
+
+
+def _mean(draws: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
+    """Of what was measured; None where nothing was."""
+    found: dict[str, float | None] = {}
+    for name in draws[0]:
+        values = [value for draw in draws if (value := draw[name]) is not None]
+        found[name] = round(float(np.mean(values)), 4) if values else None
+    return found
 
 
 def as_table(result: dict) -> str:
@@ -230,7 +249,7 @@ def as_table(result: dict) -> str:
     rows = []
     for name, numbers in result["heads"].items():
         measures = ("f1", "accuracy") if "f1" in numbers else ("pairwise",)
-        for which in measures:
+        for which in measures if numbers["n"] else ():
             low, high = numbers[f"{which}_interval"]
             published = numbers["published"].get(which)
             constant = numbers["always_one_class"][which]
@@ -241,13 +260,19 @@ def as_table(result: dict) -> str:
             ])  # fmt: skip
     first = table(["", "here", "95 %", "one class", "published", "calibration error", "n"], rows)
     names = [name for name in result["curve"][0] if name != "answers"]
-    lines = [[name, *(f"{point[name]:.3f}" for point in result["curve"])] for name in names]
+    lines = [
+        [name, *("" if (x := point[name]) is None else f"{x:.3f}" for point in result["curve"])] for name in names
+    ]
     second = table(["labelled answers", *(str(point["answers"]) for point in result["curve"])], lines)
     note = (
         f"{result['training_questions']} labelled answers taught the model; the published ones had 2,853 and three"
         f" encoders. An update of all heads takes {result['update_s']:.2f} s."
     )
     return f"{first}\n\n{second}\n\n{note}"
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def write_result(result: dict, out: Path) -> None:
@@ -257,7 +282,10 @@ def write_result(result: dict, out: Path) -> None:
     write_json(result, out)
     names = [f"{name} f1" for name in SEGMENT_HEADS] + list(PAIR_HEADS)
     sizes = [point["answers"] for point in result["curve"]]
-    draw_curve(out.with_suffix(".png"), sizes, {n: [p[n] for p in result["curve"]] for n in names}, "labelled answers")
+    curves = {name: [point[name] for point in result["curve"]] for name in names}
+    measured = {name: curve for name, curve in curves.items() if None not in curve}
+    if measured:
+        draw_curve(out.with_suffix(".png"), sizes, measured, "labelled answers")
 
 
 def write_json(result: dict, out: Path) -> None:

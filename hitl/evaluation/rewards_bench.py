@@ -1,7 +1,7 @@
 """`hitl bench rewards`: scoring answers in one pass against the published layout of three, with the same encoder.
 
-The published layout (allenai/FineGrainedRLHF, tasks/qa_feedback/training/reward.py) encodes each answer three times: R1
-question and answer with a separator before each sub-sentence; R2 the passages, too, and a separator before each
+The published layout (allenai/FineGrainedRLHF, tasks/qa_feedback/training/reward.py) encodes each answer three times:
+R1 question and answer with a separator before each sub-sentence; R2 the passages, too, and a separator before each
 sentence; R3 question, passages and answer. Longformer pads each input to a multiple of its window, 512, and a batch to
 its longest. Both sides are timed from plain text to rewards, side by side, in batches of different questions; the
 published layout is spared its second tokenisation, its growing prefixes and its second segmentation.

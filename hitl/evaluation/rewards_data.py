@@ -1,4 +1,4 @@
-"""From published feedback to what a RewardLearner takes: documents, and labels with ids. Knows nothing of heads' fits."""
+"""From published feedback to what a RewardLearner takes: documents, and labels with ids. Knows nothing of heads."""
 
 from __future__ import annotations
 

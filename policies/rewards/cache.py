@@ -10,12 +10,11 @@ import hashlib
 import logging
 import os
 from pathlib import Path
-from typing import cast
 
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from policies.rewards.documents import Density, Document
+from policies.rewards.documents import Document
 from policies.rewards.features import FEATURES_VERSION, Features
 
 _log = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ class FeatureCache:
             return None
         try:
             arrays = load_file(str(path))
-            segments = {cast(Density, density): arrays[f"segments.{density}"] for density in document.segments}
+            segments = {density: arrays[f"segments.{density}"] for density in document.segments}
             for density, rows in segments.items():
                 if len(rows) != len(document.segments[density]):
                     raise ValueError(f"{len(rows)} rows of {density}")

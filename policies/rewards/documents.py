@@ -1,7 +1,7 @@
 """What reward models are given: an answer to a prompt, cut into segments, and what people said about it.
 
-Offsets are characters of the answer, `[start, end)`. Segments come from outside; so do labels, each with an id, so that
-one can be changed or taken back. Knows nothing of models, files or windows.
+Offsets are characters of the answer, `[start, end)`. Segments come from outside; so do labels, each with an id, so
+that one can be changed or taken back. Knows nothing of models, files or windows.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """One encoder pass and what is counted, as rows of numbers that heads learn from in a moment.
 
-For each segment: `LEXICAL_FEATURES`, how alike its tokens are to those of the question, of the sources and of what came
-before (`SIMILARITY_FEATURES`), how much a decoder was surprised, and its mean state, projected at random to
-`PROJECTED` values (Johnson and Lindenstrauss 1984) so that a fit takes milliseconds whatever the encoder's size. For each
-source sentence: how it stands to the question. Knows nothing of labels.
+For each segment: `LEXICAL_FEATURES`; how alike its tokens are to those of the question, of the sources and of what
+came before (`SIMILARITY_FEATURES`); how much a decoder was surprised; and its mean state, projected at random to
+`PROJECTED` values (Johnson and Lindenstrauss 1984), so that a fit takes milliseconds whatever the encoder's size. For
+each source sentence: how it stands to the question. Knows nothing of labels.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ SIMILARITY_FEATURES = (
     *("surprise, mean", "surprise, most", "surprise, 90 %", "surprise, first"),
 )
 _RELATIVE = [SIMILARITY_FEATURES.index(name) for name in (
-    "to question", "to nearest source", "nearest source to question", "tokens to sources, mean", "tokens to sources, 10 %",
-    "surprise, mean",
+    "to question", "to nearest source", "nearest source to question", "tokens to sources, mean",
+    "tokens to sources, 10 %", "surprise, mean",
 )]  # fmt: skip
 """Those of which a segment's distance from the answer's mean is a feature, too."""
 COUNTED = len(LEXICAL_FEATURES) + len(SIMILARITY_FEATURES) + len(_RELATIVE)
@@ -51,8 +51,8 @@ FEATURES_VERSION = 1
 
 @dataclass(frozen=True)
 class Features:
-    """segments: density -> `(segments, COUNTED + PROJECTED)`; sources `(sentences, SOURCE_FEATURES)`: how each stands to
-    the question; covered `(sentences,)` in [0, 1]: whether the answer says it; whole `(COUNTED + PROJECTED,)`."""
+    """segments: density -> `(segments, COUNTED + PROJECTED)`; sources `(sentences, SOURCE_FEATURES)`: how each stands
+    to the question; covered `(sentences,)` in [0, 1]: whether the answer says it; whole `(COUNTED + PROJECTED,)`."""
 
     segments: dict[Density, Array]
     sources: Array
@@ -115,7 +115,9 @@ class _States:
         tokens = F.normalize(self.answer, dim=-1)
         every = torch.cat(self.sources) if self.sources else torch.zeros(1, self.answer.shape[1])
         to_sources, to_prompt = (tokens @ every.T).amax(1), tokens @ self.prompt.T
-        rows, means, earlier = [], [], []
+        rows: list[list[float]] = []
+        means: list[Tensor] = []
+        earlier: list[Tensor] = []
         for start, end in spans:
             inside = [at for at, (first, last) in enumerate(self.offsets) if first < end and last > start]
             if not inside:
@@ -181,7 +183,7 @@ def _source_rows(document: Document, sources: Sources, states: _States) -> Array
     return np.asarray(rows, np.float32)
 
 
-SOURCE_FEATURES = 34
+SOURCE_FEATURES = 33
 
 
 def _rank(values: NDArray[np.floating], at: int) -> float:

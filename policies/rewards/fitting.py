@@ -1,7 +1,7 @@
 """From features and labels to heads. Pure functions of arrays; knows nothing of documents, ids and files.
 
-Heads of segments are logistic regressions. Heads of whole answers compare: `coverage` first learns how much each source
-sentence is wanted, given the question, and then weighs how much of that the answer says; both kinds end in a
+Heads of segments are logistic regressions. Heads of whole answers compare: `coverage` first learns how much each
+source sentence is wanted, given the question, and then weighs how much of that the answer says; both kinds end in a
 Bradley-Terry score. What a head is calibrated with comes from fits that did not see it.
 """
 
@@ -17,7 +17,7 @@ from policies.rewards.features import COUNTED, PROJECTED, Features
 from policies.rewards.heads import FOLDS, Floats, Linear, fit, out_of_fold, sigmoid, temperature, threshold
 
 RIDGE = np.concatenate([np.full(COUNTED, 50.0), np.full(PROJECTED, 700.0)])
-"""Chosen by cross-validation on qa-feedback: what is counted tells most, the states little with some hundred answers."""
+"""Chosen by cross-validation on qa-feedback: what is counted tells most, and states little with few answers."""
 _SOURCE_RIDGE = 10.0
 _WHOLE_RIDGE = 10.0
 COVERAGE_FEATURES = ("wanted and said", "wanted and said, softly", "said", "sentences said")

@@ -1,8 +1,8 @@
 """Heads: logistic regressions with a ridge, fit by Newton's method in milliseconds, and their calibration.
 
-One objective, strictly convex, so that the same data give the same weights in whatever order they come and wherever the
-fit starts. Preferences (Bradley and Terry 1952) are the same regression on differences. Temperature scaling follows Guo
-et al. 2017 (arXiv:1706.04599). Knows nothing of documents and encoders.
+One objective, strictly convex, so that the same data give the same weights in whatever order they come and wherever
+the fit starts. Preferences (Bradley and Terry 1952) are the same regression on differences. Temperature scaling
+follows Guo et al. 2017 (arXiv:1706.04599). Knows nothing of documents and encoders.
 """
 
 from __future__ import annotations

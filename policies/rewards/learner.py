@@ -41,7 +41,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Update:
-    """version: counts updates; labels: ids that were learned from, sorted; scores: by head, where something is held out."""
+    """version: counts updates; labels: ids that were learned from, sorted; scores: by head, where some is held out."""
 
     version: int
     labels: tuple[str, ...]
@@ -85,7 +85,7 @@ class RewardLearner:
             self._documents.update({document.id: document for document in documents})
 
     def put(self, label_id: str, label: Label) -> None:
-        """Add a label, or replace the one of that id. Raises PolicyError where it does not fit its document or head."""
+        """Add a label, or replace the one of that id. Raises PolicyError where it fits no document or head."""
         with self._lock:
             self._check(label_id, label)
             self._labels[label_id] = label

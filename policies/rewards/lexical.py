@@ -1,7 +1,7 @@
-"""What can be counted about a segment without a model: how far it repeats its sources, the question and the answer so far.
+"""What can be counted about a segment without a model: how far it repeats sources, question and the answer so far.
 
-Factuality and redundancy show in copying: words, numbers and names that no source holds, the longest run that one does,
-and text that came before. Names are words with a capital that open no sentence. Knows nothing of encoders and labels.
+Factuality and redundancy show in copying: words, numbers and names that no source holds, the longest run that one
+does, and text that came before. Names are words with a capital that open no sentence. Knows nothing of labels.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from policies.rewards.documents import Document, Span
 
 _WORD = re.compile(r"\w+(?:['’.,]\w+)*")
 _FUNCTION_WORDS = frozenset(
-    "a an and are as at be been but by did do does for from had has have he her him his how in into is it its many much"
-    " no not of on or she so than that the their them then there these they this those to was were what when where which"
-    " who whom whose why will with would".split()
+    "a an and are as at be been but by did do does for from had has have he her him his how in into is it its many"
+    " much no not of on or she so than that the their them then there these they this those to was were what when"
+    " where which who whom whose why will with would".split()
 )
 _QUESTION_WORDS = ("who", "when", "where", "how many", "how", "what", "which", "why")
 

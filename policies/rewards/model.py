@@ -17,9 +17,10 @@ from policies.rewards.placement import place_rewards
 class Prediction:
     """Of one document.
 
-    chances: head of kind `error` -> the chance of an error in each segment. scores: other heads -> a score of the whole
-    answer, higher is better. rewards: every head -> what each of its segments earns. errors: where the chance is above
-    the head's threshold. uncertainty: 0 to 1, how little is known about this answer; what to ask a person about first.
+    chances: head of kind `error` -> the chance of an error in each segment. scores: other heads -> a score of the
+    whole answer, higher is better. rewards: every head -> what each of its segments earns. errors: where the chance
+    is above the head's threshold. uncertainty: 0 to 1, how little is known about this answer: what to
+    ask a person about first.
     """
 
     chances: Mapping[str, tuple[float, ...]]

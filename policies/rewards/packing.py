@@ -23,7 +23,7 @@ Layout = Literal["tree", "blocks"]
 
 @dataclass(frozen=True)
 class Part:
-    """Some text and its tokens. places: of its tokens in the row; offsets: the characters of each token in the text."""
+    """Some text and its tokens. places: of the tokens in the row; offsets: the characters of each in the text."""
 
     text: str
     places: list[int]
@@ -88,7 +88,7 @@ class Packer:
         self._last: list[int] = plain[1:]
 
     def pack(self, documents: Sequence[Document]) -> Packed:
-        """documents: with equal prompt and sources. Raises PolicyError where a text is longer than the encoder reads."""
+        """documents: with equal prompt and sources. Raises PolicyError where they are too long for the encoder."""
         packed = self._tree(documents) if self._layout == "tree" else self._blocks(documents)
         longest = max(packed.row.positions, default=0) + 1
         if longest > self._limit:

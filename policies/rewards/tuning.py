@@ -75,9 +75,8 @@ class RewardNetwork(nn.Module):
         self._specs = tuple(heads)
         place = next(backbone.parameters()).device
         self.layers = nn.ModuleDict({head.name: nn.Linear(2 * backbone.size, 1, device=place) for head in heads})
-        for layer in self.layers.values():
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for parameter in self.layers.parameters():
+            nn.init.zeros_(parameter)
 
     @property
     def heads(self) -> tuple[HeadSpec, ...]:
@@ -112,10 +111,7 @@ class RewardNetwork(nn.Module):
     @torch.inference_mode()
     def predict(self, documents: Sequence[Document]) -> list[Prediction]:
         """As RewardModel says; chances are not calibrated here."""
-        found: dict[int, Prediction] = {}
-        for at, document in enumerate(documents):
-            found[at] = _prediction(self._specs, self.logits([document])[0])
-        return [found[at] for at in range(len(documents))]
+        return [_prediction(self._specs, self.logits([document])[0]) for document in documents]
 
 
 def _prediction(heads: Sequence[HeadSpec], logits: Mapping[str, Tensor]) -> Prediction:
