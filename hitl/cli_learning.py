@@ -156,6 +156,7 @@ def _evaluate_rewards(arguments: Namespace) -> int:
         test=arguments.test,
         seed=arguments.seed,
         progress=_shown_progress(),
+        tune=arguments.tune,
     )
     print(rewards.as_table(result))
     if arguments.out is not None:

@@ -251,6 +251,7 @@ def _add_reward_evaluations(evaluations: _Commands) -> None:
     held = rewards.add_mutually_exclusive_group()
     held.add_argument("--folds", type=_at_least_two, default=5, metavar="N", help="folds of questions (default 5)")
     held.add_argument("--test", type=Path, metavar="FILE", help="judge the answers of this file instead of folds")
+    rewards.add_argument("--tune", type=_at_least_one, default=0, metavar="N", help="train the encoder, too: N epochs")
     _add_seed(rewards)
     order = "how many labels it saves to ask about uncertain answers first"
     efficiency = _add(evaluations, "label-efficiency", order)

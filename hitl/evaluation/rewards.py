@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from hitl.evaluation.fine_grained_data import read_examples
 from hitl.evaluation.progress import Progress
-from hitl.evaluation.rewards_data import Question, questions_of, taught
+from hitl.evaluation.rewards_data import Question, questions_of, taught, tuned
 from hitl.evaluation.statistics import table
 from policies.rewards.encoder import RewardEncoder
 from policies.rewards.heads import calibration_error, f1
-from policies.rewards.learner import RewardLearner
+from policies.rewards.model import RewardModel
 
 CURVE = (25, 50, 100, 200, 332)
 SEGMENT_HEADS = ("relevance", "factuality")
@@ -56,11 +56,11 @@ class Judged:
             self.margins[name] += other.margins[name]
 
 
-def judge(learner: RewardLearner, questions: Sequence[Question]) -> Judged:
-    """Predict for questions that the learner did not learn from."""
+def judge(model: RewardModel, questions: Sequence[Question]) -> Judged:
+    """Predict for questions that the model did not learn from."""
     found = Judged()
     for question in questions:
-        predicted = learner.predict(question.documents)
+        predicted = model.predict(question.documents)
         for name in SEGMENT_HEADS:
             labels = getattr(question, name)
             rows = zip(labels, predicted[0].chances[name], predicted[0].errors[name], strict=True)
@@ -85,15 +85,18 @@ def cross_validate(
     limit: int | None = None,
     draw: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    tune: int = 0,
 ) -> Judged:
-    """Every question is judged by a learner that did not see it. limit: so many training questions, by `draw`."""
+    """Every question is judged by a learner that did not see it. limit: so many training questions, by `draw`.
+    tune: so many epochs the encoder is trained, too, and judges beside the heads."""
     places, found = fold_of(len(questions), folds, seed), Judged()
     for fold in range(folds):
         train = [question for question, place in zip(questions, places, strict=True) if place != fold]
         if limit is not None:
             order = np.random.default_rng([seed, fold, draw]).permutation(len(train))[:limit]
             train = [train[at] for at in order]
-        found.add(judge(taught(encoder, train), [q for q, p in zip(questions, places, strict=True) if p == fold]))
+        model = tuned(encoder, train, tune, seed) if tune else taught(encoder, train)
+        found.add(judge(model, [q for q, p in zip(questions, places, strict=True) if p == fold]))
         if progress is not None:
             progress(fold + 1, folds)
     return found
@@ -186,8 +189,10 @@ def run(
     seed: int = 0,
     curve: Sequence[int] = CURVE,
     progress: Progress | None = None,
+    tune: int = 0,
 ) -> dict:
-    """What the JSON holds. test: judge these examples by what all of `data` teach, instead of folds."""
+    """What the JSON holds. test: judge these examples by what all of `data` teach, instead of folds. tune: epochs for
+    which the encoder is trained, too; the curve is that of heads alone, which is what learns while people label."""
     progress = progress or Progress(False)
     examples = read_examples(data)
     held = read_examples(test) if test else []
@@ -195,22 +200,25 @@ def run(
     others = questions_of(held, cache, progress)
     encoder.features([d for q in (*questions, *others) for d in q.documents], progress.of("answers read"))
 
-    def evaluate(limit: int | None, label: str, draw: int = 0) -> dict[str, dict]:
+    def evaluate(limit: int | None, label: str, draw: int = 0, epochs: int = 0) -> dict[str, dict]:
         if not others:
-            return measure(cross_validate(encoder, questions, folds, seed, limit, draw, progress.of(label)), seed)
+            show = progress.of(label)
+            return measure(cross_validate(encoder, questions, folds, seed, limit, draw, show, epochs), seed)
         order = np.random.default_rng([seed, draw]).permutation(len(questions))[:limit]
-        return measure(judge(taught(encoder, [questions[i] for i in order]), others), seed)
+        train = [questions[i] for i in order]
+        return measure(judge(tuned(encoder, train, epochs, seed) if epochs else taught(encoder, train), others), seed)
 
     if not others and len(questions) < 2 * folds:
         folds = max(2, len(questions) // 2)
     most = len(questions) if others else len(questions) - -(-len(questions) // folds)
-    heads = evaluate(None, "folds")
+    untuned = evaluate(None, "folds")
+    heads = evaluate(None, "folds, encoder trained", epochs=tune) if tune else untuned
     steps = [size for size in curve if size < most]
     points = [
         {"answers": size, **_mean([_short(evaluate(size, f"{size} answers", draw)) for draw in range(CURVE_DRAWS)])}
         for size in steps
     ]
-    points.append({"answers": most, **_short(heads)})
+    points.append({"answers": most, **_short(untuned)})
     for name, numbers in heads.items():
         numbers["published"] = PUBLISHED[name]
     learner = taught(encoder, questions[:most])
@@ -223,6 +231,7 @@ def run(
         "training_questions": most,
         "encoder": encoder.fingerprint,
         "seed": seed,
+        "tuned_epochs": tune,
         "update_s": round(learner.latest.seconds, 3),
         "heads": heads,
         "curve": points,
@@ -260,9 +269,7 @@ def as_table(result: dict) -> str:
             ])  # fmt: skip
     first = table(["", "here", "95 %", "one class", "published", "calibration error", "n"], rows)
     names = [name for name in result["curve"][0] if name != "answers"]
-    lines = [
-        [name, *("" if (x := point[name]) is None else f"{x:.3f}" for point in result["curve"])] for name in names
-    ]
+    lines = [[name, *(_shown(point[name]) for point in result["curve"])] for name in names]
     second = table(["labelled answers", *(str(point["answers"]) for point in result["curve"])], lines)
     note = (
         f"{result['training_questions']} labelled answers taught the model; the published ones had 2,853 and three"

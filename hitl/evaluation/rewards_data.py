@@ -15,9 +15,12 @@ from hitl.evaluation.fine_grained_labels import (
     relevance_labels,
 )
 from hitl.evaluation.progress import Progress
+from policies.rewards.backbone import load_backbone
 from policies.rewards.documents import Document, Label, Preferred, SegmentLabels, Wanted
 from policies.rewards.encoder import RewardEncoder
+from policies.rewards.ensemble import Ensemble
 from policies.rewards.learner import RewardLearner
+from policies.rewards.tuning import RewardNetwork, Tuning, tune
 
 
 @dataclass(frozen=True)
@@ -74,3 +77,23 @@ def taught(encoder: RewardEncoder, questions: Sequence[Question], *, held_out: f
             learner.put(label_id, label)
     learner.update()
     return learner
+
+
+def tuned(encoder: RewardEncoder, questions: Sequence[Question], epochs: int, seed: int) -> Ensemble:
+    """The heads of a learner, and beside them the encoder itself trained on all weights.
+
+    An encoder of short contexts is trained on relevance alone, for which question and answer are enough.
+    """
+    learner = taught(encoder, questions)
+    backbone = load_backbone(encoder.name, encoder.device)
+    wanted = {"relevance"} if backbone.layout == "blocks" else {"relevance", "factuality"}
+    network = RewardNetwork(backbone, [head for head in learner.heads if head.name in wanted])
+    documents = {document.id: document for question in questions for document in question.documents}
+    labels = {
+        label_id: label
+        for question in questions
+        for label_id, label in question.labels().items()
+        if label.head in wanted
+    }
+    tune(network, documents, labels, Tuning(mode="full", epochs=epochs, batch=8, rate=5e-5, seed=seed))
+    return Ensemble((learner, network))

@@ -33,7 +33,7 @@ class RewardEncoder:
         backbone: Backbone | None = None,
     ) -> None:
         self.name = name
-        self._device = device
+        self.device = device
         self._backbone = backbone
         self._folder = cache
         self._cache: FeatureCache | None = None
@@ -45,7 +45,7 @@ class RewardEncoder:
     def backbone(self) -> Backbone:
         """Raises PolicyError where it cannot be loaded."""
         if self._backbone is None:
-            self._backbone = load_backbone(self.name, self._device)
+            self._backbone = load_backbone(self.name, self.device)
         return self._backbone
 
     @property

@@ -9,7 +9,7 @@ Knows nothing of files of labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -67,7 +67,10 @@ class Tuning:
 
 
 class RewardNetwork(nn.Module):
-    """A backbone and a linear layer for each head: `(2 d,)` -> a logit, or a score for heads of whole answers."""
+    """A backbone and a linear layer for each head: `(2 d,)` -> a logit, or a score for heads of whole answers.
+
+    An encoder of short contexts sees question and answer alone here: give it heads that need no sources.
+    """
 
     def __init__(self, backbone: Backbone, heads: Sequence[HeadSpec]) -> None:
         super().__init__()
@@ -85,6 +88,9 @@ class RewardNetwork(nn.Module):
 
     def logits(self, documents: Sequence[Document]) -> list[dict[str, Tensor]]:
         """documents: of one group. For each, head -> `(segments,)`."""
+        if self.backbone.layout == "blocks":
+            # An answer's block never sees the sources' blocks, so they are left out at no loss.
+            documents = [replace(document, sources=()) for document in documents]
         packed: Packed = self.backbone.pack(documents)
         states = self.backbone.states(packed).float()
         return [
@@ -146,14 +152,11 @@ def tune(
     if not groups:
         raise PolicyError("there are none that these heads can learn from.", field="labels")
     _prepare(network.backbone, settings)
-    bodies = [p for p in network.backbone.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        [{"params": bodies, "lr": settings.rate}, {"params": network.layers.parameters(), "lr": settings.head_rate}],
-        weight_decay=0.01,
-    )
+    steps = -(-len(groups) // settings.batch)
+    every = settings.epochs * steps
+    optimizer, schedule = _optimizer(network, settings, every)
     network.train()
     order = np.random.default_rng(settings.seed)
-    steps = -(-len(groups) // settings.batch)
     history = []
     for epoch in range(settings.epochs):
         shuffled = [groups[i] for i in order.permutation(len(groups))]
@@ -168,12 +171,28 @@ def tune(
                 total += float(loss.detach())
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
+            schedule.step()
             losses.append(total)
             if progress is not None:
-                progress(epoch * steps + step + 1, settings.epochs * steps, total)
+                progress(epoch * steps + step + 1, every, total)
         history.append(float(np.mean(losses)))
     network.eval()
     return history
+
+
+def _optimizer(
+    network: RewardNetwork, settings: Tuning, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    bodies = [p for p in network.backbone.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(
+        [{"params": bodies, "lr": settings.rate}, {"params": network.layers.parameters(), "lr": settings.head_rate}],
+        weight_decay=0.01,
+    )
+    # A short warm-up, then down to nothing.
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / max(1, steps // 10), 1 - step / steps)
+    )
+    return optimizer, schedule
 
 
 def _by_group(documents: Mapping[str, Document], labels: Mapping[str, Label]) -> list[list[Label]]:

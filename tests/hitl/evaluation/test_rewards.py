@@ -55,6 +55,16 @@ def test_evaluate_rewards_on_another_file(capsys: pytest.CaptureFixture[str], tm
     assert found["heads"]["relevance"]["n"] > 5
 
 
+def test_evaluate_rewards_with_the_encoder_trained_too(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--data", str(SAMPLE), "--folds", "2", "--tune", "1", "--device", "cpu"]
+    assert cli.main(["evaluate", "rewards", *given]) == 0
+    found = last_line(capsys)
+    plain = found["curve"][-1]
+    assert found["tuned_epochs"] == 1
+    assert found["heads"]["factuality"]["f1"] == plain["factuality f1"]  # no sources, so it is left alone
+    assert found["heads"]["relevance"]["calibration_error"] > 0
+
+
 def test_evaluate_label_efficiency(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["evaluate", "label-efficiency", "--data", str(SAMPLE), "--seeds", "2"]) == 0
     found = last_line(capsys)

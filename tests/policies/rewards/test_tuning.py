@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ import torch
 
 from policies.errors import CheckpointError, PolicyError
 from policies.rewards.backbone import Backbone, load_backbone
-from policies.rewards.documents import FINE_GRAINED, Label, Preferred, SegmentLabels
+from policies.rewards.documents import FINE_GRAINED, Document, HeadSpec, Label, Preferred, SegmentLabels
 from policies.rewards.encoder import RewardEncoder
+from policies.rewards.ensemble import Ensemble
+from policies.rewards.learner import RewardLearner
+from policies.rewards.model import Prediction
 from policies.rewards.tuning import RewardNetwork, Tuning, load_heads, save_network, tune
 from tests.support.reward_models import RewardModelConformance, document
 
@@ -90,3 +94,33 @@ def test_nothing_to_learn_from_and_heads_that_are_not_there(encoder: Backbone, t
         tune(fresh(encoder), DOCUMENTS, {})
     with pytest.raises(CheckpointError, match="reward_heads"):
         load_heads(fresh(encoder), tmp_path)
+
+
+class Fixed:
+    """A model that says what it was told."""
+
+    def __init__(self, heads: tuple[HeadSpec, ...], chances: dict[str, tuple[float, ...]]) -> None:
+        self.heads, self._chances = heads, chances
+
+    def predict(self, documents: Sequence[Document]) -> list[Prediction]:
+        errors = {name: tuple(x > 0.5 for x in values) for name, values in self._chances.items()}
+        return [Prediction(self._chances, {}, dict(self._chances), errors, 0.0) for _ in documents]
+
+
+def test_an_ensemble_averages_log_odds_where_both_have_a_head() -> None:
+    relevance, factuality = FINE_GRAINED[:2]
+    one = Fixed((relevance, factuality), {"relevance": (0.8, 0.4), "factuality": (0.9,)})
+    two = Fixed((relevance,), {"relevance": (0.2, 0.1)})
+    found = Ensemble((one, two)).predict([DOCUMENTS[NAMES[0]]])[0]
+    assert found.chances["relevance"][0] == pytest.approx(0.5)
+    assert found.chances["relevance"][1] == pytest.approx(1 / (1 + (1.5 * 9) ** 0.5))
+    assert found.chances["factuality"] == (0.9,) and found.errors["factuality"] == (True,)
+    assert found.rewards["relevance"][1] == pytest.approx(0.3 * (1 - 2 * found.chances["relevance"][1]))
+    alone = Ensemble((one, two), {"relevance": 0.0}).predict([DOCUMENTS[NAMES[0]]])[0]
+    assert alone.chances["relevance"] == pytest.approx((0.8, 0.4))
+
+
+class TestEnsembleConformance(RewardModelConformance):
+    @pytest.fixture
+    def model(self, encoder: Backbone) -> Ensemble:
+        return Ensemble((RewardLearner(RewardEncoder(backbone=encoder)), fresh(encoder)))
