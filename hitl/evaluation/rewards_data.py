@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from hitl.evaluation.fine_grained_data import Example
 from hitl.evaluation.fine_grained_labels import (
     Coverage,
@@ -85,7 +87,7 @@ def tuned(encoder: RewardEncoder, questions: Sequence[Question], epochs: int, se
     An encoder of short contexts is trained on relevance alone, for which question and answer are enough.
     """
     learner = taught(encoder, questions)
-    backbone = load_backbone(encoder.name, encoder.device)
+    backbone = load_backbone(encoder.name, encoder.device, torch.float32)
     wanted = {"relevance"} if backbone.layout == "blocks" else {"relevance", "factuality"}
     network = RewardNetwork(backbone, [head for head in learner.heads if head.name in wanted])
     documents = {document.id: document for question in questions for document in question.documents}

@@ -80,8 +80,18 @@ class RewardLearner:
         return self._heads
 
     def add(self, documents: Sequence[Document]) -> None:
-        """Documents that labels can speak of; the encoder reads them at the next update or prediction."""
+        """Documents that labels can speak of; the encoder reads them at the next update or prediction.
+
+        Raises PolicyError where a labelled document would become another one under its id.
+        """
         with self._lock:
+            labelled = {name for label in self._labels.values() for name in _named(label)}
+            for document in documents:
+                known = self._documents.get(document.id)
+                if known is not None and document.id in labelled and known.content != document.content:
+                    raise PolicyError(
+                        "has labels and is another text now.", field=document.id, hint="Remove them first."
+                    )
             self._documents.update({document.id: document for document in documents})
 
     def put(self, label_id: str, label: Label) -> None:

@@ -92,7 +92,11 @@ class RewardNetwork(nn.Module):
             # An answer's block never sees the sources' blocks, so they are left out at no loss.
             documents = [replace(document, sources=()) for document in documents]
         packed: Packed = self.backbone.pack(documents)
-        states = self.backbone.states(packed).float()
+        kind = next(self.backbone.parameters()).device.type
+        # On a GPU the arithmetic is bfloat16 and the weights stay float32: small steps would be lost otherwise.
+        with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+            states = self.backbone.states(packed)
+        states = states.float()
         return [
             {head.name: self._head(head, states, part, document.spans(head.density)) for head in self._specs}
             for document, part in zip(documents, packed.answers, strict=True)

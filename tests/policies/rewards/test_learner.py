@@ -161,6 +161,16 @@ def test_labels_that_do_not_fit_are_refused(reader: RewardEncoder, label: Label,
         learner_of(reader, {"x": label})
 
 
+def test_a_labelled_document_stays_what_it_is(reader: RewardEncoder) -> None:
+    learner = learner_of(reader, {"l0": corpus()[1]["l0"]})
+    other = document("Nobody.", name="d0")
+    with pytest.raises(PolicyError, match="d0: has labels"):
+        learner.add([other])
+    learner.add(corpus()[0][:1])
+    learner.remove("l0")
+    learner.add([other])
+
+
 def test_a_saved_learner_predicts_the_same_and_says_what_it_learned_from(
     reader: RewardEncoder, tmp_path: Path
 ) -> None:
