@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from hitl.cli_shared import EXIT_FAILED, EXIT_OK, need, need_simulator, print_json, settings_of, simulated_policy
 
 if TYPE_CHECKING:
+    from hitl.evaluation.progress import Progress as ShownProgress
     from policies.hierarchy.loop import Progress
+    from policies.rewards.encoder import RewardEncoder
 
 
 def _segments(arguments: Namespace) -> int:
@@ -142,6 +144,76 @@ def _evaluate_packing(arguments: Namespace) -> int:
     return EXIT_OK
 
 
+def _evaluate_rewards(arguments: Namespace) -> int:
+    from hitl.evaluation import rewards
+
+    settings = settings_of(arguments)
+    result = rewards.run(
+        arguments.feedback,
+        encoder=_reward_encoder(arguments),
+        cache=settings.data_folder / "rewards",
+        folds=arguments.folds,
+        test=arguments.test,
+        seed=arguments.seed,
+        progress=_shown_progress(),
+        tune=arguments.tune,
+    )
+    print(rewards.as_table(result))
+    if arguments.out is not None:
+        rewards.write_result(result, arguments.out)
+    return print_json(result)
+
+
+def _evaluate_label_efficiency(arguments: Namespace) -> int:
+    from hitl.evaluation import label_efficiency, rewards
+
+    settings = settings_of(arguments)
+    result = label_efficiency.run(
+        arguments.feedback,
+        encoder=_reward_encoder(arguments),
+        cache=settings.data_folder / "rewards",
+        seeds=arguments.seeds,
+        progress=_shown_progress(),
+    )
+    print(label_efficiency.as_table(result))
+    if arguments.out is not None:
+        rewards.write_json(result, arguments.out)
+    return print_json(result)
+
+
+def _bench_rewards(arguments: Namespace) -> int:
+    need("torch", "backend", "the reward models")
+    from hitl.evaluation import rewards_bench
+
+    settings = settings_of(arguments)
+    result = rewards_bench.run(
+        arguments.feedback,
+        encoder=arguments.encoder,
+        device=settings.device,
+        answers=arguments.answers,
+        repeats=arguments.repeats,
+        progress=_shown_progress(),
+    )
+    print(rewards_bench.as_table(result))
+    return print_json(result)
+
+
+def _reward_encoder(arguments: Namespace) -> RewardEncoder:
+    """Keeps the features of answers in the data folder, so that a second run reads none anew."""
+    need("torch", "backend", "the reward models")
+    from policies.rewards.encoder import RewardEncoder
+
+    settings = settings_of(arguments)
+    folder = settings.data_folder / "rewards" / "features"
+    return RewardEncoder(arguments.encoder, device=settings.device, cache=folder)
+
+
+def _shown_progress() -> ShownProgress:
+    from hitl.evaluation.progress import Progress
+
+    return Progress()
+
+
 def _bench_correction(arguments: Namespace) -> int:
     settings = simulated_policy(arguments)
     from hitl.evaluation import correction_latency
@@ -232,6 +304,9 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "train-words": _train_words,
     "evaluate skills": _evaluate_skills,
     "evaluate packing": _evaluate_packing,
+    "evaluate rewards": _evaluate_rewards,
+    "evaluate label-efficiency": _evaluate_label_efficiency,
+    "bench rewards": _bench_rewards,
     "bench correction": _bench_correction,
     "bench stream": _bench_stream,
     "bench speech": _bench_speech,

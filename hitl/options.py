@@ -219,6 +219,7 @@ def _add_experiments(commands: _Commands, common: argparse.ArgumentParser) -> No
         command.add_argument("--episodes", type=_at_least_one, default=20, metavar="N", help="default 20")
         command.add_argument("--workers", type=_at_least_one, metavar="N", help="processes (default: all cores)")
         _add_seed(command)
+    _add_reward_evaluations(evaluations)
     bench = commands.add_parser("bench", help="measure delays on this machine", description="Measure delays.")
     benches = bench.add_subparsers(title="what", metavar="WHAT", required=True)
     correction = _add(benches, "correction", "from send to the first action under it", common, backend)
@@ -239,6 +240,37 @@ def _add_experiments(commands: _Commands, common: argparse.ArgumentParser) -> No
     label.add_argument("--items", type=_at_least_one, default=200, metavar="N", help="made-up items (default 200)")
     for command in (correction, stream, speech, label):
         _add_seed(command)
+    scoring = _add(benches, "rewards", "scoring answers in one pass, and in the published three")
+    _add_feedback(scoring)
+    scoring.add_argument("--answers", type=_at_least_one, default=32, metavar="N", help="in a batch (default 32)")
+    scoring.add_argument("--repeats", type=_at_least_one, default=5, metavar="N", help="batches (default 5)")
+
+
+def _add_reward_evaluations(evaluations: _Commands) -> None:
+    rewards = _add(evaluations, "rewards", "how well reward models judge answers they never saw")
+    held = rewards.add_mutually_exclusive_group()
+    held.add_argument("--folds", type=_at_least_two, default=5, metavar="N", help="folds of questions (default 5)")
+    held.add_argument("--test", type=Path, metavar="FILE", help="judge the answers of this file instead of folds")
+    rewards.add_argument("--tune", type=_at_least_one, default=0, metavar="N", help="train the encoder, too: N epochs")
+    _add_seed(rewards)
+    order = "how many labels it saves to ask about uncertain answers first"
+    efficiency = _add(evaluations, "label-efficiency", order)
+    efficiency.add_argument("--seeds", type=_at_least_one, default=5, metavar="N", help="repeats (default 5)")
+    for command in (rewards, efficiency):
+        _add_feedback(command)
+        command.add_argument("--out", type=Path, metavar="FILE", help="write the JSON there, too")
+
+
+def _add_feedback(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--settings", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="a settings file")
+    command.add_argument(
+        "--data", dest="feedback", type=Path, required=True, metavar="FILE",
+        help="answers and labels in the JSON of Fine-Grained RLHF",
+    )  # fmt: skip
+    command.add_argument(
+        "--encoder", default="minilm", metavar="NAME", help="minilm (default), smollm2, a model folder or a hub name"
+    )
+    command.add_argument("--device", default=argparse.SUPPRESS, metavar="NAME", help="auto (default), cpu, cuda")
 
 
 def _add_annotation(commands: _Commands, common: argparse.ArgumentParser) -> None:
@@ -362,6 +394,13 @@ def _at_least_one(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) >= 1):
         raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, not {text[:80]!r}")
     return int(text)
+
+
+def _at_least_two(text: str) -> int:
+    number = _at_least_one(text)
+    if number < 2:
+        raise argparse.ArgumentTypeError("must be 2 or more")
+    return number
 
 
 def _size(text: str) -> tuple[int, int]:

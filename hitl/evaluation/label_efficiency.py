@@ -1,0 +1,118 @@
+"""`hitl evaluate label-efficiency`: how many labels it saves to ask about uncertain answers first.
+
+A fifth of the questions measures and is never asked about. The others are asked about in rounds: the learner's most
+uncertain answers next, against answers at random, from the same first ones. What counts is how many labels each order
+needs until it is as good as the random order at its end. Knows nothing of how uncertainty comes about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hitl.evaluation.fine_grained_data import read_examples
+from hitl.evaluation.progress import Progress
+from hitl.evaluation.rewards import SEGMENT_HEADS, judge, measure
+from hitl.evaluation.rewards_data import Question, questions_of
+from hitl.evaluation.statistics import table
+from policies.rewards.encoder import RewardEncoder
+from policies.rewards.learner import RewardLearner
+
+ORDERS = ("uncertainty", "random")
+FIRST = 10
+STEP = 20
+
+
+def run(
+    data: Path,
+    *,
+    encoder: RewardEncoder,
+    cache: Path | None,
+    seeds: int = 5,
+    step: int = STEP,
+    limit: int = 210,
+    progress: Progress | None = None,
+) -> dict:
+    """What the JSON holds. limit: so many labels at most."""
+    progress = progress or Progress(False)
+    questions = questions_of(read_examples(data), cache, progress)
+    encoder.features([d for question in questions for d in question.documents], progress.of("answers read"))
+    show = progress.of("orders")
+    curves: dict[str, list[list[dict[str, float]]]] = {order: [] for order in ORDERS}
+    sizes: list[int] = []
+    for seed in range(seeds):
+        for order in ORDERS:
+            points = _curve(encoder, questions, order, seed, step, limit)
+            sizes = [int(point["labels"]) for point in points]
+            curves[order].append(points)
+            show(seed * len(ORDERS) + ORDERS.index(order) + 1, seeds * len(ORDERS))
+    return {
+        "data": data.name,
+        "encoder": encoder.fingerprint,
+        "seeds": seeds,
+        "labels": sizes,
+        "heads": {name: _compare(curves, sizes, name) for name in SEGMENT_HEADS},
+    }
+
+
+def _curve(
+    encoder: RewardEncoder, questions: Sequence[Question], order: str, seed: int, step: int, limit: int
+) -> list[dict[str, float]]:
+    """F1 of each head after each round."""
+    rng = np.random.default_rng(seed)
+    shuffled = [questions[i] for i in rng.permutation(len(questions))]
+    held = shuffled[: len(shuffled) // 5]
+    waiting = shuffled[len(shuffled) // 5 :]
+    learner = RewardLearner(encoder, held_out=0.0)
+    points: list[dict[str, float]] = []
+    asked, count = 0, min(FIRST, len(waiting))
+    while count and asked < limit:
+        for question in waiting[:count]:
+            learner.add(question.documents)
+            for label_id, label in question.labels().items():
+                if label.head in SEGMENT_HEADS:
+                    learner.put(label_id, label)
+        asked, waiting = asked + count, waiting[count:]
+        learner.update()
+        numbers = measure(judge(learner, held), seed)
+        points.append({"labels": asked, **{name: numbers[name]["f1"] or 0.0 for name in SEGMENT_HEADS}})
+        if order == "uncertainty" and waiting:
+            doubts = learner.predict([question.documents[0] for question in waiting])
+            ranked = np.argsort([-p.uncertainty for p in doubts], kind="stable")
+            waiting = [waiting[i] for i in ranked]
+        count = min(step, len(waiting), limit - asked)
+    return points
+
+
+def _compare(curves: dict[str, list[list[dict[str, float]]]], sizes: list[int], name: str) -> dict:
+    """Mean F1 by order, and labels until an order reaches what random order has at its end, less a hundredth."""
+    means = {order: np.mean([[p[name] for p in points] for points in curves[order]], 0) for order in ORDERS}
+    spread = {order: np.std([[p[name] for p in points] for points in curves[order]], 0) for order in ORDERS}
+    target = float(means["random"][-1]) - 0.01
+    needed = {
+        order: next((s for s, f in zip(sizes, means[order], strict=True) if f >= target), None) for order in ORDERS
+    }
+    return {
+        "f1": {order: [round(float(x), 4) for x in means[order]] for order in ORDERS},
+        "spread": {order: [round(float(x), 4) for x in spread[order]] for order in ORDERS},
+        "target_f1": round(target, 4),
+        "labels_needed": needed,
+        "labels_saved": None
+        if needed["uncertainty"] is None or not needed["random"]
+        else round(1 - needed["uncertainty"] / needed["random"], 3),
+    }
+
+
+def as_table(result: dict) -> str:
+    """For people."""
+    lines = []
+    for name, numbers in result["heads"].items():
+        for order in ORDERS:
+            values = [f"{x:.3f}" for x in numbers["f1"][order]]
+            needed = numbers["labels_needed"][order]
+            lines.append([f"{name}, {order}", *values, "never" if needed is None else needed])
+    header = ["F1 after so many labelled answers", *map(str, result["labels"]), "needed"]
+    note = "needed: labels until the F1 of the random order at its end, less 0.01, means over the seeds."
+    return f"{table(header, lines)}\n\n{note}"
