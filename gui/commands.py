@@ -105,6 +105,8 @@ ANNOTATE: tuple[Command, ...] = (
     Command("queue.open", "Annotate", "Show items that are not done", "", "Passes over the others.", ITEM),
     Command("queue.flagged", "Annotate", "Show flagged items", "", "Passes over the others.", ITEM),
     Command("queue.all", "Annotate", "Show all items", "", "Passes over none.", ITEM),
+    Command("project.write", "Annotate", "Write outputs…", "Ctrl+Shift+W",
+            "Has a language model answer prompts; every prompt becomes an item.", ITEM),
     Command("project.choose", "Annotate", "Choose a project…", "Ctrl+O", "Shows the projects of the backend.",
             (*ITEM, "projects")),
 )  # fmt: skip

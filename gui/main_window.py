@@ -20,6 +20,7 @@ from gui.annotate.project_state import ProjectState
 from gui.annotate.queue import checked_order
 from gui.annotate.view import AnnotateView
 from gui.annotate.workbench import Workbench
+from gui.annotate.write_panel import WritePanel
 from gui.commands import COMMANDS, DICTATE
 from gui.connection import Batch, Connection
 from gui.live.episode_panel import EpisodePanel
@@ -38,6 +39,7 @@ from gui.widgets.palette import Palette
 from gui.widgets.rail import Rail
 from gui.widgets.status import Status
 from gui.widgets.strip import Strip
+from hitl.annotation_messages import Written
 from hitl.clock import Clock, SystemClock, new_ulid
 from hitl.errors import HitlError
 from hitl.messages import (
@@ -122,6 +124,7 @@ class MainWindow(QMainWindow):
         self.whole.setFocus()
         self.palette_panel = Palette(self, self.registry, self._theme)
         self.episode_panel = EpisodePanel(self)
+        self.write_panel = WritePanel(self)
         self.hints = Hints(self, self._theme, (
             Hint("Write here what the robot should do instead. The key / brings you here from anywhere, Enter sends.",
                  lambda: self.live.say.box),
@@ -150,6 +153,7 @@ class MainWindow(QMainWindow):
         self.live.say.sent.connect(self._say)
         self.live.corrections.undo_asked.connect(self.undo)
         self.episode_panel.begin.connect(self.new_episode)
+        self.write_panel.asked.connect(lambda wish: self.connection.ask(wish))
         self.settings.changed.connect(self._setting_changed)
         self.settings.keys_changed.connect(self._keep_keys)
         self.settings.devices_wanted.connect(lambda: self.speaking.look_for_devices())
@@ -158,6 +162,7 @@ class MainWindow(QMainWindow):
         on("robot.stop", self.stop_key.request)
         on("robot.resume", lambda: self.send(Resume(**self._stamp())))
         on("robot.release", lambda: self.send(Release(**self._stamp())))
+        on("project.write", lambda: self.write_panel.toggle(self.annotate.heading, self.annotate.bench.state.project))
         on("robot.new_episode", lambda: self.episode_panel.toggle(self.strip.new_episode))
         on("say.focus", self._focus_box)
         for number in range(1, 6):
@@ -321,9 +326,20 @@ class MainWindow(QMainWindow):
             bench.follow()
             view.connected = batch.health.connected
             view.refresh()
+        self._receive_writing(batch)
         questions = bench.state.asks(self._clock.now_ns())
         if questions:
             self.connection.ask(*questions)
+
+    def _receive_writing(self, batch: Batch) -> None:
+        """How far outputs are that this window asked for; their items are in the queue at once."""
+        panel, there = self.write_panel, [m for m in batch.messages if isinstance(m, Written)]
+        if not batch.health.connected:
+            panel.writing.lost()
+        if any([panel.writing.apply(message) for message in there]):
+            self.annotate.bench.state.look_again()
+        if there or panel.isVisible():
+            panel.show_writing()
 
     def refresh(self) -> None:
         """Draw the state; parts that did not change are left alone."""

@@ -20,6 +20,7 @@ from gui.notices import answer_words
 from gui.preferences import Preferences
 from gui.settings.device_box import DeviceBox
 from gui.theme import Theme, checked_mode, checked_text_size
+from hitl.annotation_messages import Written
 from hitl.clock import ManualClock
 from hitl.errors import InputError, StorageError
 from hitl.messages import CorrectionStatus
@@ -195,6 +196,23 @@ def _annotating(pose: poses.Pose) -> _Pose:
     return bring
 
 
+def _writing(window: MainWindow) -> None:
+    _annotating(poses.VIEWS["annotate"][1])(window)
+    window.registry.trigger("project.write")
+    panel = window.write_panel
+    panel.prompts.setPlainText(
+        "How high is the lighthouse at Port Ellery?\nWho kept it?\nWhen did the last keeper leave?"
+    )
+    wish = panel.writing.begin("sample", panel.prompts.toPlainText(), 4)
+    of = len(wish.prompts)
+    for told in (
+        Written(id=wish.id, project=wish.project, done=1, of=of, item="new"),
+        Written(id=wish.id, project=wish.project, done=1, of=of, texts=["It was kept by four families, who"]),
+    ):
+        panel.writing.apply(told)
+    panel.show_writing()
+
+
 VIEWS: dict[str, tuple[str, _Pose]] = {
     "live": ("the policy works", _running),
     "live-understood": ("a correction acts, understood as a known command", _understood),
@@ -220,6 +238,7 @@ VIEWS: dict[str, tuple[str, _Pose]] = {
     "live-narrating": ("words are recorded for training and not obeyed", _narrating),
     "live-deaf": ("the microphone is gone", _deaf),
     **{name: (what, _annotating(pose)) for name, (what, pose) in poses.VIEWS.items()},
+    "annotate-writing": ("outputs are being written", _writing),
     "palette": ("the command palette", _palette),
     "settings": ("the settings", _settings),
     "settings-microphone": ("the microphone that was chosen is away", _microphone),

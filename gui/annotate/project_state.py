@@ -107,6 +107,11 @@ class ProjectState:
             question.asked_ns = now_ns
         return [question.message for question in due]
 
+    def look_again(self) -> None:
+        """There are new items."""
+        if "project" not in self._questions:
+            self._ask_project()
+
     def _ask_project(self) -> None:
         asked = OpenProject(id=new_ulid(), project=self.project, author=self.author)
         self._questions["project"] = _Question(asked)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hitl.annotation_messages import Generate, Labelled, OpenItem, OpenProject, StopGenerating
+from hitl.annotation_messages import Generate, Labelled, OpenItem, OpenProject, StopGenerating, Written
 from hitl.backend.annotation_desk import AnnotationDesk, FromLearner, FromWindow, ToLearner, ToWindow
 from hitl.backend.engine import Answer
 from hitl.backend.ledger import Entry, Ledger
@@ -143,6 +143,11 @@ class Annotation:
         elif isinstance(message, OpenItem):
             self._deliver(ToPeer(asked.peer, self._desk.open_item(asked.peer, message)))
             self._deliver(ToLearners(message))
+        elif isinstance(message, Generate) and not asked.learner:
+            why = "Nobody is there to write: start `hitl learner` on the backend's computer."
+            of = len(message.prompts)
+            told = Written(id=message.id, project=message.project, done=0, of=of, finished=True, error=why)
+            self._deliver(ToPeer(asked.peer, told))
         elif isinstance(message, Generate | StopGenerating):
             self._deliver(ToLearners(message))
         else:

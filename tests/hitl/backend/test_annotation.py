@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from hitl.annotation.items import Prompt
 from hitl.annotation_messages import (
+    Generate,
     ItemOpened,
     Labelled,
     OpenItem,
@@ -12,6 +14,7 @@ from hitl.annotation_messages import (
     Progress,
     ProjectOpened,
     Suggestions,
+    Written,
 )
 from hitl.bus import Link
 from hitl.clock import new_ulid
@@ -117,6 +120,14 @@ def test_a_learner_that_comes_late_is_told_what_is_open(stage, others):
     learner = others("learner")
     until(stage, lambda: learner.all(OpenProject) and learner.all(OpenItem), learner)
     assert learner.newest(OpenItem).item == "two"
+
+
+def test_a_wish_without_anybody_to_write_is_answered_at_once(stage):
+    open_project(stage, stage.window)
+    wish = Generate(id=new_ulid(), project=PROJECT, prompts=[Prompt(text="Why?")])
+    until(stage, lambda: stage.window.link.send(wish))
+    answer = until(stage, lambda: stage.window.newest(Written))
+    assert answer.id == wish.id and answer.finished and "hitl learner" in answer.error
 
 
 def test_a_window_may_not_speak_for_a_learner_nor_a_learner_label(stage, others):
