@@ -56,7 +56,8 @@ class Backend:
     def recognizer(self) -> psutil.Process:
         """The child that recognizes."""
         assert self.process is not None
-        (found,) = until(lambda: psutil.Process(self.process.pid).children())
+        own = psutil.Process(self.process.pid)
+        (found,) = until(lambda: [child for child in own.children() if "recognizer" in child.cmdline()])
         return found
 
     def ready(self, count: int = 1) -> None:
