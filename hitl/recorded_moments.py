@@ -34,10 +34,10 @@ _JOINTS = 14
 class RecordedMoments:
     """T moments of one episode.
 
-    key: `session/episode`, as `Item.recording` has it; length_ms: of the episode; time_ms: `(T,)` int64; images: camera
-    -> uint8 RGB `(T, h, w, 3)`; seen: `(T,)` bool, whether all cameras had a picture then (else the last one stands);
-    pose, target: `(T, 12)` measured and commanded; texts: commands; command: `(T,)` int64 of texts, or -1; begun_ms:
-    `(T,)` int64, when that command began; start: `(T, 12)` the target pose then.
+    key: `session/episode`, as `Item.recording` has it; length_ms: of the episode; time_ms: `(T,)` int64; images:
+    camera -> uint8 RGB `(T, h, w, 3)`; seen: `(T,)` bool, whether all cameras had a picture then (else the last one
+    stands); pose, target: `(T, 12)` measured and commanded; texts: commands; command: `(T,)` int64 of texts, or -1;
+    begun_ms: `(T,)` int64, when that command began; start: `(T, 12)` the target pose then.
     """
 
     key: str
@@ -144,7 +144,7 @@ class _Reel:
         texts = tuple(dict.fromkeys(text for _, text in commands[first:] if text))
         number = {text: at for at, text in enumerate(texts)}
         none = which < first
-        index = np.array([NO_COMMAND if n else number.get(commands[w][1], NO_COMMAND) for w, n in zip(which, none, strict=True)])
+        command = [NO_COMMAND if at < first else number.get(commands[at][1], NO_COMMAND) for at in which]
         begun_ns = np.where(none, episode.start_ns, begins[np.maximum(which, 0)] if len(begins) else episode.start_ns)
         begun_tick = np.maximum(np.searchsorted(episode.tick_ns, begun_ns, side="right") - 1, 0)
         return RecordedMoments(
@@ -156,7 +156,7 @@ class _Reel:
             pose=pose[tick],
             target=target[tick],
             texts=texts,
-            command=index.astype(np.int64),
+            command=np.array(command, np.int64),
             begun_ms=(begun_ns - episode.start_ns) // 1_000_000,
             start=target[begun_tick],
         )

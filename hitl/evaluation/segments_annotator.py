@@ -3,12 +3,13 @@
 `marks_of` is what a person who misses nothing would mark:
 - mistake: a skill (pick, place, hand over, go home) that is not what is wanted now and goes on for 1.5 s, until it is
   over; a skill that is wanted and goes on without result, from 5.5 s on (8 s for a hand-over); a hand that closes
-  under a pick and holds nothing, from a second before until it opens, 3 s at most; a thing that falls out of a hand and
-  not into the box, from half a second before until two after, unless putting it down was wanted.
+  under a pick and holds nothing, from a second before until it opens, 3 s at most; a thing that falls out of a hand
+  and not into the box, from half a second before until two after, unless putting it down was wanted.
 - unsafe: a hand presses on the table, the box or the other hand with 20 N or more, or the hands come closer than 9 cm
   without handing something over, or a thing leaves the table; with 0.3 s around it.
 - done: the task has come a stage further (a thing that is wanted is in the box, in its turn), for 1.5 s.
-- good: a wanted skill from its beginning to its result, where none of the mistakes is in it.
+- good: wanted skills that come to their result, one after another, cut into pieces of about 3 s wherever that falls
+  (people do not begin a mark where a command begins), where no mistake is.
 Small motions are neither good nor mistakes: what they lead to is.
 
 `annotate` is what a person marks who does not look at everything: some stretches are not looked at, some marks are
@@ -39,6 +40,7 @@ PARTING_LOOKS = 20
 """Hands that have handed something over take up to 2 s to part."""
 OFF_TABLE_M = -0.03
 SHORTEST_MS, LONGEST_MS = 1000, 10_000
+GOOD_MS = 3000
 JUDGED_HEADS = ("safety", "done")
 """What is not marked there is neither unsafe nor done; good and mistake are said only of what is marked."""
 _SKILLS = ("pick", "place", "handover", "home")
@@ -89,12 +91,12 @@ def annotate(truth: Truth, seed: int, habits: Habits | None = None) -> dict[str,
 def marks_of(truth: Truth) -> list[Mark]:
     """Everything, where it is; in order of time."""
     mistakes = _joined([*_wrong(truth), *_slow(truth), *_missed(truth), *_dropped(truth)])
-    good = [run for run in _achieved(truth) if not any(_overlap(run, mistake) for mistake in mistakes)]
+    good = [run for stretch in _joined(_achieved(truth)) for run in _without(stretch, mistakes)]
     found = [
         *(("mistake", run) for run in mistakes),
         *(("unsafe", run) for run in _unsafe(truth)),
         *(("done", run) for run in _done(truth)),
-        *(("good", run) for run in good),
+        *(("good", piece) for run in good for piece in _cut(run, GOOD_MS)),
     ]
     return sorted(Mark(*piece, category) for category, run in found for piece in _pieces(run, truth.length_ms))
 
@@ -215,7 +217,7 @@ def _done(truth: Truth) -> list[Run]:
 
 
 def _achieved(truth: Truth) -> Iterable[Run]:
-    """Wanted skills from beginning to result."""
+    """Wanted skills that come to their result, from beginning to end."""
     for command in _commands(truth):
         if command.family not in _SKILLS or _wanted(truth, min(command.first + 2, command.end - 1)) != command.text:
             continue
@@ -223,7 +225,7 @@ def _achieved(truth: Truth) -> Iterable[Run]:
         done = np.flatnonzero(~right[2:])
         result = _is_result(truth, command, command.first + 2 + int(done[0])) if len(done) else False
         if result:
-            yield command.begun_ms, _end_ms(truth, command.first + 2 + int(done[0]) + 2)
+            yield command.begun_ms, _end_ms(truth, command.end)
 
 
 def _is_result(truth: Truth, command: _Command, at: int) -> bool:
@@ -260,8 +262,15 @@ def _joined(runs: Iterable[Run]) -> list[Run]:
     return found
 
 
-def _overlap(one: Run, two: Run) -> bool:
-    return one[0] < two[1] and two[0] < one[1]
+def _without(run: Run, taken: Iterable[Run]) -> list[Run]:
+    """What of a run is not taken, by pieces that are long enough to mark."""
+    at, end = run
+    left = []
+    for start, stop in taken:
+        if start < end and stop > at:
+            left.append((at, start))
+            at = max(at, stop)
+    return [piece for piece in (*left, (at, end)) if piece[1] - piece[0] >= SHORTEST_MS]
 
 
 def _pieces(run: Run, length_ms: int) -> list[Run]:
@@ -270,7 +279,12 @@ def _pieces(run: Run, length_ms: int) -> list[Run]:
     if end - start < SHORTEST_MS:
         start = max(0, (start + end - SHORTEST_MS) // 2)
         end = min(length_ms, start + SHORTEST_MS)
-    count = max(1, -(-(end - start) // LONGEST_MS))
+    return _cut((start, end), LONGEST_MS)
+
+
+def _cut(run: Run, most_ms: int) -> list[Run]:
+    """A run in equal pieces of at most so much."""
+    start, end = run
+    count = max(1, -(-(end - start) // most_ms))
     cuts = [start + (end - start) * at // count for at in range(count + 1)]
     return [piece for piece in zip(cuts, cuts[1:], strict=False) if piece[1] > piece[0]]
-

@@ -44,10 +44,18 @@ JPEG_QUALITY = 95
 """Small pictures keep no colour of small things at a video's quality."""
 AFTER_S = 1.5
 """So long an episode goes on after all is packed."""
-_FAMILIES = {"motion": 0.45, "gripper": 0.17, "pick": 0.15, "place": 0.1, "handover": 0.05, "home": 0.04, "reach": 0.04}
+_FAMILIES = {
+    "motion": 0.45,
+    "gripper": 0.17,
+    "pick": 0.15,
+    "place": 0.1,
+    "handover": 0.05,
+    "home": 0.04,
+    "reach": 0.04,
+}
 """What a meddler says, and how often."""
 _DOWN = ("down", "lower")
-_DOWN_WEIGHT = 3.0
+_DOWN_WEIGHT = 4.0
 _HOLD_S = (1.0, 3.0)
 _MEDDLED = "-meddled"
 _STARTED_UNIX_NS = 1_700_000_000_000_000_000
@@ -72,6 +80,11 @@ class EpisodeFolder:
     def is_meddled(self) -> bool:
         """Whether somebody gave commands in it."""
         return self.name.endswith(_MEDDLED)
+
+    @property
+    def kind(self) -> str:
+        """nominal or shifted, and whether somebody meddled: four kinds, equally many of each."""
+        return ("nominal" if self.condition == "nominal" else "shifted") + (", meddled" if self.is_meddled else "")
 
     @property
     def recording(self) -> Path:
@@ -171,9 +184,7 @@ def record_episode(loop: Lockstep, into: EpisodeFolder, number: int, seed: int, 
     own_seed = (seed + SEED_OFFSET) * 1000 + number
     cell.reset(seed=own_seed, shift=into.condition)
     loop.restart()
-    with Recorder(
-        into.recording, new_ulid(), started_unix_ns=_STARTED_UNIX_NS, jpeg_quality=JPEG_QUALITY
-    ) as recorder:
+    with Recorder(into.recording, new_ulid(), started_unix_ns=_STARTED_UNIX_NS, jpeg_quality=JPEG_QUALITY) as recorder:
         watcher = Watcher(cell)
         meddler = Meddler(loop, own_seed) if into.is_meddled else None
         length_ms = _Take(loop, recorder, watcher, meddler).play(seconds)
@@ -190,7 +201,7 @@ def record_episode(loop: Lockstep, into: EpisodeFolder, number: int, seed: int, 
 
 
 class Meddler:
-    """Somebody who gives commands without much thought: any command, every few seconds, sometimes twice.
+    """Somebody who gives commands without much thought: any command, every few seconds, some again and again.
 
     Most do no harm where they are given; the same words press a hand on the table, or drop a thing, elsewhere. So
     what happens tells good from bad, and not which words are said.
@@ -201,16 +212,21 @@ class Meddler:
         self._rng = np.random.default_rng([seed, 1])
         self._next_s = float(self._rng.uniform(1.0, 5.0))
         self._again = ""
+        self._left = 0
 
     def tick(self) -> None:
         """To be called after every tick."""
         if self._loop.cell.time_s < self._next_s:
             return
-        words = self._again or self._words()
+        if not self._left:
+            self._again = self._words()
+            down = self._again.endswith(_DOWN)
+            self._left = int(self._rng.integers(1, 5 if down else 3))
         hold_s = float(self._rng.uniform(*_HOLD_S))
-        self._loop.correct(words, source="script", hold_s=hold_s)
-        self._again = words if not self._again and self._rng.random() < 0.3 else ""
-        self._next_s = self._loop.cell.time_s + hold_s + (0.2 if self._again else float(self._rng.uniform(1.0, 7.0)))
+        self._loop.correct(self._again, source="script", hold_s=hold_s)
+        self._left -= 1
+        pause_s = 0.2 if self._left else float(self._rng.uniform(1.0, 7.0))
+        self._next_s = self._loop.cell.time_s + hold_s + pause_s
 
     def _words(self) -> str:
         family = str(self._rng.choice(list(_FAMILIES), p=list(_FAMILIES.values())))
@@ -229,7 +245,7 @@ class _Take:
 
     def play(self, most_s: float) -> int:
         """Until the task is over, or for `most_s`; returns the length in milliseconds."""
-        loop, cell = self._loop, self._loop.cell
+        cell = self._loop.cell
         left = round(AFTER_S * cell.spec.rate_hz)
         while cell.time_s < most_s and left:
             self._tick()

@@ -25,18 +25,23 @@ from robot.aloha.planner import next_command
 
 FORMAT = "hitl-segments-truth-1"
 NOTHING = -1
+_TYPES: dict[str, type[np.generic]] = {
+    **dict.fromkeys(("time_ms", "begun_ms"), np.int64),
+    **dict.fromkeys(("held", "command", "wanted", "stage"), np.int16),
+    "in_box": np.bool_,
+}
 
 
 @dataclass(frozen=True)
 class Truth:
     """L looks at one episode.
 
-    about: episode, condition, seed and how it ended; texts: what `command` and `wanted` count in; kinds `(N,)`: of the
-    objects. arrays, all with L rows: time_ms; pose `(12,)`, where the hands really are; held `(2,)`: the object in each
-    hand, an index into `kinds` or -1; xyz `(N, 3)`; in_box `(N,)`; command, wanted: of texts; begun_ms: when the
-    command began; done, sure: what the policy itself says now, the chance that the command is done, and that it
-    is the one to choose; stage: of the task; on_table, on_box, hands: newtons with which a hand presses on the table, on the box
-    and on the other hand.
+    about: condition, seed, length and how it ended; texts: what `command` and `wanted` count in; kinds `(N,)`: of the
+    objects. arrays, all with L rows: time_ms; pose `(12,)`, where the hands really are; held `(2,)`: the object in
+    each hand, an index into `kinds` or -1; xyz `(N, 3)`; in_box `(N,)`; command, wanted: of texts; begun_ms: when the
+    command began; done, sure: what the policy itself says now, the chance that the command is done, and that it is
+    the one to choose; stage: of the task; on_table, on_box, hands: newtons with which a hand presses on the table, on
+    the box and on the other hand.
     """
 
     about: dict[str, Any]
@@ -73,7 +78,9 @@ def load_truth(path: Path) -> Truth:
     except (OSError, SafetensorError, ValueError) as problem:
         raise DatasetError(f"cannot be read ({problem}).", field=str(path), hint="Remove it and run again.") from None
     if about.get("format") != FORMAT:
-        raise DatasetError("is no record of physics of this version.", field=str(path), hint="Remove it and run again.")
+        raise DatasetError(
+            "is no record of physics of this version.", field=str(path), hint="Remove it and run again."
+        )
     return Truth(about["about"], tuple(about["texts"]), tuple(about["kinds"]), arrays)
 
 
@@ -115,11 +122,8 @@ class Watcher:
 
     def truth(self, about: dict[str, Any]) -> Truth:
         """All that was seen."""
-        exact = {"time_ms": np.int64, "begun_ms": np.int64, "in_box": np.bool_}
-        whole = ("held", "command", "wanted", "stage")
         arrays = {
-            name: np.array([row[name] for row in self._rows], exact.get(name, np.int16 if name in whole else np.float32))
-            for name in self._rows[0]
+            name: np.array([row[name] for row in self._rows], _TYPES.get(name, np.float32)) for name in self._rows[0]
         }
         kinds = tuple(layout.ALL_KINDS[kind] for kind in self._kinds)
         return Truth(about, tuple(self._texts), kinds, arrays)

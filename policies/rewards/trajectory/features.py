@@ -47,7 +47,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class Features:
-    """Of one recording. groups: name -> float32 `(T, d)`; seen: `(T,)` bool, whether the pictures are of that moment."""
+    """Of one recording. groups: name -> float32 `(T, d)`; seen: `(T,)` bool, whether pictures are of that moment."""
 
     rate_hz: float
     groups: Mapping[str, NDArray[np.float32]]
@@ -128,5 +128,3 @@ def _motion(moments: Moments) -> NDArray[np.float64]:
     second = max(1, round(moments.rate_hz))
     way = total - total[np.maximum(np.arange(len(pose)) - second, 0)]
     return np.concatenate((*changes, 10 * way), 1)
-
-
