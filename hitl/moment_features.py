@@ -10,9 +10,10 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -92,7 +93,7 @@ def _read(path: Path, policy: HierarchicalPolicy) -> list[RecordedMoments]:
 
 
 def _save(file: Path, features: Mapping[str, Features]) -> None:
-    tensors = {}
+    tensors: dict[str, NDArray[Any]] = {}
     for at, one in enumerate(features.values()):
         tensors |= {f"{at}.{name}": x for name, x in one.groups.items()}
         tensors[f"{at}.seen"] = one.seen

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hitl.evaluation.statistics import table
 from policies.rewards.trajectory.ranking import auroc, average_precision, calibration_error
@@ -20,6 +21,11 @@ CATEGORIES: Mapping[str, tuple[str, bool]] = {
 """Category of the preset "segments" -> its head, and the answer that it is. Good and mistake are one question: they
 rank alike, with different precision."""
 DRAWS = 1000
+_NUMBERS: dict[str, Callable[[NDArray[np.bool_], NDArray[np.float64]], float | None]] = {
+    "auroc": auroc,
+    "precision": average_precision,
+    "ece": calibration_error,
+}
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,11 @@ def _of(asked: Sequence[Asked], head: str, value: bool, seed: int) -> dict[str, 
     names = sorted({one.episode for one in asked})
     rows = [np.array([at for at, one in enumerate(mine) if one.episode == name], np.int64) for name in names]
     found: dict[str, Any] = {"n": int(values.sum()), "others": int((~values).sum())}
-    draws = np.random.default_rng([seed, 4]).integers(len(names), size=(DRAWS, len(names))) if names else []
+    if not names:
+        return {"n": 0, "others": 0, **dict.fromkeys(_NUMBERS), **dict.fromkeys(f"{x}_interval" for x in _NUMBERS)}
+    draws = np.random.default_rng([seed, 4]).integers(len(names), size=(DRAWS, len(names)))
     picks = [np.concatenate([rows[at] for at in draw]) for draw in draws]
-    for name, score in (("auroc", auroc), ("precision", average_precision), ("ece", calibration_error)):
+    for name, score in _NUMBERS.items():
         drawn = [x for pick in picks if (x := score(values[pick], chances[pick])) is not None]
         exact = score(values, chances)
         found[name] = None if exact is None else round(exact, 3)

@@ -31,12 +31,12 @@ _MOMENT_WEIGHT = 0.5
 class Settings:
     """How long and how: steps of `batch` recordings each; members of the ensemble."""
 
-    steps: int = 160
+    steps: int = 100
     batch: int = 8
     rate: float = 3e-3
-    decay: float = 0.02
+    decay: float = 0.1
     members: int = 4
-    width: int = 48
+    width: int = 32
 
 
 @dataclass(frozen=True)

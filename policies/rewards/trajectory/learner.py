@@ -110,9 +110,9 @@ class TrajectoryLearner:
             if first < end and features.seen[first:end].any():
                 rows.append((first, end, number[label.head], int(label.value)))
                 used.append(label_id)
-        table = torch.tensor(rows, dtype=torch.int64).reshape(-1, 4)
-        first, end, head, value = table.unbind(1)
-        return Example(name, torch.from_numpy(features.rows(self.groups)), first, end, head, value.float()), used
+        columns = torch.tensor(rows, dtype=torch.int64).reshape(-1, 4).unbind(1)
+        inputs = torch.from_numpy(features.rows(self.groups))
+        return Example(name, inputs, columns[0], columns[1], columns[2], columns[3].float()), used
 
     def _scores(self, examples: Sequence[Example], unseen: np.ndarray) -> dict[str, float]:
         head = torch.cat([example.head for example in examples]).numpy()

@@ -24,9 +24,9 @@ class NetworkConfig:
 
     inputs: int
     heads: int
-    width: int = 48
+    width: int = 32
     dilations: tuple[int, ...] = (1, 2, 4, 8)
-    drop_inputs: float = 0.2
+    drop_inputs: float = 0.3
     drop: float = 0.2
 
     def to_json(self) -> dict[str, Any]:
@@ -56,7 +56,6 @@ class TrajectoryNetwork(nn.Module):
         self.layers = nn.ModuleList(nn.Conv1d(width, width, _KERNEL, dilation=step) for step in config.dilations)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in config.dilations)
         self.answer = nn.Linear(width, config.heads)
-        self.drop_inputs, self.drop = nn.Dropout(config.drop_inputs), nn.Dropout(config.drop)
         self.register_buffer("mean", torch.zeros(config.inputs))
         self.register_buffer("scale", torch.ones(config.inputs))
 
@@ -68,12 +67,17 @@ class TrajectoryNetwork(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """`(B, T, inputs)` -> logits `(B, T, heads)`."""
         x = ((rows - self.mean) / self.scale).clamp(-_CLAMP, _CLAMP)
-        x = functional.gelu(self.enter(self.drop_inputs(x)))
+        x = functional.relu(self.enter(self._dropped(x, self.config.drop_inputs)))
         for layer, norm, step in zip(self.layers, self.norms, self.config.dilations, strict=True):
             past = functional.pad(norm(x).transpose(1, 2), ((_KERNEL - 1) * step, 0))
-            x = x + self.drop(functional.gelu(layer(past))).transpose(1, 2)
+            x = x + self._dropped(functional.relu(layer(past)).transpose(1, 2), self.config.drop)
         out: Tensor = self.answer(x)
         return out
+
+    def _dropped(self, x: Tensor, share: float) -> Tensor:
+        """Leave some of the numbers `(B, T, n)` out, of a whole recording at a time: a number that is there at the
+        next moment would tell what it was."""
+        return functional.dropout(torch.ones_like(x[:, :1]), share, self.training) * x
 
 
 def pooled(logits: Tensor, first: Tensor, end: Tensor) -> Tensor:
