@@ -34,12 +34,12 @@ PARTS = 4
 SIZES = (4, 8, 16, 32)
 """Episodes that are learned from, beside all, in the learning curve."""
 CAREFUL = Habits(looked=1.0, forgotten=0.0, jitter_ms=0.0)
+MODEL, OWN, CONSTANT = "reward model", "policy's own signals", "constant"
 METHODS: Mapping[str, tuple[str, ...]] = {
-    "reward model": GROUPS,
+    MODEL: GROUPS,
     "without pictures": tuple(group for group in GROUPS if group != "vision"),
     "time under commands": ("elapsed",),
 }
-OWN, CONSTANT = "policy's own signals", "constant"
 _SCHEMA = preset("segments")
 
 Labels = dict[str, TimeLabel]
@@ -114,40 +114,39 @@ def evaluate(
     cases: Sequence[Case], seed: int = 0, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
     """Train and ask; see the module's docstring."""
-    parts = sorted({case.part for case in cases})
-    if len(parts) < 2:  # of fewer than five episodes all would be in one
+    if len({case.part for case in cases}) < 2:  # of fewer than five episodes all would be in one
         cases = [replace(case, part=at % PARTS) for at, case in enumerate(cases)]
-        parts = sorted({case.part for case in cases})
+    parts = sorted({case.part for case in cases})
     most = len(cases) - max(sum(case.part == part for case in cases) for part in parts)
-    sizes = [size for size in SIZES if size < most]
-    steps, done = len(parts) * (len(METHODS) + len(sizes)), 0
-    answers: dict[str, list[Asked]] = {name: [] for name in (*METHODS, OWN, CONSTANT)}
-    curve: dict[int, list[Asked]] = {size: [] for size in sizes}
+    jobs = [(name, groups, most) for name, groups in METHODS.items()]
+    jobs += [(_size(size), GROUPS, size) for size in SIZES if size < most]
+    answers: dict[str, list[Asked]] = {}
     seconds = []
-    for part in parts:
+    for at, part in enumerate(parts):
         train = [case for case in cases if case.part != part]
         test = [case for case in cases if case.part == part]
-        jobs = [(name, groups, train) for name, groups in METHODS.items()]
-        jobs += [(str(size), GROUPS, _some(train, size, seed)) for size in sizes]
-        for name, groups, chosen in jobs:
-            learner = _learned(chosen, groups, seed)
-            into = answers[name] if name in METHODS else curve[int(name)]
-            into += [asked for case in test for asked in _asked(learner, case)]
-            seconds += [learner.latest.seconds] if name == "reward model" else []
-            done += 1
+        for done, (name, groups, size) in enumerate(jobs, 1):
+            learner = _learned(train if size == most else _some(train, size, seed), groups, seed)
+            answers.setdefault(name, []).extend(asked for case in test for asked in _asked(learner, case))
+            if name == MODEL:
+                seconds.append(learner.latest.seconds)
             if progress is not None:
-                progress(done, steps)
-        answers[OWN] += [asked for case in test for asked in _own(case)]
-        answers[CONSTANT] += [asked for case in test for asked in _constant(case, train)]
-    curve[most] = answers["reward model"]
+                progress(at * len(jobs) + done, len(parts) * len(jobs))
+        answers.setdefault(OWN, []).extend(asked for case in test for asked in _own(case))
+        answers.setdefault(CONSTANT, []).extend(asked for case in test for asked in _constant(case, train))
+    curve = {size: answers[_size(size)] for size in SIZES if size < most} | {most: answers[MODEL]}
     return {
         "episodes": len(cases),
         "marked": _counts(cases),
-        "methods": {name: measured(asked, seed) for name, asked in answers.items()},
-        "conditions": _by_condition(answers["reward model"], seed),
-        "learning_curve": [learning_point(size, asked, seed) for size, asked in sorted(curve.items())],
+        "methods": {name: measured(answers[name], seed) for name in (*METHODS, OWN, CONSTANT)},
+        "conditions": _by_condition(answers[MODEL], seed),
+        "learning_curve": [learning_point(size, asked, seed) for size, asked in curve.items()],
         "update_s": round(float(np.median(seconds)), 1),
     }
+
+
+def _size(episodes: int) -> str:
+    return f"{episodes} episodes"
 
 
 def _by_condition(asked: Sequence[Asked], seed: int) -> dict[str, Any]:

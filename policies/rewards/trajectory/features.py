@@ -1,7 +1,8 @@
 """From moments of a recording to numbers that a reward model reads, by the frozen low level of a policy.
 
-Five groups: what is seen (what the low level's camera networks believe of the scene and of the goal under the command),
-the hands, their motion, the command, and how long it has run. Groups can be left out, to see what each is worth.
+Five groups: what is seen (what the low level's camera networks believe of the scene and of the goal under the
+command), the hands, their motion, the command, and how long it has run. Groups can be left out, to see what each is
+worth.
 The places in the pictures that the low level looks at, 336 numbers, are left out: with a few dozen recordings a reward
 model learned them by heart.
 Knows nothing of recordings, labels and files.
