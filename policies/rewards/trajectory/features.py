@@ -21,7 +21,7 @@ from policies.errors import PolicyError
 from policies.hierarchy.low_level import LowLevelPolicy, State
 
 GROUPS = ("vision", "hands", "motion", "command", "elapsed")
-VERSION = 2
+VERSION = 3
 """Grows when the numbers change their meaning: features of another version are computed anew."""
 BATCH = 32
 _WHERE = 5
@@ -111,10 +111,13 @@ def _seen(low_level: LowLevelPolicy, moments: Moments, part: slice) -> NDArray[n
 
 
 def _hands(moments: Moments) -> NDArray[np.float64]:
-    """Poses, how far the hands lag behind what is commanded (as they do who press on something), and the gap."""
+    """Poses, how far the hands are from where they are sent, whichever way that is (as hands that press on something
+    are), and from each other."""
     left, right = (moments.pose[:, hand] for hand in _HANDS)
     gap = np.linalg.norm(left - right, axis=1, keepdims=True)
-    return np.concatenate((moments.pose, 10 * (moments.target - moments.pose), left - right, gap), 1)
+    lag = 10 * (moments.target - moments.pose)
+    held_back = np.stack([np.linalg.norm(lag[:, hand], axis=1) for hand in _HANDS], 1)
+    return np.concatenate((moments.pose, lag, held_back, left - right, gap), 1)
 
 
 def _motion(moments: Moments) -> NDArray[np.float64]:
