@@ -50,8 +50,8 @@ def test_the_command_makes_recordings_and_goes_on_where_it_was(
     (moments,) = read_moments(made[0].recording, CAMERAS)
     truth = made[0].truth()
     assert truth.length_ms == 3000 and 0 <= truth.length_ms - moments.length_ms <= 100 and moments.seen.all()
-    assert [moments.texts[at] for at in moments.command[[1, 14]]] == [
-        truth.texts[at] for at in truth["command"][[2, 28]]
+    assert [moments.texts[at] for at in moments.command[[1, 13]]] == [
+        truth.texts[at] for at in truth["command"][[2, 26]]
     ]
     assert np.abs(moments.pose - truth["pose"][::2][: len(moments.pose)]).max() < 0.02, (
         "nominal encoders tell the truth"
