@@ -214,6 +214,15 @@ def _shown_progress() -> ShownProgress:
     return Progress()
 
 
+def _evaluate_segments(arguments: Namespace) -> int:
+    settings = simulated_policy(arguments)
+    from hitl.evaluation import trajectory_rewards
+
+    given = {name: getattr(arguments, name) for name in ("episodes", "seed", "seconds", "workers")}
+    trajectory_rewards.main(settings, **given)
+    return EXIT_OK
+
+
 def _bench_correction(arguments: Namespace) -> int:
     settings = simulated_policy(arguments)
     from hitl.evaluation import correction_latency
@@ -307,6 +316,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "evaluate rewards": _evaluate_rewards,
     "evaluate label-efficiency": _evaluate_label_efficiency,
     "bench rewards": _bench_rewards,
+    "evaluate segments": _evaluate_segments,
     "bench correction": _bench_correction,
     "bench stream": _bench_stream,
     "bench speech": _bench_speech,

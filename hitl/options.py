@@ -220,6 +220,7 @@ def _add_experiments(commands: _Commands, common: argparse.ArgumentParser) -> No
         command.add_argument("--workers", type=_at_least_one, metavar="N", help="processes (default: all cores)")
         _add_seed(command)
     _add_reward_evaluations(evaluations)
+    _add_segment_experiment(evaluations, common, backend)
     bench = commands.add_parser("bench", help="measure delays on this machine", description="Measure delays.")
     benches = bench.add_subparsers(title="what", metavar="WHAT", required=True)
     correction = _add(benches, "correction", "from send to the first action under it", common, backend)
@@ -312,6 +313,17 @@ def _rename(text: str) -> tuple[str, str]:
     if not (old and found):
         raise argparse.ArgumentTypeError(f"must be OLD=NEW, not {text[:80]!r}")
     return old, new
+
+
+def _add_segment_experiment(
+    evaluations: _Commands, common: argparse.ArgumentParser, backend: argparse.ArgumentParser
+) -> None:
+    what = "whether marked segments teach a reward model to know mistakes"
+    segments = _add(evaluations, "segments", what, common, backend)
+    segments.add_argument("--episodes", type=_at_least_one, default=64, metavar="N", help="recordings (default 64)")
+    segments.add_argument("--seconds", type=_positive, default=40.0, metavar="S", help="the longest one (default 40)")
+    segments.add_argument("--workers", type=_at_least_one, metavar="N", help="processes (default: all cores)")
+    _add_seed(segments)
 
 
 def _add_tools(commands: _Commands, common: argparse.ArgumentParser) -> None:

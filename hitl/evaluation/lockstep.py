@@ -45,6 +45,10 @@ class Lockstep:
         self.events: list[LogEvent] = []
         self.statuses: dict[str, CorrectionState] = {}
         self.command = CommandStatus(command_id="", text="", source="none")
+        self.state: RobotState | None = None
+        """The last tick, as the robot would send it."""
+        self.seen: Seen | None = None
+        """What the policies saw last."""
         self._model = model
         self._log = FeedbackLog(log) if log is not None else None
         self._latency = latency_ticks
@@ -125,6 +129,7 @@ class Lockstep:
             command_id=decision.command_id,
             chunk=decision.chunk,
         )
+        self.state = state
         self._controller.robot_state(state, reading.joints, reading.targets)
         self._controller.expire()
         self._take()
@@ -139,7 +144,8 @@ class Lockstep:
         reading = self.cell.read()
         observation = Observation(tick=tick, stamp_ns=self.clock.now_ns(), episode=self._episode, images=[])
         images = self.cell.policy_pictures()
-        self._controller.observe(Seen(observation, reading.joints, reading.targets, images))
+        self.seen = Seen(observation, reading.joints, reading.targets, images)
+        self._controller.observe(self.seen)
         self._take()
 
     def _take(self) -> None:
