@@ -87,22 +87,32 @@ def _curve(
 
 
 def _compare(curves: dict[str, list[list[dict[str, float]]]], sizes: list[int], name: str) -> dict:
-    """Mean F1 by order, and labels until an order reaches what random order has at its end, less a hundredth."""
-    means = {order: np.mean([[p[name] for p in points] for points in curves[order]], 0) for order in ORDERS}
-    spread = {order: np.std([[p[name] for p in points] for points in curves[order]], 0) for order in ORDERS}
-    target = float(means["random"][-1]) - 0.01
-    needed = {
-        order: next((s for s, f in zip(sizes, means[order], strict=True) if f >= target), None) for order in ORDERS
-    }
+    """Mean F1 by order; what uncertainty gains over random order on the whole way, with its standard error over seeds;
+    and labels until the smoothed curve of an order reaches where that of random order ends, less a hundredth.
+
+    Both curves are smoothed, since the first of many noisy points to pass a mark passes it early by chance.
+    """
+    values = {order: np.array([[point[name] for point in points] for points in curves[order]]) for order in ORDERS}
+    smooth = {order: _smoothed(values[order].mean(0)) for order in ORDERS}
+    target = float(smooth["random"][-1]) - 0.01
+    needed = {o: next((n for n, f in zip(sizes, smooth[o], strict=True) if f >= target), None) for o in ORDERS}
+    gains = values["uncertainty"].mean(1) - values["random"].mean(1)
+    error = float(gains.std(ddof=1) / len(gains) ** 0.5) if len(gains) > 1 else None
+    saved = None if needed["uncertainty"] is None or not needed["random"] else needed["uncertainty"] / needed["random"]
     return {
-        "f1": {order: [round(float(x), 4) for x in means[order]] for order in ORDERS},
-        "spread": {order: [round(float(x), 4) for x in spread[order]] for order in ORDERS},
+        "f1": {order: [round(float(x), 4) for x in values[order].mean(0)] for order in ORDERS},
+        "spread": {order: [round(float(x), 4) for x in values[order].std(0)] for order in ORDERS},
+        "gain": round(float(gains.mean()), 4),
+        "gain_error": None if error is None else round(error, 4),
         "target_f1": round(target, 4),
         "labels_needed": needed,
-        "labels_saved": None
-        if needed["uncertainty"] is None or not needed["random"]
-        else round(1 - needed["uncertainty"] / needed["random"], 3),
+        "labels_saved": None if saved is None else round(1 - saved, 3),
     }
+
+
+def _smoothed(curve: np.ndarray) -> np.ndarray:
+    """Each point with its neighbours, as far as there are any."""
+    return np.array([curve[max(0, at - 1) : at + 2].mean() for at in range(len(curve))])
 
 
 def as_table(result: dict) -> str:
@@ -114,5 +124,11 @@ def as_table(result: dict) -> str:
             needed = numbers["labels_needed"][order]
             lines.append([f"{name}, {order}", *values, "never" if needed is None else needed])
     header = ["F1 after so many labelled answers", *map(str, result["labels"]), "needed"]
-    note = "needed: labels until the F1 of the random order at its end, less 0.01, means over the seeds."
-    return f"{table(header, lines)}\n\n{note}"
+    notes = [
+        "needed: labels until the F1 of the random order at its end, less 0.01; curves smoothed over three points."
+    ]
+    for name, numbers in result["heads"].items():
+        error = numbers["gain_error"]
+        shown = "" if error is None else f" (standard error {error:.3f})"
+        notes.append(f"{name}: asking about the uncertain gains {numbers['gain']:+.3f} F1 on average{shown}.")
+    return "\n".join([table(header, lines), "", *notes])

@@ -128,7 +128,13 @@ def _fit_wanted(data: WholeData, start: WholeHead | None) -> tuple[Linear | None
         else linear
         for fold in range(FOLDS)
     ]
-    return linear, [_wanted(by_fold[fold], one) for fold, one in zip(data.folds, data.features, strict=True)]
+    lengths = [len(one.sources) for one in data.features]
+    sources = np.concatenate([one.sources for one in data.features])
+    owner = np.repeat(data.folds, lengths)
+    chances = np.zeros(len(sources))
+    for fold, one in enumerate(by_fold):
+        chances[owner == fold] = sigmoid(one.logits(sources[owner == fold]))
+    return linear, np.split(chances, np.cumsum(lengths)[:-1])
 
 
 def _wanted(linear: Linear | None, features: Features) -> Floats:
@@ -139,10 +145,17 @@ def _wanted(linear: Linear | None, features: Features) -> Floats:
 
 def whole_rows(features: Sequence[Features], wanted: Sequence[Floats]) -> Floats:
     """`(answers, COVERAGE_FEATURES + COUNTED)`. The root of a chance is a softer weight than the chance."""
-    rows = []
-    for one, chances in zip(features, wanted, strict=True):
-        roots, said = np.sqrt(chances), one.covered
-        share = [float(w @ said / w.sum()) if len(w) and w.sum() > 0 else 0.0 for w in (chances, roots)]
-        mean = float(said.mean()) if len(said) else 0.0
-        rows.append([*share, mean, float(np.log1p(said.sum())), *one.whole[:COUNTED].astype(np.float64)])
-    return np.asarray(rows, np.float64).reshape(len(features), len(COVERAGE_FEATURES) + COUNTED)
+    count = len(features)
+    if not count:
+        return np.zeros((0, len(COVERAGE_FEATURES) + COUNTED))
+    lengths = [len(one.covered) for one in features]
+    owner = np.repeat(np.arange(count), lengths)
+    said, chances = np.concatenate([one.covered for one in features]), np.concatenate(wanted)
+
+    def total(values: Floats) -> Floats:
+        return np.bincount(owner, values, minlength=count).astype(np.float64)
+
+    columns = [total(w * said) / np.maximum(total(w), 1e-9) for w in (chances, np.sqrt(chances))]
+    columns += [total(said) / np.maximum(lengths, 1), np.log1p(total(said))]
+    counted = np.stack([one.whole[:COUNTED] for one in features]).astype(np.float64)
+    return np.concatenate([np.stack(columns, 1), counted], 1)

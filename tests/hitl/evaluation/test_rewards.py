@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hitl import cli
-from hitl.evaluation import rewards_bench
+from hitl.evaluation import label_efficiency, rewards_bench
 from hitl.evaluation.rewards import Judged, fold_of, measure
 from hitl.evaluation.rewards_bench import OnePass, Text, ThreePasses
 
@@ -101,6 +101,16 @@ def test_three_passes_pad_as_the_published_layout_does() -> None:
     assert layout.tokens == 2 * 512 + 2 * 2 * 1024  # the longest of a batch pads all of it
     assert [len(one) for one in scores] == [4, 3] and np.isfinite(scores[0]).all()
     assert len(OnePass(None, backbone)._backbone.pack([rewards_bench._document(short)]).row.ids) < 60  # type: ignore[arg-type]
+
+
+def test_labels_needed_by_hand() -> None:
+    def points(*values: float) -> list[dict[str, float]]:
+        return [{"labels": n, "relevance": value} for n, value in enumerate(values)]
+
+    curves = {"uncertainty": [points(0.1, 0.6, 0.6, 0.6)], "random": [points(0.1, 0.2, 0.3, 0.6)]}
+    found = label_efficiency._compare(curves, [10, 20, 30, 40], "relevance")
+    assert found["target_f1"] == pytest.approx(0.44) and found["labels_needed"] == {"uncertainty": 30, "random": 40}
+    assert found["labels_saved"] == 0.25 and found["gain"] == pytest.approx(0.175) and found["gain_error"] is None
 
 
 def test_folds_are_even_and_of_the_seed() -> None:
