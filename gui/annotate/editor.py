@@ -212,9 +212,12 @@ class ItemEditor(Chooser):
 
     def start_picking(self) -> None:
         """Choose the earlier text that the current span repeats; again leaves it as it was."""
-        if self.picking or self.span is None or self.target is None:
-            self.said = "" if self.picking else "Mark the repeated text first."
-            self.picking = ""
+        if self.picking:
+            self.said, key, self.picking = "", self.picking, ""
+            self.choose(Target("span", key))  # which is selected again
+            return
+        if self.span is None or self.target is None:
+            self.said = "Mark the repeated text first."
             return
         self.picking = self.target.key
         if self.span.repeats is not None:

@@ -236,6 +236,16 @@ def test_an_empty_output_takes_no_span():
     assert edit.next_sentence(1) == []
 
 
+def test_who_gives_up_choosing_the_earlier_text_has_the_span_again():
+    edit = editor()
+    select(edit, "1911")
+    press(edit, "r")
+    edit.start_picking()
+    edit.move_word(1)
+    edit.start_picking()
+    assert edit.span is not None and edit.cursor.selection == (edit.span.start, edit.span.end) and not edit.picking
+
+
 def test_what_went_away_is_no_longer_current():
     edit = editor()
     select(edit, "1911")
