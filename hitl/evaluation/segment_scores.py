@@ -21,7 +21,8 @@ CATEGORIES: Mapping[str, tuple[str, bool]] = {
 """Category of the preset "segments" -> its head, and the answer that it is. Good and mistake are one question: they
 rank alike, with different precision."""
 DRAWS = 1000
-_NUMBERS: dict[str, Callable[[NDArray[np.bool_], NDArray[np.float64]], float | None]] = {
+Score = Callable[[NDArray[np.bool_], NDArray[np.float64]], float | None]
+_NUMBERS: dict[str, Score] = {
     "auroc": auroc,
     "precision": average_precision,
     "ece": calibration_error,
@@ -37,6 +38,8 @@ class Asked:
     head: str
     value: bool
     chance: float
+    part: int = 0
+    """Which model was asked: what different models say is not ranked against each other."""
 
 
 def measured(asked: Sequence[Asked], seed: int = 0) -> dict[str, Any]:
@@ -49,6 +52,7 @@ def _of(asked: Sequence[Asked], head: str, value: bool, seed: int) -> dict[str, 
     mine = [one for one in asked if one.head == head]
     values = np.array([one.value == value for one in mine], np.bool_)
     chances = np.array([one.chance if value else 1.0 - one.chance for one in mine])
+    parts = np.array([one.part for one in mine], np.int64)
     names = sorted({one.episode for one in asked})
     rows = [np.array([at for at, one in enumerate(mine) if one.episode == name], np.int64) for name in names]
     found: dict[str, Any] = {"n": int(values.sum()), "others": int((~values).sum())}
@@ -57,12 +61,29 @@ def _of(asked: Sequence[Asked], head: str, value: bool, seed: int) -> dict[str, 
     draws = np.random.default_rng([seed, 4]).integers(len(names), size=(DRAWS, len(names)))
     picks = [np.concatenate([rows[at] for at in draw]) for draw in draws]
     for name, score in _NUMBERS.items():
-        drawn = [x for pick in picks if (x := score(values[pick], chances[pick])) is not None]
-        exact = score(values, chances)
+        drawn = [x for pick in picks if (x := by_part(score, values[pick], chances[pick], parts[pick])) is not None]
+        exact = by_part(score, values, chances, parts)
         found[name] = None if exact is None else round(exact, 3)
         interval = np.percentile(drawn, (2.5, 97.5)) if drawn else None
         found[f"{name}_interval"] = None if interval is None else [round(float(x), 3) for x in interval]
     return found
+
+
+def by_part(
+    score: Score, values: NDArray[np.bool_], chances: NDArray[np.float64], parts: NDArray[np.int64]
+) -> float | None:
+    """The mean over models of what each scores on its own segments `(n,)`. Weighted by what it is a mean of: pairs for
+    auroc, yeses for average precision; calibration is of all together. None where no model has a segment of a kind."""
+    if score is calibration_error:
+        return score(values, chances)
+    total, weight = 0.0, 0
+    for part in np.unique(parts):
+        mine = parts == part
+        found, yes = score(values[mine], chances[mine]), int(values[mine].sum())
+        if found is not None:
+            of = yes * int((~values[mine]).sum()) if score is auroc else yes
+            total, weight = total + of * found, weight + of
+    return total / weight if weight else None
 
 
 def learning_point(size: int, asked: Sequence[Asked], seed: int = 0) -> dict[str, Any]:

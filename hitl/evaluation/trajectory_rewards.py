@@ -172,10 +172,10 @@ def _learned(cases: Sequence[Case], groups: Sequence[str], seed: int) -> Traject
 def _asked(learner: TrajectoryLearner, case: Case) -> list[Asked]:
     segments = [(label.start_ms, label.end_ms) for label in case.asked]
     if learner.model is None:  # nobody marked anything
-        return [Asked(case.name, case.condition, label.head, label.value, 0.5) for label in case.asked]
+        return [Asked(case.name, case.condition, label.head, label.value, 0.5, case.part) for label in case.asked]
     scores = learner.model.score(case.features, segments)
     return [
-        Asked(case.name, case.condition, label.head, label.value, score.chances[label.head])
+        Asked(case.name, case.condition, label.head, label.value, score.chances[label.head], case.part)
         for label, score in zip(case.asked, scores, strict=True)
     ]
 
@@ -188,7 +188,7 @@ def _own(case: Case) -> list[Asked]:
         inside = (times >= label.start_ms) & (times < label.end_ms)
         rows = case.signals[inside] if inside.any() else case.signals[:1]
         chance = float(rows[:, 1].max()) if label.head == "done" else 1.0 - float(rows[:, 2].mean())
-        found.append(Asked(case.name, case.condition, label.head, label.value, min(max(chance, 0.0), 1.0)))
+        found.append(Asked(case.name, case.condition, label.head, label.value, min(max(chance, 0.0), 1.0), case.part))
     return found
 
 
@@ -198,7 +198,10 @@ def _constant(case: Case, train: Sequence[Case]) -> list[Asked]:
     for head in {label.head for label in case.asked}:
         values = [label.value for one in train for label in one.marked.values() if label.head == head]
         shares[head] = float(np.mean(values)) if values else 0.5
-    return [Asked(case.name, case.condition, label.head, label.value, shares[label.head]) for label in case.asked]
+    return [
+        Asked(case.name, case.condition, label.head, label.value, shares[label.head], case.part)
+        for label in case.asked
+    ]
 
 
 def _counts(cases: Sequence[Case]) -> dict[str, dict[str, int]]:

@@ -120,3 +120,15 @@ def test_intervals_are_over_episodes() -> None:
     assert found["auroc"] == pytest.approx(0.9) and found["auroc_interval"][0] < 0.9 <= found["auroc_interval"][1]
     assert found["auroc_interval"][0] > 0.6 and found["n"] == found["others"] == 10
     assert measured([])["mistake"]["auroc"] is None
+
+
+def test_what_different_models_say_is_not_ranked_against_each_other() -> None:
+    asked = [
+        Asked(f"e{part}", "nominal", "safety", value, chance, part)
+        for part, high in ((0, 0.9), (1, 0.2))
+        for value, chance in ((True, high), (False, high - 0.1), (False, high - 0.15))
+    ]
+    found = measured(asked)["unsafe"]
+    assert found["auroc"] == found["precision"] == 1.0, "although one model is sure of what the other doubts"
+    flat = [Asked(one.episode, one.condition, one.head, one.value, 0.1 * one.part, one.part) for one in asked]
+    assert measured(flat)["unsafe"]["auroc"] == 0.5
