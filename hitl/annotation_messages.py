@@ -2,9 +2,9 @@
 control plane that are neither acknowledged nor kept nor resent nor logged. Labels themselves are `Label` requests,
 which are all of that.
 
-Window -> backend: `OpenProject`, `OpenItem`, `Generate`, `StopGenerating`. Backend -> window: `ProjectOpened`,
-`ItemOpened`, `Labelled` (of other annotators too), and what the learner says. Learner -> backend -> windows:
-`Suggestions`, `Progress`, `Written`. Nothing here does IO.
+Window -> backend: `OpenProject`, `OpenItem`, `OpenRecording`, `ShowPictures`, `Generate`, `StopGenerating`. Backend ->
+window: `ProjectOpened`, `ItemOpened`, `RecordingOpened`, `Pictures`, `Labelled` (of other annotators too), and what the
+learner says. Learner -> backend -> windows: `Suggestions`, `Progress`, `Written`. Nothing here does IO.
 """
 
 from __future__ import annotations
@@ -88,6 +88,59 @@ class ItemOpened(Message, frozen=True, kw_only=True):
     error: str = ""
 
 
+class OpenRecording(Message, frozen=True, kw_only=True):
+    """Window -> backend: what can be seen of the recording of this item; answered by `RecordingOpened`."""
+
+    id: str
+    project: str
+    item: str
+
+
+class Camera(msgspec.Struct, frozen=True, kw_only=True):
+    """times_ms: when its pictures were taken, in order, milliseconds from the beginning of the episode."""
+
+    name: str
+    times_ms: list[int]
+
+
+class RecordingOpened(Message, frozen=True, kw_only=True):
+    """Backend -> window. cameras: those of which there is a picture; error: why it cannot be seen, and what to do."""
+
+    id: str
+    project: str
+    item: str
+    cameras: list[Camera] = []
+    error: str = ""
+
+
+class ShowPictures(Message, frozen=True, kw_only=True):
+    """Window -> backend: the pictures of one camera in `[start_ms, end_ms)`; answered by one or more `Pictures`, the
+    last of which is `finished`. Asking again about the same camera ends the answer to what was asked before."""
+
+    id: str
+    project: str
+    item: str
+    camera: str
+    start_ms: int
+    end_ms: int
+
+
+class Pictures(Message, frozen=True, kw_only=True):
+    """Backend -> window. Payloads: one JPEG for each of `times_ms`, as it was recorded; at most `MAX_PICTURES_BYTES`
+    in one message, unless one picture alone is larger."""
+
+    id: str
+    project: str
+    item: str
+    camera: str
+    times_ms: list[int] = []
+    finished: bool = False
+    error: str = ""
+
+
+MAX_PICTURES_BYTES = 1 << 20
+
+
 class Labelled(Message, frozen=True, kw_only=True):
     """Backend -> windows that have the project open, and learners: this step is in the log now."""
 
@@ -116,15 +169,26 @@ class SegmentScore(msgspec.Struct, frozen=True, kw_only=True):
     reward: float
 
 
+class ChanceCurve(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model thinks of every moment of a recording for one head. step_ms: from one moment to the next, the
+    first at 0; probability: that it is so ("mistake", or, of a head that only praises, "done")."""
+
+    head: str
+    step_ms: int
+    probability: list[float]
+
+
 class Suggestions(Message, frozen=True, kw_only=True):
-    """Learner -> backend -> windows: what this version thinks of one item. scores: sentences and finer; `whole`: head
-    -> probability for heads that look at a whole output, under `track`."""
+    """Learner -> backend -> windows: what this version thinks of one item. segments: of every head, at its own density;
+    those of a head of whole outputs are as long as the output, those of a recording are its stretches."""
 
     project: str
     item: str
     version: str
     spans: list[Suggestion] = []
     segments: list[SegmentScore] = []
+    curves: list[ChanceCurve] = []
+    """Of a recording."""
     preferences: list[float] = []
     """Score of each output, in order: the higher, the more it would be preferred; empty where nothing was learned of
     that."""
@@ -204,6 +268,10 @@ AnnotationMessage = (
     | ProjectOpened
     | OpenItem
     | ItemOpened
+    | OpenRecording
+    | RecordingOpened
+    | ShowPictures
+    | Pictures
     | Labelled
     | Suggestions
     | Progress
@@ -212,7 +280,7 @@ AnnotationMessage = (
     | Written
 )
 
-FROM_WINDOW = (OpenProject, OpenItem, Generate, StopGenerating)
+FROM_WINDOW = (OpenProject, OpenItem, OpenRecording, ShowPictures, Generate, StopGenerating)
 """What only a window may send; a learner gets it from the backend."""
 FROM_LEARNER = (Suggestions, Progress, Written)
 """What only a learner may send; windows get it from the backend."""

@@ -40,6 +40,16 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     origin: str = ""
 
 
+class Stretch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[start_ms, end_ms)` of a recording and the command that was under way; `by`: who wanted it, "policy" or a
+    person's name. An empty text: none was."""
+
+    start_ms: int
+    end_ms: int
+    text: str = ""
+    by: str = ""
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing to annotate. A recording has no outputs, but a length."""
 
@@ -52,6 +62,9 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     recording: str = ""
     """`session/episode`."""
     duration_ms: int = 0
+    stretches: list[Stretch] = []
+    """What was done in the recording, in order; together they are the whole of it. It is walked by them, as a text is
+    by sentences."""
     extra: dict[str, Any] = {}
 
     def length(self, track: str) -> int:
@@ -74,6 +87,7 @@ def checked_item(item: Item) -> Item:
     where = f"items.{item.id}"
     if not item.id or len(item.id) > 200 or not item.id.isprintable():
         raise InputError("must be 1 to 200 printable characters", field="items.id", hint="Give every item its own.")
+    _check_recording(item, where)
     if not item.outputs and not item.recording:
         raise InputError("has nothing to annotate", field=where, hint="Give an output or a recording.")
     tracks = [output.track for output in item.outputs]
@@ -103,3 +117,25 @@ def checked_item(item: Item) -> Item:
         why = f"has {size} bytes in all; at most {MAX_ITEM_BYTES} are taken"
         raise InputError(why, field=where, hint="Cut it into several items, or give fewer sources.")
     return item
+
+
+def _check_recording(item: Item, where: str) -> None:
+    """Whether a recording and its stretches fit each other; and that an item is a recording or a text, not both."""
+    if not item.recording:
+        if item.duration_ms or item.stretches:
+            raise InputError("has a length but no recording", field=where, hint="Name the recording: session/episode.")
+        return
+    if item.outputs:
+        raise InputError("has outputs and a recording", field=where, hint="Make two items of it.")
+    if item.duration_ms <= 0:
+        why = f"is {item.duration_ms} ms long"
+        raise InputError(why, field=f"{where}.duration_ms", hint="Give the length of the recording.")
+    at = 0
+    for number, stretch in enumerate(item.stretches):
+        if stretch.start_ms != at or stretch.end_ms <= at:
+            why = f"is {stretch.start_ms} to {stretch.end_ms} ms, where the one before ends at {at}"
+            raise InputError(why, field=f"{where}.stretches.{number}", hint="Give them in order and without gaps.")
+        at = stretch.end_ms
+    if item.stretches and at != item.duration_ms:
+        why = f"end at {at} of {item.duration_ms} ms"
+        raise InputError(why, field=f"{where}.stretches", hint="Give them for the whole recording.")
