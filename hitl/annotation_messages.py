@@ -2,9 +2,9 @@
 control plane that are neither acknowledged nor kept nor resent nor logged. Labels themselves are `Label` requests,
 which are all of that.
 
-Window -> backend: `OpenProject`, `OpenItem`, `OpenRecording`, `ShowPictures`, `Generate`, `StopGenerating`. Backend ->
-window: `ProjectOpened`, `ItemOpened`, `RecordingOpened`, `Pictures`, `Labelled` (of other annotators too), and what the
-learner says. Learner -> backend -> windows: `Suggestions`, `Progress`, `Written`. Nothing here does IO.
+Window -> backend: `OpenProject`, `OpenItem`, `OpenRecording`, `ShowPictures`, `Generate`, `StopGenerating`.
+Backend -> window: `ProjectOpened`, `ItemOpened`, `RecordingOpened`, `Pictures`, `Labelled` (of other annotators too),
+and what the learner says. Learner -> backend -> windows: `Suggestions`, `Progress`, `Written`. Nothing here does IO.
 """
 
 from __future__ import annotations
@@ -179,8 +179,8 @@ class ChanceCurve(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Suggestions(Message, frozen=True, kw_only=True):
-    """Learner -> backend -> windows: what this version thinks of one item. segments: of every head, at its own density;
-    those of a head of whole outputs are as long as the output, those of a recording are its stretches."""
+    """Learner -> backend -> windows: what this version thinks of one item. segments: of every head, at its own
+    density; those of a head of whole outputs are as long as the output, those of a recording are its stretches."""
 
     project: str
     item: str

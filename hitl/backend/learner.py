@@ -143,7 +143,7 @@ class Learning:
                     self._tell(progress)
 
     def _learn(self, opened: _Open) -> None:
-        progress = opened.rewards.update()
+        progress = opened.rewards.update(lambda: bool(self._asked))
         if progress is None:
             return
         for item_id in dict.fromkeys(opened.watched.values()):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -114,6 +114,8 @@ class RewardProject:
         self._steps: dict[str, list[LabelEvent]] = {}
         self._known: set[str] = set()
         self._dirty: dict[str, None] = {}
+        self._waited_for: set[str] = set()
+        """Items of `_dirty` that somebody has just labelled."""
         self._changed = False
         self._put: dict[str, dict[str, Label]] = {}
         self._encoded: set[str] = set()
@@ -124,8 +126,11 @@ class RewardProject:
         self._mean_f1: float | None = None
         self._latest = ""
         self._last: tuple[Trained, bool, str] | None = None
+        self._marked: dict[str, Counter[str]] = {}
+        """Item -> how often each category was marked on it."""
         for step in steps:
             self.step(step)
+        self._waited_for.clear()
 
     @property
     def schema(self) -> Schema:
@@ -145,6 +150,7 @@ class RewardProject:
         self._steps.setdefault(event.item, []).append(event)
         self._dirty.pop(event.item, None)
         self._dirty[event.item] = None
+        self._waited_for.add(event.item)
         self._latest = event.id
 
     @property
@@ -169,10 +175,15 @@ class RewardProject:
                 self._first[item_id] = documents[0]
         return item
 
-    def update(self) -> Progress | None:
+    def update(self, hurry: Callable[[], bool] = lambda: False) -> Progress | None:
         """Learn from what people said since the last time, and pass the gate. Where that changed no label, or too
-        little is known, the version stays; None before the first one."""
-        if not self._refresh():
+        little is known, the version stays; None before the first one.
+
+        hurry: whether somebody waits for something else. Then nothing is learned of old labels now: None."""
+        something_new = self._refresh(hurry)
+        if something_new is None:
+            return None
+        if not something_new:
             return self.progress()
         trained = self._rewards.update()
         self._changed = False
@@ -209,14 +220,23 @@ class RewardProject:
             learned_from=self._latest,
         )
 
-    def _refresh(self) -> bool:
-        """Tell the models which labels changed; whether any did since the last version. The latest come first, and
-        where it takes long, since features are not there yet, a version is made meanwhile of what is known."""
+    def _refresh(self, hurry: Callable[[], bool]) -> bool | None:
+        """Tell the models which labels changed; whether any did since the last version, None where somebody waits.
+        What was labelled just now comes first and is learned at once. Where the rest takes long, since features are
+        not there yet, a version is made meanwhile of what is known."""
+        waited_for = bool(self._waited_for)
         end_s = time.monotonic() + REFRESH_S
-        while self._dirty and time.monotonic() < end_s:
+        while self._dirty and (self._waited_for if waited_for else time.monotonic() < end_s):
+            if not waited_for and hurry():
+                return None
             item_id, _ = self._dirty.popitem()
+            self._waited_for.discard(item_id)
             item = self.encode(item_id)
-            now = examples_of(self.schema, item, list(self._people(item_id).values()))
+            people = self._people(item_id)
+            self._marked[item_id] = Counter(
+                key for labels in people.values() for span in labels.spans().values() for key in span.categories
+            )
+            now = examples_of(self.schema, item, list(people.values()))
             before = self._put.get(item_id, {})
             for name in before.keys() - now.keys():
                 self._rewards.remove(name)
@@ -297,8 +317,9 @@ class RewardProject:
         )
 
     def _spans(self, found: Mapping[str, Estimate]) -> list[Suggestion]:
+        usual = {head: self._usual(head) for estimate in found.values() for head in estimate.segments}
         return [
-            Suggestion(track=track, start=s.start, end=s.end, category=self._usual(head), probability=s.probability)
+            Suggestion(track=track, start=s.start, end=s.end, category=usual[head], probability=s.probability)
             for track, estimate in found.items()
             for head, own in estimate.segments.items()
             for s in own
@@ -306,10 +327,7 @@ class RewardProject:
         ]
 
     def _usual(self, head: str) -> str:
-        """The category of a head that people mark most often."""
+        """The category of a head that people mark most often; the first one of those that are."""
         keys = [category.key for category in self.schema.of_head(head) if not category.good]
-        counts: Counter[str] = Counter(dict.fromkeys(reversed(keys), 0))
-        for steps in self._steps.values():
-            for span in labels_of(steps).spans().values():
-                counts.update(key for key in span.categories if key in keys)
+        counts = {key: sum(marked[key] for marked in self._marked.values()) for key in keys}
         return max(keys, key=lambda key: counts[key])

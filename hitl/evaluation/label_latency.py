@@ -1,9 +1,10 @@
 """`hitl bench label`: how long a label takes to change what is suggested.
 
-Backend and learner run as processes of their own, this process is the window's side. Most items of the project are
+Backend and learner run as processes of their own, this process is the window's side. All items of the project are
 labelled before, so that the models are as large as they will be; then labels are put on items one at a time, each
 turning over what is known of one sentence. Two delays of each: from the step's submission to its Ack (it is on disk),
-and from there to the suggestions for the item that a version made which knows the step.
+and from there to the suggestions for the item that a version made which knows the step. The first few labels are put
+while the learner still reads the other items, as it does once after an import; they are told apart.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ PROJECT = "bench"
 READY_S = 1_800.0
 """Every labelled item is read once, which takes a second or so for each where nothing else keeps the cores busy."""
 PATIENCE_S = 30.0
+WHILE_READING = 10
+"""Labels that are put before all items are read."""
 _AUTHOR = "bench"
 _SUBJECTS = ("The mill", "The bridge", "The old tower", "The harbour", "The library", "The garden")
 _VERBS = ("was built in", "was sold in", "burned down in", "was opened in", "was last painted in", "was moved in")
@@ -74,14 +77,18 @@ class Person:
         self.progress: Progress | None = None
         self.errors: list[str] = []
 
-    def open(self, items: Sequence[Item]) -> None:
-        """Open the project, and wait until everything that is labelled is learned. Raises UnavailableError."""
+    def open(self) -> None:
+        """Open the project, and wait for a first version. Raises UnavailableError."""
         self._until(lambda: self._link.connected, READY_S, "the backend")
         ask = OpenProject(id=new_ulid(), project=PROJECT, author=_AUTHOR)
         end_s = time.monotonic() + 60
         while not self._link.send(ask) and time.monotonic() < end_s:
             self._step(20)
         self._until(lambda: self.progress is not None, READY_S, "the learner")
+
+    def wait_until_read(self) -> None:
+        """Until every item is read and every label learned: only then is there an order. Raises UnavailableError."""
+        self._until(lambda: bool(self.progress and self.progress.order), READY_S, "the order of all items")
 
     def label(self, item: Item, changes: list[Change]) -> tuple[float, float] | None:
         """One step; milliseconds to its Ack and from there to the suggestions, None where they did not come."""
@@ -146,11 +153,18 @@ def run(
             with Link(endpoints_of(system.settings), "gui", _AUTHOR) as link:
                 person = Person(system, link)
                 began_s = time.monotonic()
-                person.open(given)
+                person.open()
+                first = [person.label(item, turned_over(item, rng)) for item in rng.choices(given, k=WHILE_READING)]
+                person.wait_until_read()
                 ready_s = time.monotonic() - began_s
                 found = [person.label(item, turned_over(item, rng)) for item in rng.choices(given, k=n)]
-    delays = np.array([pair for pair in found if pair is not None]).reshape(-1, 2)
-    result = _summary(delays, n, ready_s, person)
+    result = _summary(_delays(found), n, ready_s, person)
+    reading = _delays(first)
+    result |= {
+        "reading_p50_ms": _at(reading[:, 1], 50),
+        "reading_p95_ms": _at(reading[:, 1], 95),
+        "reading_lost": WHILE_READING - len(reading),
+    }
     print(_table(result))
     return result
 
@@ -194,16 +208,22 @@ def turned_over(item: Item, rng: random.Random) -> list[Change]:
     return [Change(key=key_of(value, new_ulid()), value=value)]
 
 
-def _summary(delays: np.ndarray, n: int, ready_s: float, person: Person) -> dict[str, Any]:
-    def at(column: int, share: float) -> float:
-        return round(float(np.percentile(delays[:, column], share)), 1) if len(delays) else float("nan")
+def _delays(found: Sequence[tuple[float, float] | None]) -> np.ndarray:
+    """`(n, 2)`, without those that did not come."""
+    return np.array([pair for pair in found if pair is not None]).reshape(-1, 2)
 
+
+def _at(delays: np.ndarray, share: float) -> float:
+    return round(float(np.percentile(delays, share)), 1) if len(delays) else float("nan")
+
+
+def _summary(delays: np.ndarray, n: int, ready_s: float, person: Person) -> dict[str, Any]:
     progress = person.progress
     return {
-        "ack_p50_ms": at(0, 50),
-        "ack_p95_ms": at(0, 95),
-        "suggestions_p50_ms": at(1, 50),
-        "suggestions_p95_ms": at(1, 95),
+        "ack_p50_ms": _at(delays[:, 0], 50),
+        "ack_p95_ms": _at(delays[:, 0], 95),
+        "suggestions_p50_ms": _at(delays[:, 1], 50),
+        "suggestions_p95_ms": _at(delays[:, 1], 95),
         "labels": n,
         "lost": n - len(delays),
         "refused": len(person.errors),
@@ -219,6 +239,7 @@ def _table(result: Mapping[str, Any]) -> str:
         f"{'submitted':<28}{'on disk (Ack)':<28}{result['ack_p50_ms']:>6} ms{result['ack_p95_ms']:>6} ms\n"
         f"{'on disk (Ack)':<28}{'refreshed suggestions':<28}"
         f"{result['suggestions_p50_ms']:>6} ms{result['suggestions_p95_ms']:>6} ms\n"
+        f"{'the same while all is read':<28}{'':<28}{result['reading_p50_ms']:>6} ms{result['reading_p95_ms']:>6} ms\n"
         f"{result['labels']} labels, {result['lost']} without suggestions, {result['refused']} refused; "
-        f"{result['learned_from']} labelled answers, ready after {result['ready_s']} s"
+        f"{result['learned_from']} labelled answers, all read after {result['ready_s']} s"
     )

@@ -48,12 +48,13 @@ class WholeHead:
 
     def score(self, features: Features) -> float:
         """The difference of two scores is the log-odds that the first answer is better."""
-        rows = whole_rows([features], [self.wanted_chances(features)])
-        return float(self.linear.logits(rows)[0] / self.temperature)
+        return float(self.scores([features])[0])
 
-    def wanted_chances(self, features: Features) -> Floats:
-        """How much each source sentence is wanted, `(sentences,)`."""
-        return _wanted(self.wanted, features)
+    def scores(self, features: Sequence[Features]) -> Floats:
+        """Of several answers at once: `(answers,)`."""
+        lengths = np.cumsum([len(one.sources) for one in features])[:-1]
+        chances = _wanted(self.wanted, np.concatenate([one.sources for one in features]))
+        return self.linear.logits(whole_rows(features, np.split(chances, lengths))) / self.temperature
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _fit_wanted(data: WholeData, start: WholeHead | None) -> tuple[Linear | None
     """What is wanted of sources, and the chances for each answer by a fit that did not see its question."""
     known = [(at, values) for at, values in data.wanted if np.isfinite(values).any()]
     if not known or len(np.unique(np.concatenate([v[np.isfinite(v)] for _, v in known]))) < 2:
-        return None, [_wanted(None, one) for one in data.features]
+        return None, [_wanted(None, one.sources) for one in data.features]
     rows = np.concatenate([data.features[at].sources[np.isfinite(values)] for at, values in known])
     targets = np.concatenate([values[np.isfinite(values)] for _, values in known])
     folds = np.concatenate([np.full(int(np.isfinite(values).sum()), data.folds[at]) for at, values in known])
@@ -137,10 +138,11 @@ def _fit_wanted(data: WholeData, start: WholeHead | None) -> tuple[Linear | None
     return linear, np.split(chances, np.cumsum(lengths)[:-1])
 
 
-def _wanted(linear: Linear | None, features: Features) -> Floats:
+def _wanted(linear: Linear | None, sources: NDArray[np.floating]) -> Floats:
+    """How much each source sentence is wanted: rows `(sentences, SOURCE_FEATURES)` -> `(sentences,)`."""
     if linear is None:
-        return np.full(len(features.sources), 0.5)
-    return sigmoid(linear.logits(features.sources)) if len(features.sources) else np.zeros(0)
+        return np.full(len(sources), 0.5)
+    return sigmoid(linear.logits(sources)) if len(sources) else np.zeros(0)
 
 
 def whole_rows(features: Sequence[Features], wanted: Sequence[Floats]) -> Floats:

@@ -280,5 +280,7 @@ def _score(
     compared = [x for x in labels if isinstance(x, Preferred)]
     if not isinstance(made, WholeHead) or not compared:
         return None
-    margins = [made.score(features[x.better]) - made.score(features[x.worse]) for x in compared]
+    names = sorted({name for label in compared for name in _named(label)})
+    scores = dict(zip(names, made.scores([features[name] for name in names]), strict=True))
+    margins = [scores[x.better] - scores[x.worse] for x in compared]
     return Score(None, float(np.mean([0.5 if m == 0 else float(m > 0) for m in margins])), None, len(margins))

@@ -134,15 +134,38 @@ def test_features_are_computed_once_and_those_with_labels_first(learned, models)
     assert models.encoded == ["one/1", "one/2"] and learned.unencoded(9) == ["three", "two"]
 
 
-def test_where_much_is_to_be_read_versions_come_meanwhile_and_the_latest_labels_first(learned, models, monkeypatch):
+@pytest.fixture
+def much_to_read(tmp_path, models, monkeypatch):
+    """Three labelled items in the log, and time enough to read one of them between two versions."""
     monkeypatch.setattr("hitl.backend.reward_project.REFRESH_S", 1e-9)
     real = iter(range(10**9))
     monkeypatch.setattr("hitl.backend.reward_project.time.monotonic", lambda: next(real) * 0.6e-9)
-    for about in ("one", "two", "three"):
-        say(learned, put(span(0, 10)), about=about)
-    assert learned.update().labelled == 1 and set(models.labels) == {"factuality@three/1"} and learned.behind
-    learned.update()
-    assert learned.update().labelled == 3 and not learned.behind
+    made = project(tmp_path)
+    steps = [logged(label(put(span(0, 10)), about=about)) for about in ("one", "two", "three")]
+    yield RewardProject(made, steps, models)
+    made.close()
+
+
+def test_where_much_is_to_be_read_versions_come_meanwhile_and_the_latest_labels_first(much_to_read, models):
+    assert much_to_read.update().labelled == 1 and set(models.labels) == {"factuality@three/1"}
+    assert much_to_read.behind
+    much_to_read.update()
+    assert much_to_read.update().labelled == 3 and not much_to_read.behind
+
+
+def test_what_is_labelled_now_is_learned_before_what_was_labelled_earlier(much_to_read, models):
+    for about in ("one", "two"):
+        step = say(much_to_read, put(span(0, 10), "b"), about=about)
+    progress = much_to_read.update()
+    assert set(models.labels) == {"factuality@one/1", "factuality@two/1"}, "both, however long they take"
+    assert progress.learned_from == step.id and much_to_read.behind
+
+
+def test_earlier_labels_wait_while_somebody_waits(much_to_read, models):
+    assert much_to_read.update(lambda: True) is None and not models.labels and much_to_read.behind
+    say(much_to_read, put(span(0, 10), "b"), about="one")
+    assert much_to_read.update(lambda: True).labelled == 1 and set(models.labels) == {"factuality@one/1"}
+    assert much_to_read.update(lambda: False).labelled == 2
 
 
 def test_a_version_that_is_worse_is_kept_back_and_says_why(learned, models):
