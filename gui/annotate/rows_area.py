@@ -1,7 +1,7 @@
 """A scrolled column of sentences: laying out, scrolling and finding rows. What is drawn around them is up to views.
 
-Only rows that are seen are drawn, and only those that changed are drawn anew, so that a key costs the same in a text
-of any length.
+Only rows that are seen are drawn, and only those that changed are drawn anew: the others are kept as pictures, so that
+a key costs the same in a text of any length, also where it moves all that is below.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QFont, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame
 
 from gui.annotate.text_row import TextRow
 from gui.theme import GRID, Theme
+
+_KEPT = 100
+"""As many pictures of rows are kept; a window shows fewer."""
 
 
 class RowsArea(QAbstractScrollArea):
@@ -26,6 +29,7 @@ class RowsArea(QAbstractScrollArea):
         self.tops: list[float] = []
         self.left, self.right = 5 * GRID, 7 * GRID
         self._total = 0.0
+        self._pictures: dict[int, QPixmap] = {}
         self.setObjectName("rows")
         self.setAccessibleName(name)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -60,7 +64,7 @@ class RowsArea(QAbstractScrollArea):
         return 3.0
 
     def draw_row(self, painter: QPainter, row: int, box: QRect) -> None:
-        """Draw a row; `box` is all of it, in the viewport."""
+        """Draw a row; `box` is all of it, in the viewport. What changes in it is followed by `redraw`."""
 
     # -- rows -------------------------------------------------------------------------------------------------------
 
@@ -72,6 +76,7 @@ class RowsArea(QAbstractScrollArea):
 
     def lay_out(self) -> None:
         """Break all rows into lines anew."""
+        self._pictures.clear()
         width = self.viewport().width() - self.left - self.right
         for number, row in enumerate(self.rows):
             row.lay_out(width, self.row_font(number))
@@ -113,10 +118,16 @@ class RowsArea(QAbstractScrollArea):
 
     def redraw(self, number: int) -> None:
         """Draw a row anew, where it is seen."""
+        self._pictures.pop(number, None)
         if 0 <= number < len(self.tops):
             box = self.box(number)
             if box.intersects(self.viewport().rect()):
                 self.viewport().update(box)
+
+    def redraw_all(self) -> None:
+        """Draw every row anew that is seen."""
+        self._pictures.clear()
+        self.viewport().update()
 
     def row_at(self, y: float) -> int:
         """The row at a height of the viewport; the nearest one where there is none."""
@@ -150,15 +161,33 @@ class RowsArea(QAbstractScrollArea):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the rows that need it."""
         painter = QPainter(self.viewport())
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.fillRect(event.rect(), self.theme.colour("surface"))
         if self.rows:
             for number in range(self.row_at(event.rect().top()), len(self.rows)):
                 box = self.box(number)
                 if box.top() - self.above(number) > event.rect().bottom():
                     break
-                self.draw_row(painter, number, box)
+                painter.drawPixmap(box.topLeft(), self._picture(number, box))
         painter.end()
+
+    def _picture(self, number: int, box: QRect) -> QPixmap:
+        """A row as it is, drawn where it is not kept."""
+        scale = self.viewport().devicePixelRatioF()
+        size = box.size() * scale
+        kept = self._pictures.pop(number, None)
+        if kept is None or kept.size() != size:
+            kept = QPixmap(size)
+            kept.setDevicePixelRatio(scale)
+            kept.fill(self.theme.colour("surface"))
+            painter = QPainter(kept)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.translate(-box.topLeft())
+            self.draw_row(painter, number, box)
+            painter.end()
+        self._pictures[number] = kept  # at the end, so that the one that was not shown for longest is first
+        if len(self._pictures) > _KEPT:
+            del self._pictures[next(iter(self._pictures))]
+        return kept
 
     def restyle(self) -> None:
         """Take over the theme's type."""

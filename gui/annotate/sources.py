@@ -66,7 +66,7 @@ class SourcesView(RowsArea):
         if found:
             ahead = [number for number in found if number > self.now or (step == 0 and number == self.now)]
             self._go(ahead[0] if ahead else found[0])
-        self.viewport().update()
+        self.redraw_all()
         return len(found)
 
     def row_font(self, row: int) -> QFont:

@@ -255,6 +255,22 @@ def test_only_what_changed_is_drawn_anew(person):
     assert set(drawn) <= {0, 1}, "the first sentence, and what its box touches"
 
 
+def test_what_is_shown_is_what_would_be_drawn_anew(person):
+    """Rows are kept as pictures; whatever is done, none of them may be out of date."""
+    person.receive(samples.suggestions())
+    rows = [person.view.text, person.view.sources.view]
+    keys = ["Right", "i", "Down", "f", "Return", "Up", "Backspace", "Right", "c", "Return"]
+    for step, key in enumerate(keys + ["Z", "Z", "E", "Down", "Return", "E"]):
+        person.press(key, *([CTRL] if step >= len(keys) and key in "ZE" else []))
+        if key == "Down":
+            person.view.sources.view.search("light")
+        for area in rows:
+            shown = area.viewport().grab().toImage()
+            area.redraw_all()
+            assert shown == area.viewport().grab().toImage(), f"{area.objectName()} after {key}"
+    assert person.editor.labels.spans()
+
+
 def test_text_size_and_theme_change_while_it_is_shown(person):
     before = person.view.text.rows[0].line_height
     person.window.registry.trigger("text.bigger")
