@@ -33,6 +33,9 @@ from hitl.sessions import foxglove
 FORMAT = "hitl-recording-1"
 STATE_TOPIC = "/robot/state"
 VOICE_TOPIC = "/voice"
+COMMAND_TOPIC = "/command"
+CAMERA_TOPIC = "/camera/"
+"""And the camera's name."""
 _CHUNK_BYTES = 512 * 1024
 _FLUSH_S = 1.0
 _MAX_PICTURES = 60
@@ -134,7 +137,9 @@ class Recorder:
 
         The buffer must not change afterwards. False where it is dropped.
         """
-        return self._put(_Item(f"/camera/{camera}", session_ns, _Picture(camera, height, width, picture, encoding)))
+        return self._put(
+            _Item(f"{CAMERA_TOPIC}{camera}", session_ns, _Picture(camera, height, width, picture, encoding))
+        )
 
     def message(self, topic: str, session_ns: int, message: msgspec.Struct) -> bool:
         """Record any message as JSON on `topic`; False where it is dropped."""
