@@ -38,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 _Commands = argparse._SubParsersAction
-_READ = "jsonl, csv, fine-grained-rlhf, label-studio, mqm-tsv, haluquestqa, trl-preference"
+_READ = "jsonl, csv, fine-grained-rlhf, label-studio, mqm-tsv, haluquestqa, recordings, trl-preference"
 _WRITTEN = (
     "jsonl, csv, fine-grained-rlhf, label-studio, mqm-tsv, trl-preference, trl-unpaired, trl-stepwise, trl-segments"
 )
@@ -278,7 +278,7 @@ def _add_annotation(commands: _Commands, common: argparse.ArgumentParser) -> Non
     """Labels in and out: import, export, projects, agreement."""
     take = _add(commands, "import", "read items and labels of a file into a project", common)
     take.add_argument("format", metavar="FORMAT", help=_READ)
-    take.add_argument("file", type=Path, metavar="FILE", help="the file")
+    take.add_argument("file", type=Path, metavar="FILE", help="the file; of recordings also a folder or a session")
     take.add_argument(
         "--project", metavar="NAME", help="a project that is there or is made (default: the file's name)"
     )
