@@ -20,8 +20,12 @@ from hitl.annotation_messages import (
     Labelled,
     OpenItem,
     OpenProject,
+    OpenRecording,
+    Pictures,
     Progress,
     ProjectOpened,
+    RecordingOpened,
+    ShowPictures,
     Stepped,
     StopGenerating,
     Suggestions,
@@ -34,10 +38,10 @@ from hitl.messages import Label
 MAX_HISTORY = 5_000
 """As many of the latest steps can be undone after a restart."""
 
-FromWindow = OpenProject | OpenItem | Generate | StopGenerating
+FromWindow = OpenProject | OpenItem | OpenRecording | ShowPictures | Generate | StopGenerating
 FromLearner = Suggestions | Progress | Written
-ToWindow = ProjectOpened | ItemOpened | Labelled | FromLearner
-ToLearner = FromWindow | Labelled
+ToWindow = ProjectOpened | ItemOpened | RecordingOpened | Pictures | Labelled | FromLearner
+ToLearner = OpenProject | OpenItem | Generate | StopGenerating | Labelled
 
 
 @dataclass
@@ -126,6 +130,10 @@ class AnnotationDesk:
             return ItemOpened(id=request.id, project=request.project, error=str(error))
         self._in_front[peer] = request
         return ItemOpened(id=request.id, project=request.project, item=item, steps=opened.steps.get(request.item, []))
+
+    def item(self, request: OpenRecording | ShowPictures) -> Item:
+        """The item of which somebody wants to see something. Raises HitlError where it is not there."""
+        return self._known(request.project).item(request.item)
 
     def label(self, label: Label, session: str, session_ns: int) -> LabelEvent | None:
         """The event of a step, or None where it is known already. Raises InputError where it cannot be meant."""

@@ -6,6 +6,7 @@ Knows nothing of episodes, sockets and who looks.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def _messages(
                 yield _camera(channel), message.log_time - began_ns, message
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", field="recording", hint="Check the path.") from error
-    except mcap.exceptions.McapError as problem:
+    except (mcap.exceptions.McapError, struct.error) as problem:
         raise _damaged(path, problem) from problem
 
 

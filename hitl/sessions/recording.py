@@ -9,6 +9,7 @@ nanoseconds; the session's start is in the metadata record "session". Knows noth
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import time
 from collections import deque
@@ -369,5 +370,5 @@ def _records(path: Path) -> Iterator[object]:
     with file:
         try:
             yield from StreamReader(file, record_size_limit=1 << 30, validate_crcs=True).records
-        except (mcap.exceptions.McapError, ValueError, KeyError):
+        except (mcap.exceptions.McapError, struct.error, ValueError, KeyError):
             return  # cut off or damaged from here on
