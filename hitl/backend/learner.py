@@ -26,6 +26,7 @@ from hitl.annotation_messages import (
     Suggestions,
     Written,
 )
+from hitl.backend.reward_examples import heads_of
 from hitl.backend.reward_project import RewardProject
 from hitl.backend.writer_thread import WriterThread
 from hitl.bus import Link
@@ -35,6 +36,7 @@ from hitl.errors import HitlError
 from hitl.messages import Ack
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
+from hitl.time_labels import time_heads
 
 log = logging.getLogger("hitl.learner")
 
@@ -135,6 +137,8 @@ class Learning:
             elif idle and (ids := opened.rewards.unencoded(_AT_ONCE)):
                 for item_id in ids:
                     opened.rewards.encode(item_id)
+                    if self._asked:  # reading a recording takes seconds
+                        break
                 opened.told = False
             elif idle and not opened.told:
                 opened.told = True
@@ -206,9 +210,12 @@ def run_learner(settings: Settings) -> None:
 
     def load(name: str) -> RewardProject:
         from hitl.backend.reward_models import load_rewards
+        from hitl.backend.time_models import load_times
 
         project = projects.open(name)
-        return RewardProject(project, events.labels(name), load_rewards(project, settings))
+        texts = load_rewards(project, settings) if heads_of(project.schema) else None
+        times = load_times(project, settings) if time_heads(project.schema) else None
+        return RewardProject(project, events.labels(name), texts, times)
 
     link = Link(endpoints_of(settings), "learner", "learner", keys=client_keys_of(settings))
     with link:

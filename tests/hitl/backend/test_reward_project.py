@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hitl.backend.reward_examples import heads_of
-from hitl.backend.reward_project import Estimate, RewardProject, SegmentEstimate, Trained
+from hitl.backend.reward_project import RewardProject
+from hitl.backend.rewards import Estimate, SegmentEstimate, Trained
 from hitl.labels import Change, Preference, Review
-from tests.support.labelled import item, label, logged, project, put, span
+from tests.support.labelled import label, logged, project, put, span
 
 DONE = put(Review(state="done"), "")
 
@@ -217,7 +217,3 @@ def test_suggestions_have_the_usual_category_and_rewards(learned, models):
     first = found.segments[0]
     assert (first.head, first.probability) == ("factuality", 0.9) and first.reward == pytest.approx(-0.4)
     assert found.preferences == [71.0, 54.0] and found.version == "v1" and found.uncertainty == 0.5
-
-
-def test_the_heads_are_those_of_the_schema(learned):
-    assert learned.heads == heads_of(learned.schema) and len(item().outputs) == 2
