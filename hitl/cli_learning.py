@@ -263,8 +263,15 @@ def _bench_label(arguments: Namespace) -> int:
     need("PySide6", "gui", "the editor")
     from hitl.evaluation import label_latency
 
-    found = label_latency.run(settings, data=arguments.file, items=arguments.items, n=arguments.n, seed=arguments.seed)
-    return print_json(found | _paint_times())
+    found = label_latency.run(
+        settings,
+        data=arguments.file,
+        recordings=arguments.recordings,
+        items=arguments.items,
+        n=arguments.n,
+        seed=arguments.seed,
+    )
+    return print_json(found if arguments.recordings else found | _paint_times())
 
 
 def _paint_times() -> dict[str, float]:

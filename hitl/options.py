@@ -236,7 +236,9 @@ def _add_experiments(commands: _Commands, common: argparse.ArgumentParser) -> No
     speech.add_argument("--live", type=int, default=20, metavar="N", help="utterances at their own pace (default 20)")
     speech.add_argument("--limit", type=_at_least_one, metavar="N", help="only so many utterances of the set")
     label = _add(benches, "label", "from a label to suggestions that know it", common)
-    label.add_argument("--file", dest="file", type=Path, metavar="FILE", help="published feedback (default: made up)")
+    given = label.add_mutually_exclusive_group()
+    given.add_argument("--file", dest="file", type=Path, metavar="FILE", help="published feedback (default: made up)")
+    given.add_argument("--recordings", type=Path, metavar="DIR", help="label recordings instead, those in this folder")
     label.add_argument("--n", type=_at_least_one, default=50, metavar="N", help="labels (default 50)")
     label.add_argument("--items", type=_at_least_one, default=200, metavar="N", help="made-up items (default 200)")
     for command in (correction, stream, speech, label):
