@@ -114,7 +114,7 @@ class TrajectoryRewards:
                     start, end,
                     dict(zip(names, mean.tolist(), strict=True)),
                     dict(zip(names, each.std(0).tolist(), strict=True)),
-                    dict(zip(names, _entropy(mean).tolist(), strict=True)),
+                    dict(zip(names, entropy(mean).tolist(), strict=True)),
                     float(self._reward(mean[None])[0]),
                 )
             )  # fmt: skip
@@ -199,7 +199,7 @@ class TrajectoryRewards:
         return total
 
 
-def _entropy(chances: NDArray[np.float64]) -> NDArray[np.float64]:
+def entropy(chances: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of yes or no, in bits."""
     p = np.clip(chances, 1e-12, 1 - 1e-12)
     found: NDArray[np.float64] = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
