@@ -117,7 +117,7 @@ class LearnedTimes:
         if model is None or item not in self._features:
             return None
         features = self._features[item]
-        curve, scores = model.curve(features), model.score(features, segments)
+        curve, scores = model.curve(features), model.score(features, segments) if segments else []
         weight = {head.key: head.weight if head.praise else -head.weight for head in model.heads}
         thresholds = {head: model.thresholds[head] for head in model.known}
         doubts = [float(entropy(curve.chances[head]).mean()) for head in model.known]

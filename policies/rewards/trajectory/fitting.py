@@ -91,7 +91,7 @@ def _train(examples: Sequence[Example], train: Tensor, heads: int, settings: Set
         network.fit_scales(torch.cat([example.rows for example in examples]))
         windows = windows_of(examples, network.config.reach)
         scaled, weights = network.scaled(windows.rows), label_weights(windows, train, heads)
-        optimizer = torch.optim.AdamW(network.parameters(), settings.rate, weight_decay=settings.decay)
+        optimizer = torch.optim.AdamW(network.parameters(), settings.rate, weight_decay=settings.decay, foreach=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.rate, settings.steps, pct_start=0.2)
         batch = min(settings.batch, len(windows))
         queue: list[int] = []

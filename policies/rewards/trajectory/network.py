@@ -16,14 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_KERNEL = 2
 _CLAMP = 5.0
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes. inputs: numbers of a moment; heads: questions; members: of the ensemble; dilations: moments between the
-    taps of each layer."""
+    """Sizes. inputs: numbers of a moment; heads: questions; members: of the ensemble; dilations: how many moments
+    before the present one the second tap of each layer is."""
 
     inputs: int
     heads: int
@@ -43,7 +42,7 @@ class NetworkConfig:
     @property
     def reach(self) -> int:
         """How many moments before the present one are seen."""
-        return (_KERNEL - 1) * sum(self.dilations)
+        return sum(self.dilations)
 
 
 class TrajectoryNetwork(nn.Module):
@@ -105,22 +104,23 @@ class _Linear(nn.Module):
 
 
 class _Layer(nn.Module):
-    """A causal convolution, added to what comes in: `(M, B, T, width)`."""
+    """A causal convolution with two taps, added to what comes in: `(M, B, T, width)`."""
 
     def __init__(self, config: NetworkConfig, step: int) -> None:
         super().__init__()
         self.step, self.share = step, config.drop
-        self.gain = nn.Parameter(torch.ones(config.members, 1, 1, config.width))
-        self.shift = nn.Parameter(torch.zeros(config.members, 1, 1, config.width))
-        self.taps = _Linear(config.members, _KERNEL * config.width, config.width)
+        bound = 1 / math.sqrt(2 * config.width)
+        members, width = config.members, config.width
+        self.taps = nn.Parameter(torch.empty(members, width, 2 * width).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(members, 1, 1, width).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
         members, batch, time, width = x.shape
-        normed = functional.layer_norm(x, (width,)) * self.gain + self.shift
-        padded = functional.pad(normed, (0, 0, (_KERNEL - 1) * self.step, 0))
-        past = torch.cat([padded[:, :, tap * self.step :][:, :, :time] for tap in range(_KERNEL)], 3)
-        out = functional.relu(self.taps(past.view(members, batch * time, -1))).view(members, batch, time, width)
-        return x + _dropped(out, self.share, self.training)
+        normed = functional.layer_norm(x, (width,))  # with no gain of its own, since the taps have one
+        both = (normed.view(members, batch * time, width) @ self.taps).view(members, batch, time, 2 * width)
+        now, before = both.split(width, 3)
+        past = functional.pad(before[:, :, : max(0, time - self.step)], (0, 0, min(self.step, time), 0))
+        return x + _dropped(functional.relu(now + past + self.bias), self.share, self.training)
 
 
 def _dropped(x: Tensor, share: float, training: bool) -> Tensor:
