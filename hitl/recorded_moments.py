@@ -72,7 +72,7 @@ def read_moments(
     episodes = [episode for episode in recorded.episodes if only in ("", episode.id)]
     if not episodes:
         why = f"has no episode {only}."
-        raise InputError(why, field=str(path), hint="Import the recording again.")
+        raise InputError(why, field=str(path), hint="Put the right file back.")
     commands = [(begin_ns, status.text) for begin_ns, status in recorded.commands]
     reels = [_Reel(episode, cameras, rate_hz) for episode in episodes]
     _show(path, reels, set(cameras))

@@ -215,7 +215,7 @@ class EpisodeReader:
                 self._known.popitem(last=False)
         if episode not in self._known[key]:
             why = f"{path} has no episode {episode}"
-            raise InputError(why, field="recording", hint="Put the file back, or import the recording again.")
+            raise InputError(why, field="recording", hint="Put the file back, or import it into another project.")
         return path, *self._known[key][episode]
 
 

@@ -16,6 +16,7 @@ from hitl.sessions.recording import is_whole, recording_info
 
 PATH = "path"
 """Under this name an item keeps where its recording is, if that is not in the data folder."""
+_BACK = "Put the file back, or import it into another project from where it is now."
 
 
 def find_recording(catalog: Catalog, name: str, extra: Mapping[str, Any]) -> tuple[Path, str]:
@@ -30,7 +31,7 @@ def find_recording(catalog: Catalog, name: str, extra: Mapping[str, Any]) -> tup
     found = recording_info(path).session
     if found != session:
         why = f"{path} is the recording of session {found or 'unknown'}, not of {session}"
-        raise InputError(why, field="recording", hint="Put the file back, or import the recording again.")
+        raise InputError(why, field="recording", hint=_BACK)
     if not is_whole(path):
         why = f"{path} is cut off or still being written"
         raise InputError(why, field="recording", hint="Choose one that ended; close the session where it still runs.")
@@ -48,5 +49,4 @@ def _place(catalog: Catalog, session: str, noted: object) -> Path:
     if path is not None and path.is_file():
         return path
     where = f"{noted[:300]}" if isinstance(noted, str) and noted else f"session {session} of {catalog.data}"
-    hint = "Put the file back, or import the recording again from where it is now."
-    raise InputError(f"the recording is gone: {where}", field="recording", hint=hint)
+    raise InputError(f"the recording is gone: {where}", field="recording", hint=_BACK)
