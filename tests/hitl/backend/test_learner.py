@@ -111,6 +111,23 @@ def test_an_error_does_not_end_the_learning(learning, told):
     told.until(lambda all: any(isinstance(m, Progress) for m in all))
 
 
+def test_who_asks_waits_for_one_item_that_is_read_and_not_for_all(learning, models):
+    """Reading a recording takes seconds."""
+    happened, all_read = [], threading.Event()
+
+    def reading(documents):
+        happened.append(documents[0].id)
+        if len(happened) == 1:
+            learning.ask(OpenItem(id="i", project=PROJECT, item="three", author="ann"))
+        if len(happened) == 3:
+            all_read.set()
+
+    models.encode = reading
+    learning.ask(open_project())
+    assert all_read.wait(PATIENCE_S)
+    assert happened == ["one/1", "three/1", "two/1"]
+
+
 class Slow:
     """A writer that waits for the test between two words."""
 
