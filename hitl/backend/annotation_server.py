@@ -73,6 +73,7 @@ class AnnotationServer:
             for peer in self._hub.peers("learner"):
                 self._hub.send("control", peer, result.message)
         elif isinstance(result, ShownTo):
-            result.sent(self._hub.send("control", result.peer, result.message, result.payloads))
+            alive = self._hub.alive(result.peer)  # pictures must not pile up for a window that hangs
+            result.sent(alive and self._hub.send("control", result.peer, result.message, result.payloads))
         elif not self._hub.send("control", result.peer, result.message) and not self._hub.alive(result.peer):
             self._annotation.left(result.peer)
