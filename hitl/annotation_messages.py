@@ -189,9 +189,10 @@ class Suggestions(Message, frozen=True, kw_only=True):
     segments: list[SegmentScore] = []
     curves: list[ChanceCurve] = []
     """Of a recording."""
-    preferences: list[float] = []
-    """Score of each output, in order: the higher, the more it would be preferred; empty where nothing was learned of
-    that."""
+    preferences: list[float | None] = []
+    """Score of each output of the item, in order: the higher, the more it would be preferred, and the difference of two
+    is the logit of that (Bradley and Terry, 1952). None of an output that says nothing; empty where nothing was learned
+    of preferences."""
     uncertainty: float = 0.0
     error: str = ""
 

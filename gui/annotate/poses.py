@@ -104,6 +104,13 @@ def _rewrite(view: AnnotateView) -> None:
 
 def _compare(view: AnnotateView) -> None:
     _work(view, samples.contradicting())
+    view.bench.receive([samples.suggestions()])
+    _page(view, "compare")
+
+
+def _opinion(view: AnnotateView) -> None:
+    _work(view)
+    view.bench.receive([samples.suggestions()])
     _page(view, "compare")
 
 
@@ -170,6 +177,7 @@ VIEWS: dict[str, tuple[str, Pose]] = {
     "annotate-missing": ("missing items and their evidence", _missing),
     "annotate-rewrite": ("a corrected answer, compared with the original", _rewrite),
     "annotate-compare": ("preferences that contradict each other", _compare),
+    "annotate-opinion": ("which answer the model would prefer", _opinion),
     "annotate-others": ("labels of two people side by side", _others),
     "annotate-flagged": ("an item that is to be talked about", _flagged),
     "annotate-offline": ("steps that wait for the backend", _offline),

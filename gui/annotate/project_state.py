@@ -81,13 +81,13 @@ class ProjectState:
                 self.want_item(item, fresh=True)
         self._connected = connected
 
-    def open(self, project: str) -> None:
-        """Work on this project from now on; empty: choose one."""
-        kept, projects, connected, order = self.pending, self.projects, self._connected, self.queue.order
-        self.__init__(self.author, project)  # type: ignore[misc]
-        self.projects, self._connected, self.queue.order = projects, connected, order
-        for label in kept.values():
-            self.submitted(label)
+    def opened(self, project: str) -> ProjectState:
+        """The same person in this project; empty: choose one. Steps that wait for the log go along."""
+        fresh = ProjectState(self.author, project)
+        fresh.projects, fresh._connected, fresh.queue.order = self.projects, self._connected, self.queue.order
+        for label in self.pending.values():
+            fresh.submitted(label)
+        return fresh
 
     def want_item(self, item: str, *, fresh: bool = False) -> None:
         """Have this item, and ask for it where it is not there, or is to be seen anew."""

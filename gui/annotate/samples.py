@@ -188,7 +188,8 @@ def suggestions() -> Suggestions:
         for head, reward in (("relevance", relevance), ("factuality", factuality)):
             segments.append(SegmentScore(track="prediction 1", start=start, end=start + 9, head=head,
                                          probability=0.5 - reward / 2, reward=reward))  # fmt: skip
-    return Suggestions(project=PROJECT, item="dev-37", version="r12", spans=spans, segments=segments, uncertainty=0.62)
+    return Suggestions(project=PROJECT, item="dev-37", version="r12", spans=spans, segments=segments,
+                       preferences=[-0.4, 1.3, 0.2, None], uncertainty=0.62)  # fmt: skip
 
 
 def progress() -> Progress:
@@ -197,5 +198,6 @@ def progress() -> Progress:
     curve = [CurvePoint(labelled=count, f1={"relevance": c1, "factuality": c2}) for count, c1, c2 in scores]
     order = ["dev-37", "dev-38", "dev-39"]
     return Progress(project=PROJECT, version="r12", labelled=36, held_out=60, f1=curve[-1].f1, curve=curve,
+                    pairwise={"preference": 0.64},
                     order=order,
                     seconds=2.4, reason="Better on held-out items than the version before.")  # fmt: skip

@@ -266,7 +266,7 @@ class AnnotateView(QWidget):
         self._below.setVisible(self.page == "adjudicate" or editor.schema.rewrites)
         self._centre.setCurrentIndex(1 if self.page == "compare" else 0)
         if self.page == "compare":
-            self.compare.show_editor(editor)
+            self.compare.show_editor(editor, state.progress)
         elif self.page == "adjudicate":
             self.adjudicate.show_editor(editor, state.author)
         self.foot.show_bench(bench, self.connected)

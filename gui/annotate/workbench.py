@@ -50,7 +50,7 @@ class Workbench:
 
     def open_project(self, project: str) -> None:
         """Work on this project; empty: choose one."""
-        self.state.open(project)
+        self.state = self.state.opened(project)
         self.editor, self.wanted, self._last_item, self._going_back = None, "", "", None
 
     def open_item(self, item: str) -> None:

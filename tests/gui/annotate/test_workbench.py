@@ -366,3 +366,17 @@ def test_changes_of_no_step_are_no_label():
     desk = Desk()
     assert desk.bench.do([]) is None and not desk.sent
     assert desk.bench.do([Change(key="review", value=Review(state="open"))]) is not None
+
+
+def test_another_project_begins_anew_and_what_waits_for_the_log_goes_along():
+    desk = Desk()
+    desk.mark()
+    before = desk.bench.state
+    before.queue.order = "random"
+    desk.bench.open_project("q")
+    now = desk.bench.state
+    assert now is not before and (now.author, now.project, now.schema, now.items) == ("Ada", "q", None, {})
+    assert now.projects == before.projects and now.queue.order == "random"
+    assert list(now.pending) == list(before.pending) and len(now.pending) == 1
+    (question,) = [asked for asked in now.asks(desk.clock.now_ns()) if isinstance(asked, OpenProject)]
+    assert question.project == "q"
