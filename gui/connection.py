@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QImage
 
-from hitl.annotation_messages import Generate, OpenItem, OpenProject, StopGenerating
+from hitl.annotation_messages import AskAgreement, Generate, OpenItem, OpenProject, StopGenerating
 from hitl.clock import Clock, SystemClock
 from hitl.errors import HitlError
 from hitl.messages import Frame, Message, Observation, Request, Stop
@@ -27,7 +27,7 @@ _HEALTH_NS = 200_000_000
 _SAME_CLOCK_NS = 5_000_000_000
 
 
-Question = OpenProject | OpenItem | Generate | StopGenerating
+Question = OpenProject | OpenItem | AskAgreement | Generate | StopGenerating
 """What the window asks about annotation projects; answers come as messages."""
 
 

@@ -12,7 +12,9 @@ import msgspec
 
 from gui.annotate.chooser import Chooser, Target
 from gui.annotate.cursor import Cursor
+from gui.annotate.decisions import decision
 from gui.annotate.proposals import rejection
+from hitl.annotation.agreement import Cluster
 from hitl.annotation.schema import Category
 from hitl.labels import (
     Change,
@@ -237,6 +239,11 @@ class ItemEditor(Chooser):
             return []
         self.choose(Target("span", key))
         return [_put(key, span, repeats=(picked.start, picked.end))]
+
+    def decide(self, cluster: Cluster, author: str, chosen: str) -> list[Change]:
+        """What `chosen` marked here counts, of all that people marked; `author` is this person."""
+        self.leave()
+        return decision(cluster, author, chosen, self.labels, self.new_name)
 
     # -- the output and the item as a whole -------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ from hitl.annotation.items import Item
 from hitl.annotation.schema import Schema
 from hitl.annotation.state import History, ItemLabels, Step, labels_of
 from hitl.annotation_messages import (
+    AgreementFound,
+    AskAgreement,
     Counts,
     ItemOpened,
     Labelled,
@@ -38,7 +40,7 @@ _KEPT_ITEMS = 60
 
 @dataclass
 class _Question:
-    message: OpenProject | OpenItem
+    message: OpenProject | OpenItem | AskAgreement
     asked_ns: int = -ASK_AGAIN_NS
 
 
@@ -57,6 +59,8 @@ class ProjectState:
         self.authors: list[str] = []
         self.learner = False
         self.progress: Progress | None = None
+        self.agreement: AgreementFound | None = None
+        """How far people agree in the project, as it was asked last."""
         self.suggestions: dict[str, Suggestions] = {}
         self.items: dict[str, Item] = {}
         self.pending: dict[str, Label] = {}
@@ -95,7 +99,12 @@ class ProjectState:
             asked = OpenItem(id=new_ulid(), project=self.project, item=item, author=self.author)
             self._questions[f"item {item}"] = _Question(asked)
 
-    def asks(self, now_ns: int) -> list[OpenProject | OpenItem]:
+    def want_agreement(self) -> None:
+        """Ask how far people agree in the project now."""
+        if self.project and "agreement" not in self._questions:
+            self._questions["agreement"] = _Question(AskAgreement(id=new_ulid(), project=self.project))
+
+    def asks(self, now_ns: int) -> list[OpenProject | OpenItem | AskAgreement]:
         """What has to be asked now: new questions, and those that were not answered."""
         if not self._connected:
             return []
@@ -129,6 +138,8 @@ class ProjectState:
                 return self._project_opened(message)
             case ItemOpened():
                 return self._item_opened(message)
+            case AgreementFound():
+                return self._agreement_found(message)
             case Labelled(event=event) if event.project == self.project:
                 return self._labelled(event)
             case Suggestions() if message.project == self.project:
@@ -185,6 +196,14 @@ class ProjectState:
         self._steps[item] = [*message.steps, *waiting]
         self._labels.pop(item, None)
         self._recount(item)
+        return True
+
+    def _agreement_found(self, message: AgreementFound) -> bool:
+        question = self._questions.get("agreement")
+        if question is None or message.id != question.message.id:
+            return False
+        del self._questions["agreement"]
+        self.agreement = message
         return True
 
     def _labelled(self, event: LabelEvent) -> bool:

@@ -43,13 +43,13 @@ def of_model(suggestions: Suggestions | None, labels: ItemLabels, track: str) ->
 
 
 def of_people(others: Mapping[str, ItemLabels], labels: ItemLabels, track: str) -> list[Proposal]:
-    """Spans of other people that this person does not have, in the order of the text."""
+    """Spans of other people that this person neither has nor has rejected, in the order of the text."""
     own = list(labels.spans(track).values())
     found = [
         Proposal(f"{author}:{key}", span, author)
         for author, theirs in others.items()
         for key, span in theirs.spans(track).items()
-        if not any(_same(mine, span) for mine in own)
+        if not any(_same(mine, span) for mine in own) and not _rejected(span, labels)
     ]
     return sorted(found, key=lambda proposal: (proposal.span.start, -proposal.span.end, proposal.author))
 
@@ -58,6 +58,11 @@ def rejection(span: Span) -> tuple[str, Rejected]:
     """Key and value that say no to a suggestion."""
     value = Rejected(track=span.track, start=span.start, end=span.end, category=span.categories[0])
     return key_of(value), value
+
+
+def _rejected(span: Span, labels: ItemLabels) -> bool:
+    said = [Rejected(track=span.track, start=span.start, end=span.end, category=key) for key in span.categories]
+    return all(key_of(value) in labels.values for value in said)
 
 
 def _says(mine: Span, suggested: Span) -> bool:

@@ -30,6 +30,7 @@ from gui.annotate.words import rewards_of
 from gui.annotate.workbench import Workbench
 from gui.theme import Theme
 from gui.widgets.basics import column
+from hitl.annotation.agreement import Cluster
 from hitl.annotation.schema import Schema
 from hitl.labels import Change
 
@@ -53,7 +54,7 @@ class AnnotateView(QWidget):
         self.text = TextView(theme)
         self.rewrite = RewriteBox(theme, registry)
         self.compare = ComparePage(theme, registry)
-        self.adjudicate = AdjudicatePage(theme)
+        self.adjudicate = AdjudicatePage(theme, registry)
         self.labels = LabelsPanel(theme)
         self.foot = Foot(registry)
         self._letters: list[QShortcut] = []
@@ -116,7 +117,8 @@ class AnnotateView(QWidget):
         self.rewrite.written.connect(self._rewritten)
         self.rewrite.folded.connect(self._fold)
         self.compare.preferred.connect(lambda first, second, winner: self.make("prefer", first, second, winner))
-        self.adjudicate.taken.connect(self.take_over)
+        self.adjudicate.decided.connect(self._decide)
+        self.adjudicate.elsewhere.connect(lambda track: self.act(lambda: self._editor_call("go_to_track", track)))
         self.adjudicate.shown.connect(self._show_place)
         self.heading.tabs.currentChanged.connect(self._tab)
 
@@ -145,12 +147,15 @@ class AnnotateView(QWidget):
     def _choose(self, target: Target) -> None:
         self.act(lambda: self._editor_call("choose", target))
 
-    def take_over(self, author: str, key: str) -> None:
-        """Make somebody's span one of this person's."""
-        editor = self.bench.editor
-        if editor is not None:
-            editor.choose(Target("proposal", f"{author}:{key}"))
-            self.make("accept")
+    def _decide(self, cluster: Cluster, chosen: str) -> None:
+        self.make("decide", cluster, self.bench.state.author, chosen)
+        self.next_disagreement(1)
+
+    def next_disagreement(self, step: int) -> None:
+        """To the next place of this item that is to be decided about (with -1, the one before)."""
+        if self.bench.editor is not None and not self.adjudicate.go_open(step):
+            self.bench.said = "Nothing is left to decide in this item. Ctrl+Enter goes on to the next."
+            self.refresh()
 
     def _rewritten(self, item: str, track: str, text: str) -> None:
         if self.bench.item == item and self.bench.editor is not None:
@@ -191,6 +196,8 @@ class AnnotateView(QWidget):
             page = "annotate"
         if editor is not None:
             editor.shows_others = page == "adjudicate"
+        if page == "adjudicate":
+            self.bench.state.want_agreement()
         self.page = page
         self.refresh()
         self.focus_text()
@@ -268,7 +275,7 @@ class AnnotateView(QWidget):
         if self.page == "compare":
             self.compare.show_editor(editor, state.progress)
         elif self.page == "adjudicate":
-            self.adjudicate.show_editor(editor, state.author)
+            self.adjudicate.show_editor(editor, state.author, state.agreement)
         self.foot.show_bench(bench, self.connected)
         self._enable()
         self._tell_page(self.page)
@@ -292,6 +299,7 @@ class AnnotateView(QWidget):
             self.foot.show_bench(self.bench, self.connected)
 
     def _tell_page(self, page: str) -> None:
+        self._allow_letters()
         self.page_changed.emit(page)
 
     def _enable(self) -> None:
@@ -318,13 +326,17 @@ class AnnotateView(QWidget):
             key = QShortcut(QKeySequence(category.shortcut.upper()), self)
             key.setContext(Qt.ShortcutContext.WindowShortcut)
             key.setAutoRepeat(False)
-            key.setEnabled(self.isVisible())
             key.activated.connect(lambda chosen=category: self._letter(chosen))
             self._letters.append(key)
+        self._allow_letters()
+
+    def _allow_letters(self) -> None:
+        """Elsewhere the same letters and digits may be commands."""
+        for key in self._letters:
+            key.setEnabled(self.isVisible() and self.page == "annotate")
 
     def _letter(self, category: object) -> None:
-        if self.page == "annotate":
-            self.make("mark", category)
+        self.make("mark", category)
 
     def restyle(self) -> None:
         """Take over the theme's colours and type."""
@@ -335,14 +347,12 @@ class AnnotateView(QWidget):
         """Letters mark nothing while this is not seen; what is being written counts."""
         super().hideEvent(event)
         self.keep_text()
-        for key in self._letters:
-            key.setEnabled(False)
+        self._allow_letters()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Give the keys to what is shown."""
         super().showEvent(event)
-        for key in self._letters:
-            key.setEnabled(True)
+        self._allow_letters()
         self.refresh()
         self.focus_text()
 

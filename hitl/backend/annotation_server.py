@@ -42,8 +42,10 @@ class AnnotationServer:
         now_ns: Callable[[], int],
     ) -> None:
         self._hub = hub
+        projects = Projects(catalog.data)
         self._annotation = Annotation(
-            AnnotationDesk(Projects(catalog.data), log.labels),
+            AnnotationDesk(projects, log.labels),
+            projects,
             PicturesThread(catalog, deliver),
             ledger,
             deliver,

@@ -218,7 +218,8 @@ def test_other_peoples_labels_are_taken_over_with_one_key(person):
     assert (table.rowCount(), table.columnCount()) == (4, 2)
     person.press("Down")
     person.press("Return")
-    assert values(person, 1)[0] == samples.span("four", "Wrong-Grounding", evidence=[Evidence(source=0, sentence=4)])
+    (found,) = values(person, 1)
+    assert found == samples.span("four", "Wrong-Grounding", evidence=[Evidence(source=0, sentence=4)])
     assert "✓" in table.item(1, 0).text()
 
 
