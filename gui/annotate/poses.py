@@ -158,6 +158,10 @@ def _scripts(view: AnnotateView) -> None:
         ("تطير فوق الميناء", "i"),
         ("cafés", "c"),
         ("🏖️", "r"),
+        ("🇪🇸🇯🇵", "f"),
+        ("हर साल", "u"),
+        ("祭り", "i"),
+        ("여름에", "c"),
     ):
         start = editor.text.index(words)
         editor.select(start, start + len(words))

@@ -49,7 +49,8 @@ _SOURCES = [
 ]  # fmt: skip
 RTL = (
     "The sign says «ברוכים הבאים לנמל» in large letters. 👩‍👩‍👧‍👦 Families come here all summer 🏖️, cafés stay open "
-    "until late. النوارس تطير فوق الميناء، والأطفال يضحكون. Naïve visitors expect quiet."
+    "until late. النوارس تطير فوق الميناء، والأطفال يضحكون. Naïve visitors 🇪🇸🇯🇵 expect quiet. बंदरगाह में हर साल मेला "
+    "लगता है। 港の祭りは夏に行われる。항구는 여름에 붐빈다."
 )  # fmt: skip
 
 

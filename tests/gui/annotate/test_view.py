@@ -283,6 +283,7 @@ def test_text_size_and_theme_change_while_it_is_shown(person):
 
 @pytest.mark.parametrize("text", [
     "plain words", "The sign ברוכים הבאים is up", "👩‍👩‍👧‍👦 all 🏖️ summer", "مرحبا بالعالم", "e\u0301te\u0301",
+    "بلد جميل is a country", "港の祭りは夏", "हर साल मेला", "🇪🇸🇯🇵 and more",
 ])  # fmt: skip
 def test_every_character_is_where_it_is_found(qapp, text):
     row = TextRow(text, Range(0, len(text)))
@@ -355,3 +356,17 @@ def test_what_nobody_can_say_is_shown_beside_the_sentence(person):
     assert person.view.text._drawing.look.unsure == {0}
     person.press("U", CTRL)
     assert values(person, 2)[1] is None
+
+
+def test_what_reads_from_right_to_left_begins_at_the_right(qapp):
+    def edges(text):
+        row = TextRow(text, Range(0, len(text)))
+        row.lay_out(500, Theme("light").font())
+        row.set_lanes([0], 10, 2)
+        pieces = row.pieces(0, len(text))
+        return min(piece.left for piece in pieces), max(piece.right for piece in pieces)
+
+    assert edges("مرحبا بالعالم")[1] == pytest.approx(500, abs=2)
+    assert edges("«مرحبا» hello")[1] == pytest.approx(500, abs=2), "its first letter decides"
+    assert edges("hello مرحبا")[0] == pytest.approx(0, abs=2)
+    assert edges("123")[0] == pytest.approx(0, abs=2)
