@@ -265,6 +265,8 @@ class Progress(Message, frozen=True, kw_only=True):
     promoted: bool = True
     reason: str = ""
     """What the gate says, in words."""
+    pinned: str = ""
+    """The version that a person rolled back to, which answers; empty where the newest promoted one does."""
     learned_from: str = ""
     """Id of the latest step that it knows."""
 

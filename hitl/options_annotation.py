@@ -64,6 +64,13 @@ def add_annotation(commands: Commands, common: argparse.ArgumentParser) -> None:
         "--rename", action="append", default=[], type=_rename, metavar="OLD=NEW",
         help="what becomes of a category's labels; OLD= gives them up",
     )  # fmt: skip
+    made = add_command(what, "versions", "list the versions of a project's reward models", common)
+    made.add_argument("project", metavar="PROJECT", help="the project")
+    made.add_argument("--json", action="store_true", help="one JSON object a version")
+    back = add_command(what, "rollback", "let an earlier version of the reward models answer", common)
+    back.add_argument("project", metavar="PROJECT", help="the project")
+    back.add_argument("version", nargs="?", metavar="VERSION", help="such as r12; see hitl projects versions")
+    back.add_argument("--latest", action="store_true", help="let the newest promoted version answer again")
     agree = add_command(commands, "agreement", "how far several people agree in a project", common)
     agree.add_argument("project", metavar="PROJECT", help="the project")
     agree.add_argument("--json", action="store_true", help="one JSON object, with every item")

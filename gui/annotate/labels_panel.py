@@ -35,7 +35,8 @@ class LabelsPanel(QWidget):
         self._heading.setContentsMargins(2 * GRID, GRID, 2 * GRID, 4)
         foot = self._foot = QFrame()
         foot.setObjectName("foot")
-        foot.setLayout(column(label("Learning: held-out F1", "caption"), self.curve, spacing=4,
+        self._learning = label("Learning: held-out F1", "caption")
+        foot.setLayout(column(self._learning, self.curve, spacing=4,
                               margins=(2 * GRID, GRID, GRID, GRID)))  # fmt: skip
         layout = column(self._rows, self.details, self._heading, self.list, foot, spacing=0, margins=(0, 6, 0, 0))
         layout.setStretch(3, 1)
@@ -53,6 +54,8 @@ class LabelsPanel(QWidget):
                     for value in editor.labels.values.values())  # fmt: skip
         self._heading.setText(f"Labels of this answer: {count}" if count else "No labels on this answer yet")
         self.curve.show_progress(editor.schema, progress)
+        pinned = progress.pinned if progress is not None else ""
+        self._learning.setText(f"Learning: held-out F1 · pinned to {pinned}" if pinned else "Learning: held-out F1")
         self._fit()
 
     def resizeEvent(self, event: object) -> None:

@@ -45,8 +45,8 @@ class AnnotationServer:
         projects = Projects(catalog.data)
         self._annotation = Annotation(
             AnnotationDesk(projects, log.labels),
-            projects,
             PicturesThread(catalog, deliver),
+            projects,
             ledger,
             deliver,
             session=session,
