@@ -77,6 +77,8 @@ class OpenItem(Message, frozen=True, kw_only=True):
     project: str
     item: str
     author: str
+    ahead: bool = False
+    """Asked for before it is shown: the item in front of the person, of which every new version is told, stays."""
 
 
 class ItemOpened(Message, frozen=True, kw_only=True):

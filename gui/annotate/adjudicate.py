@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QTableWidg
 
 from gui.actions import Registry, keys_shown
 from gui.annotate.agreement_words import agreement_words
-from gui.annotate.decisions import NEITHER, clusters, is_open
+from gui.annotate.decisions import NEITHER, agreed, clusters, is_open
 from gui.annotate.editor import ItemEditor
 from gui.annotate.patterns import LINE, draw_pattern
 from gui.annotate.words import excerpt
@@ -182,15 +182,17 @@ class AdjudicatePage(QWidget):
     def _cell(self, editor: ItemEditor, line: int, name: str, whole: bool) -> QTableWidgetItem:
         place = self._places[line]
         spans = list(place.said.get(name, {}).values())
-        decided = not self._open[line] and not place.agree and name == self._authors[0]
+        me = self._authors[0]
+        same = agreed(place, me, editor.labels)
+        decided = not self._open[line] and not same and name == me
         words = "\n".join(_words(editor, span) for span in spans) or ("nothing" if whole or decided else "–")
-        cell = QTableWidgetItem(f"{words}  ✓" if place.agree or decided else words)
+        cell = QTableWidgetItem(f"{words}  ✓" if decided or same and name in place.said else words)
         if spans:
             picture = self._picture(editor, spans[0])
             icon = QIcon(picture)
             icon.addPixmap(picture, QIcon.Mode.Selected)
             cell.setIcon(icon)
-        tip = "All agree here." if place.agree else "You decided here." if decided else "A double click takes it over."
+        tip = "All agree here." if same else "You decided here." if decided else "A double click takes it over."
         cell.setToolTip(f"<p>{tip}</p>")
         return cell
 

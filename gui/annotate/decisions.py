@@ -25,15 +25,18 @@ def clusters(item: Item, author: str, labels: ItemLabels, others: Mapping[str, I
 
 def is_open(cluster: Cluster, author: str, labels: ItemLabels) -> bool:
     """Whether others marked something here that this person neither has nor has rejected."""
-    if cluster.agree:
-        return False
     own = _marks(cluster.said.get(author, {}))
-    return any(
-        mark not in own and key_of(mark) not in labels.values
-        for name, spans in cluster.said.items()
-        if name != author
-        for mark in _marks(spans)
-    )
+    return not cluster.agree and any(key_of(mark) not in labels.values for mark in _theirs(cluster, author) - own)
+
+
+def agreed(cluster: Cluster, author: str, labels: ItemLabels) -> bool:
+    """Whether all who judged this say the same, and this person has not rejected it."""
+    return cluster.agree and not any(key_of(mark) in labels.values for mark in _theirs(cluster, author))
+
+
+def _theirs(cluster: Cluster, author: str) -> set[Rejected]:
+    """What others marked here, as what rejects it."""
+    return {mark for name, spans in cluster.said.items() if name != author for mark in _marks(spans)}
 
 
 def decision(
@@ -44,10 +47,9 @@ def decision(
     wanted = cluster.said.get(chosen, {}) if chosen != NEITHER else {}
     changes = [] if chosen == author else _replaced(own, list(wanted.values()), new_name)
     now = _marks(wanted)
-    for name, spans in cluster.said.items():
-        for mark in _marks(spans) - now if name != author else ():
-            if key_of(mark) not in labels.values:
-                changes.append(Change(key=key_of(mark), value=mark))
+    for mark in sorted(_theirs(cluster, author) - now, key=key_of):
+        if key_of(mark) not in labels.values:
+            changes.append(Change(key=key_of(mark), value=mark))
     changes += [Change(key=key_of(mark), value=None) for mark in now if key_of(mark) in labels.values]
     return list({change.key: change for change in changes}.values())
 

@@ -71,6 +71,8 @@ class ProjectState:
         self._stepped: list[Stepped] = []
         self._history = History()
         self._questions: dict[str, _Question] = {}
+        self._front = ""
+        """The item that was asked for last to be shown."""
         self._connected = False
         self._listed_ns = 0
         self._ask_project()
@@ -82,7 +84,7 @@ class ProjectState:
         if connected and not self._connected:
             self._ask_project()
             for item in list(self._wanted()):
-                self.want_item(item, fresh=True)
+                self.want_item(item, fresh=True, ahead=item != self._front)
         self._connected = connected
 
     def opened(self, project: str) -> ProjectState:
@@ -93,11 +95,23 @@ class ProjectState:
             fresh.submitted(label)
         return fresh
 
-    def want_item(self, item: str, *, fresh: bool = False) -> None:
-        """Have this item, and ask for it where it is not there, or is to be seen anew."""
-        if item and self.project and (fresh or item not in self.items) and f"item {item}" not in self._questions:
-            asked = OpenItem(id=new_ulid(), project=self.project, item=item, author=self.author)
+    def want_item(self, item: str, *, fresh: bool = False, ahead: bool = False) -> None:
+        """Have this item, and ask for it where it is not there, or is to be seen anew. ahead: it will be shown later;
+        what is in front of the person, of which the learner tells every new version, stays."""
+        if not (item and self.project):
+            return
+        waits = self._questions.get(f"item {item}")
+        known_ahead = waits is not None and isinstance(waits.message, OpenItem) and waits.message.ahead
+        if (fresh or item not in self.items) and (waits is None or known_ahead and not ahead):
+            asked = OpenItem(id=new_ulid(), project=self.project, item=item, author=self.author, ahead=ahead)
             self._questions[f"item {item}"] = _Question(asked)
+            if not ahead:
+                self._front = item
+
+    def show_item(self, item: str) -> None:
+        """This item is in front of the person now."""
+        if item != self._front:
+            self.want_item(item, fresh=True)
 
     def want_agreement(self) -> None:
         """Ask how far people agree in the project now."""
@@ -126,8 +140,8 @@ class ProjectState:
         self._questions["project"] = _Question(asked)
 
     def _wanted(self) -> Iterable[str]:
-        """Items that are to be seen anew after the link was lost: the ones that are known."""
-        return list(self.items)[-2:]
+        """Items that are to be seen anew after the link was lost: what is in front, and what came last."""
+        return [item for item in dict.fromkeys([*list(self.items)[-2:], self._front]) if item in self.items]
 
     # -- what came in -------------------------------------------------------------------------------------------------
 
@@ -149,8 +163,7 @@ class ProjectState:
             case Progress() if message.project == self.project:
                 self.progress = message
                 self.queue.by_uncertainty = message.order
-                for item in list(self.items)[-1:]:
-                    self.want_item(item, fresh=True)  # the new version's suggestions come with it
+                self.want_item(self._front, fresh=True)  # the new version's suggestions come with it
                 return True
             case Ack(id=label_id, error=error) if label_id in self.pending:
                 self._answered(label_id, error)

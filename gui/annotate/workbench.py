@@ -96,7 +96,8 @@ class Workbench:
         self._last_item = item
         self.watch.open(self._clock.now_ns(), labels.spent_s)
         self._refresh()
-        self.state.want_item(self.state.queue.after(item))  # so that the next one is there at once
+        self.state.show_item(item)
+        self.state.want_item(self.state.queue.after(item), ahead=True)  # so that the next one is there at once
 
     def _refresh(self) -> None:
         assert self.editor is not None

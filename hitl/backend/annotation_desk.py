@@ -131,7 +131,8 @@ class AnnotationDesk:
             item = opened.item(request.item)
         except HitlError as error:
             return ItemOpened(id=request.id, project=request.project, error=str(error))
-        self._in_front[peer] = request
+        if not request.ahead:
+            self._in_front[peer] = request
         return ItemOpened(id=request.id, project=request.project, item=item, steps=opened.steps.get(request.item, []))
 
     def item(self, request: OpenRecording | ShowPictures) -> Item:

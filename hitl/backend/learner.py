@@ -128,7 +128,8 @@ class Learning:
             opened = self._projects.get(message.project)
             if opened is not None:
                 self._suggest(opened, message.item)
-                opened.watched[message.author] = message.item
+                if not message.ahead:
+                    opened.watched[message.author] = message.item
 
     def _work_left(self) -> bool:
         return any(o.rewards.behind or o.rewards.unencoded(1) or not o.told for o in self._projects.values())

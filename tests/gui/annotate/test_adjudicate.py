@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 
 from gui.annotate import samples
 from gui.annotate.agreement_words import agreement_words, project_words
-from gui.annotate.decisions import NEITHER, clusters, decision, is_open
+from gui.annotate.decisions import NEITHER, agreed, clusters, decision, is_open
 from gui.annotate.editor import ItemEditor
 from gui.annotate.proposals import of_people
 from hitl.annotation.items import Item, Output
@@ -82,6 +82,14 @@ def test_what_the_person_has_or_has_turned_down_is_not_open():
     assert left(labels(), {"bob": labels(span(0, 5)), "cyd": labels(span(0, 5))}) == 1, "seen, and not marked"
     assert left(labels(done=False), {"bob": labels(span(0, 5)), "cyd": labels(span(0, 5))}) == 0, "all others agree"
     assert left(labels(span(0, 5)), {"bob": labels()}) == 0, "nobody else marked anything"
+
+
+def test_who_turns_down_what_all_others_say_does_not_agree():
+    mine, theirs = labels(done=False), {"bob": labels(span(0, 5)), "cyd": labels(span(0, 5))}
+    (place,) = clusters(ITEM, "me", mine, theirs)
+    assert agreed(place, "me", mine) and not is_open(place, "me", mine)
+    mine = after(mine, decision(place, "me", NEITHER, mine, new_ulid))
+    assert not agreed(place, "me", mine) and not is_open(place, "me", mine)
 
 
 def test_to_decide_again_takes_the_rejection_back():

@@ -305,6 +305,39 @@ def test_a_new_version_orders_the_queue_and_asks_for_its_suggestions():
     assert any(isinstance(question, OpenItem) for question in desk.state.asks(desk.clock.now_ns()))
 
 
+def test_the_backend_knows_which_item_is_in_front():
+    desk = Desk()
+    asked: list[OpenItem] = []
+    answer = desk.backend.answer
+
+    def heard(question):
+        asked.extend([question] if isinstance(question, OpenItem) else [])
+        return answer(question)
+
+    desk.backend.answer = heard  # type: ignore[method-assign]
+    desk.bench.go(1)
+    desk.settle()
+    assert [(q.item, q.ahead) for q in asked] == [("i1", False), ("i2", True)], "known already, and told all the same"
+    asked.clear()
+    desk.bench.receive([Progress(project="p", version="2", labelled=3, held_out=2)])
+    desk.settle()
+    assert [(q.item, q.ahead) for q in asked] == [("i1", False)], "not the one that was asked for ahead"
+    asked.clear()
+    desk.state.link(False)
+    desk.state.link(True)
+    desk.clock.advance(10)
+    desk.settle()
+    assert {(q.item, q.ahead) for q in asked} == {("i1", False), ("i2", True)}
+
+
+def test_an_item_that_was_asked_for_ahead_and_is_shown_before_it_comes_is_asked_for_anew():
+    desk = Desk()
+    desk.state.want_item("i2", ahead=True)
+    desk.state.want_item("i2")
+    (question,) = desk.state.asks(desk.clock.now_ns() + ASK_AGAIN_NS)
+    assert (question.item, question.ahead) == ("i2", False)
+
+
 def test_time_is_written_into_steps_and_pauses_are_left_out():
     desk = Desk()
     desk.clock.advance(10)

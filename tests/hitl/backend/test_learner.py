@@ -86,6 +86,15 @@ def test_a_label_refreshes_the_item_in_front_and_the_progress(learning, told, mo
     assert told.messages[1].learned_from == step.id
 
 
+def test_an_item_that_is_asked_for_ahead_does_not_come_in_front(learning, told, models):
+    learning.ask(open_project())
+    learning.ask(OpenItem(id="i", project=PROJECT, item="one", author="ann"))
+    learning.ask(OpenItem(id="j", project=PROJECT, item="two", author="ann", ahead=True))
+    learning.ask(Labelled(event=logged(label(put(span()), about="three"))))
+    told.until(lambda all: any(isinstance(m, Progress) for m in all))
+    assert [message.item for message in told.of(Suggestions)] == ["one"]
+
+
 def test_all_items_are_read_while_nobody_asks_and_then_the_queue_is_told(learning, told, models):
     learning.log.append(logged(label(put(span(0, 10)), DONE)))
     models.uncertain = {"three/1": 0.9}
