@@ -203,7 +203,7 @@ class ItemEditor(Chooser):
         """This sentence of a source speaks for the current label, or no longer."""
         value = self.span or self.missing
         if value is None or self.target is None:
-            self.said = "Mark something first; then a click on a source says what proves it."
+            self.said = "Mark something first; then click the sentence that proves it, or press Ctrl+E."
             return []
         chosen = Evidence(source=source, sentence=sentence)
         left = [entry for entry in value.evidence if entry != chosen]

@@ -194,7 +194,7 @@ class Workbench:
         if onward:
             self.open_item(onward)
         else:
-            self.said = "That was the last item of this list. Everything is saved."
+            self.said = "That was the last item of this list."
         return label
 
     def flag(self) -> Label | None:

@@ -318,7 +318,8 @@ def test_without_a_project_the_page_teaches(qtbot, make_window, link):
     window = make_window()
     window.registry.trigger("view.annotate")
     page = window.annotate.projects
-    assert "Waiting for the backend" in page._title.text() or "Opening" in page._title.text()
+    assert "Waiting for the backend" in page._title.text() and page._command.text() == "hitl backend"
+    assert page._command.isVisible() and "Settings" in page._detail.text()
     window.annotate.connected = True
     window.annotate.bench.state.projects = []
     window.annotate.refresh()
