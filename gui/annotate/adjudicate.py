@@ -13,7 +13,7 @@ from gui.annotate.editor import ItemEditor
 from gui.annotate.patterns import LINE, draw_pattern
 from gui.annotate.words import excerpt
 from gui.theme import GRID, Theme
-from gui.widgets.basics import column, label
+from gui.widgets.basics import ElidedLabel, column
 from hitl.annotation.agreement import Cluster
 from hitl.annotation.judged import judged_whole
 from hitl.annotation_messages import AgreementFound
@@ -39,9 +39,10 @@ class AdjudicatePage(QWidget):
         self._open: list[bool] = []
         self._known: tuple[object, ...] = ()
         self._here: tuple[ItemEditor, str] | None = None
-        self._heading = label("", "strong", wrap=True, name="What is left")
-        self._agreement = label("", "caption", wrap=True, name="Agreement")
-        self._how = label("", "caption", wrap=True, name="Keys")
+        self._heading, self._agreement, self._how = (
+            ElidedLabel(name) for name in ("What is left", "Agreement", "Keys")
+        )
+        self._heading.setProperty("kind", "strong")
         self.table = QTableWidget()
         self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -146,16 +147,16 @@ class AdjudicatePage(QWidget):
         else:
             here, left = sum(self._open), self.left()
             places = "place" if len(self._places) == 1 else "places"
-            words = f"{len(self._authors)} people, {here} of {len(self._places)} {places} left to decide"
-            words += f", {left} in all answers" if left != here else ""
-        self._heading.setText(words)
-        self._agreement.setText(agreement_words(editor, author, agreement))
+            words = f"{here} of {len(self._places)} {places} left to decide, {len(self._authors)} people"
+            words += f"; {left} in all answers" if left != here else ""
+        self._heading.show_text(words)
+        self._agreement.show_text(agreement_words(editor, author, agreement))
         self._agreement.setVisible(bool(self._agreement.text()))
-        keys = {name: keys_shown(self._registry.keys(f"others.{name}")) for name in ("neither", "next", "take")}
+        keys = {name: keys_shown(self._registry.keys(f"others.{name}")) for name in ("neither", "next")}
         back = keys_shown(self._registry.keys("item.others"))
-        self._how.setText(
-            f"The digit of a person takes over what they marked, {keys['neither']} nothing. {keys['next']}: next "
-            f"disagreement. Arrows and {keys['take']}: a cell. {back}: back to marking."
+        self._how.show_text(
+            f"A person’s digit takes theirs over, {keys['neither']} nothing; {keys['next']}: next disagreement; "
+            f"{back}: back to marking."
         )
         self._how.setVisible(bool(editor.others))
 

@@ -52,11 +52,11 @@ def project_words(schema: Schema, found: AgreementFound, author: str) -> str:
         for entry in found.heads
         if entry.alpha is not None
     )
-    items = "1 item" if found.items == 1 else f"{found.items} items"
+    items = "Project, 1 shared item" if found.items == 1 else f"Project, {found.items} shared items"
     spans = _pairs(found.pairs, author)
     parts = [f"alpha {alphas}" if alphas else "", f"F1 of spans {spans}" if spans else ""]
     said = "; ".join(part for part in parts if part) or "nothing to compare yet"
-    return f"The project ({items} by at least two): {said}."
+    return f"{items}: {said}."
 
 
 def _pairs(pairs: Sequence[Pair], author: str) -> str:

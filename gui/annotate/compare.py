@@ -77,7 +77,10 @@ class ComparePage(QWidget):
         ]
         for button in self._buttons:
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        keys.setLayout(row(None, *self._buttons, None, spacing=2 * GRID))
+        wrapped = FlowLayout(GRID)
+        for button in self._buttons:
+            wrapped.addWidget(button)
+        keys.setLayout(wrapped)
         layout = column(self._heading, self._chips, self._warning, sides, self._opinion, keys, spacing=GRID,
                         margins=(2 * GRID, GRID, 2 * GRID, 12))  # fmt: skip
         layout.setStretch(3, 1)

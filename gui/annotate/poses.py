@@ -26,6 +26,8 @@ def settle(view: AnnotateView, steps: Sequence[LabelEvent] = (), names: list[str
                 view.bench.receive([samples.project_opened(question, names=names)])
             elif isinstance(question, OpenItem):
                 view.bench.receive([samples.item_opened(question, [s for s in steps if s.item == question.item])])
+            else:
+                view.bench.receive([samples.agreement_found(question)])
     view.refresh()
 
 
@@ -115,8 +117,10 @@ def _opinion(view: AnnotateView) -> None:
 
 
 def _others(view: AnnotateView) -> None:
-    _work(view, samples.marked(), samples.of_tomas())
+    steps = [samples.marked(), samples.of_tomas()]
+    _work(view, *steps)
     _page(view, "adjudicate")
+    settle(view, steps)
 
 
 def _flagged(view: AnnotateView) -> None:

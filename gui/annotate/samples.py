@@ -6,11 +6,15 @@ from hitl.annotation.items import Item, Output, SourceText
 from hitl.annotation.presets import preset
 from hitl.annotation.schema import Schema
 from hitl.annotation_messages import (
+    AgreementFound,
+    AskAgreement,
     Counts,
     CurvePoint,
+    HeadAgreement,
     ItemOpened,
     OpenItem,
     OpenProject,
+    PairAgreement,
     Progress,
     ProjectOpened,
     SegmentScore,
@@ -168,6 +172,16 @@ def of_tomas() -> LabelEvent:
         span("local granite", "Unverifiable"),
         span("nobody has lived there since", "Wrong-Grounding", evidence=[Evidence(source=1, sentence=2)]),
     ], "Tomás")  # fmt: skip
+
+
+def agreement_found(question: AskAgreement) -> AgreementFound:
+    """How far the two agree in the whole project."""
+    heads = [("relevance", 0.41, 212), ("factuality", 0.55, 96), ("completeness", 0.38, 30)]
+    return AgreementFound(
+        id=question.id, project=question.project, items=30,
+        heads=[HeadAgreement(head=head, alpha=alpha, segments=count) for head, alpha, count in heads],
+        pairs=[PairAgreement(first=AUTHOR, second="Tomás", exact=0.47, overlap=0.62, items=30)],
+    )  # fmt: skip
 
 
 def flagged() -> LabelEvent:

@@ -122,7 +122,7 @@ def page(person):
 
 
 def test_digits_decide_and_lead_on_until_nothing_is_left(person, page):
-    assert page.table.currentRow() == 0 and page._heading.text() == "2 people, 4 of 4 places left to decide"
+    assert page.table.currentRow() == 0 and page._heading.text() == "4 of 4 places left to decide, 2 people"
     assert page.table.horizontalHeaderItem(0).text() == "1  you"
     person.press("2")  # in 1911
     assert page.table.currentRow() == 1 and "3 of 4 places" in page._heading.text()
@@ -179,9 +179,7 @@ def test_agreement_is_asked_for_and_told(person, page):
     person.receive(found)
     assert "alpha" not in page._agreement.text(), "an old answer"
     person.receive(AgreementFound(id=asked.id, project=samples.PROJECT, items=30, heads=heads, pairs=[pair]))
-    assert "The project (30 items by at least two): alpha C1 .41; F1 of spans .62 (you and Tomás)." in (
-        page._agreement.text()
-    )
+    assert "Project, 30 shared items: alpha C1 .41; F1 of spans .62 (you and Tomás)." in (page._agreement.text())
 
 
 def test_agreement_in_words():
