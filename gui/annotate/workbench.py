@@ -51,7 +51,7 @@ class Workbench:
     def open_project(self, project: str) -> None:
         """Work on this project; empty: choose one."""
         self.state = self.state.opened(project)
-        self.editor, self.wanted, self._last_item, self._going_back = None, "", "", None
+        self.editor, self.wanted, self._last_item, self._going_back, self.said = None, "", "", None, ""
 
     def open_item(self, item: str) -> None:
         """Open an item, now or when it comes."""

@@ -406,8 +406,10 @@ def test_another_project_begins_anew_and_what_waits_for_the_log_goes_along():
     desk.mark()
     before = desk.bench.state
     before.queue.order = "random"
+    desk.bench.said = "Taken back."
     desk.bench.open_project("q")
     now = desk.bench.state
+    assert desk.bench.said == "", "that was about the other one"
     assert now is not before and (now.author, now.project, now.schema, now.items) == ("Ada", "q", None, {})
     assert now.projects == before.projects and now.queue.order == "random"
     assert list(now.pending) == list(before.pending) and len(now.pending) == 1
