@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.actions import Registry
+from gui.actions import Registry, keys_shown
 from gui.annotate.adjudicate import AdjudicatePage
 from gui.annotate.chooser import Target
 from gui.annotate.compare import ComparePage
@@ -154,7 +154,8 @@ class AnnotateView(QWidget):
     def next_disagreement(self, step: int) -> None:
         """To the next place of this item that is to be decided about (with -1, the one before)."""
         if self.bench.editor is not None and not self.adjudicate.go_open(step):
-            self.bench.said = "Nothing is left to decide in this item. Ctrl+Enter goes on to the next."
+            onward = keys_shown(self._registry.keys("item.finish"))
+            self.bench.said = f"Nothing is left to decide in this item. {onward} goes on to the next."
             self.refresh()
 
     def _rewritten(self, item: str, track: str, text: str) -> None:

@@ -7,6 +7,7 @@ from itertools import combinations, product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gui.annotate import samples
 from gui.annotate.diff import changed_words, word_diff
@@ -150,6 +151,8 @@ def test_rewards_are_summed_for_each_sentence():
 def test_words():
     assert progress_words(samples.schema(), samples.progress()) == "held-out F1 C1 .64 C2 .58 ↗"
     assert progress_words(samples.schema(), None) == ""
+    pinned = replace(samples.progress(), pinned="r12")
+    assert progress_words(samples.schema(), pinned) == "held-out F1 C1 .64 C2 .58 ↗, pinned to r12"
     assert [time_words(seconds) for seconds in (0, 59.9, 130)] == ["0:00 min", "0:59 min", "2:10 min"]
     assert saved_words(0, True) == ("saved", "good")
     assert saved_words(1, False) == ("1 step waiting", "warn")
