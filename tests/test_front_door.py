@@ -59,6 +59,8 @@ COMMANDS = [
     ["export"],
     ["projects"],
     ["projects", "schema"],
+    ["projects", "versions"],
+    ["projects", "rollback"],
     ["agreement"],
     ["screenshot"],
     ["doctor"],
