@@ -27,6 +27,7 @@ class ProjectPage(QWidget):
         self._detail.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._command = QLineEdit()
         self._command.setReadOnly(True)
+        self._command.setAccessibleName("Command to be typed in a shell")
         self._card = QFrame()
         self._card.setObjectName("card")
         self._list = QVBoxLayout(self._card)
@@ -79,8 +80,6 @@ class ProjectPage(QWidget):
         self._command.setVisible(bool(command))
         if self._command.text() != command:
             self._command.setText(command)
-            what = "starts the backend" if command == START else "makes a project"
-            self._command.setAccessibleName(f"Command that {what}")
 
     def focus_first(self) -> None:
         """Let Enter open the first one."""
