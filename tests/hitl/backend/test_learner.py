@@ -93,7 +93,7 @@ def test_a_version_that_a_person_rolls_back_to_is_told_at_once_and_so_is_letting
     old = Counting()
     old.promoted = 1
     pinned = PinnedRewards(models, versions, lambda _version: old)
-    thread = Learning(lambda name: RewardProject(made, [], pinned, versions), told)
+    thread = Learning(lambda name: RewardProject(made, [], pinned, versions=versions), told)
     thread.start()
     thread.ask(open_project())
     thread.ask(OpenItem(id="i", project=PROJECT, item="one", author="ann"))
