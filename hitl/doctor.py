@@ -252,7 +252,7 @@ def check_fonts() -> list[Check]:
     missing = [str(name) for name in cast("list[object]", probe.facts["missing"])]
     if not missing:
         return [Check("fonts", "ok", "emoji, Arabic, Hebrew, Devanagari, Chinese, Japanese, Korean")]
-    mend = "Install fonts-noto-color-emoji fonts-droid-fallback fonts-lohit-deva, or any others that have them"
+    mend = "Install fonts-noto-color-emoji fonts-droid-fallback fonts-lohit-deva fonts-nanum, or others that have them"
     return [Check("fonts", "warn", f"none for {', '.join(missing)}: such texts are shown as boxes", mend)]
 
 
