@@ -147,11 +147,9 @@ def _evaluate_packing(arguments: Namespace) -> int:
 def _evaluate_rewards(arguments: Namespace) -> int:
     from hitl.evaluation import rewards
 
-    settings = settings_of(arguments)
     result = rewards.run(
         arguments.feedback,
         encoder=_reward_encoder(arguments),
-        cache=settings.data_folder / "rewards",
         folds=arguments.folds,
         test=arguments.test,
         seed=arguments.seed,
@@ -167,11 +165,9 @@ def _evaluate_rewards(arguments: Namespace) -> int:
 def _evaluate_label_efficiency(arguments: Namespace) -> int:
     from hitl.evaluation import label_efficiency, rewards
 
-    settings = settings_of(arguments)
     result = label_efficiency.run(
         arguments.feedback,
         encoder=_reward_encoder(arguments),
-        cache=settings.data_folder / "rewards",
         seeds=arguments.seeds,
         progress=_shown_progress(),
     )

@@ -26,7 +26,6 @@ from hitl.annotation_messages import (
     Suggestions,
     Written,
 )
-from hitl.backend.reward_examples import heads_of
 from hitl.backend.reward_project import RewardProject
 from hitl.backend.reward_versions import RewardVersions
 from hitl.backend.writer_thread import WriterThread
@@ -35,6 +34,7 @@ from hitl.bus.addresses import client_keys_of, endpoints_of
 from hitl.config import Settings
 from hitl.errors import HitlError
 from hitl.messages import Ack
+from hitl.reward_examples import heads_of
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
 from hitl.time_labels import time_heads

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from hitl.annotation.project import Project
 from hitl.backend.kept_versions import KeptVersions
 from hitl.backend.pinned_rewards import PinnedRewards
-from hitl.backend.reward_examples import heads_of, item_of
 from hitl.backend.reward_versions import RewardVersions
 from hitl.backend.rewards import Estimate, SegmentEstimate, Trained
 from hitl.config import Settings
 from hitl.errors import CheckpointError, UnavailableError
+from hitl.reward_examples import heads_of, item_of
 from policies.errors import PolicyError
 from policies.rewards.checkpoint import load_learner, save_learner
 from policies.rewards.documents import Document, Label, Preferred
@@ -106,12 +106,14 @@ class LearnedRewards:
         segments = {}
         for head in self._learner.heads:
             if head.kind == "error" and head.name in self._learner.fitted:
+                spans = document.spans(head.density)
                 rows = zip(
-                    document.spans(head.density), found.chances[head.name], found.errors[head.name],
-                    found.rewards[head.name], strict=True,
+                    spans, found.chances[head.name], found.errors[head.name], found.rewards[head.name],
+                    found.categories.get(head.name) or [""] * len(spans), strict=True,
                 )  # fmt: skip
                 segments[head.name] = [
-                    SegmentEstimate(start, end, chance, error, reward) for (start, end), chance, error, reward in rows
+                    SegmentEstimate(*span, chance, error, reward, category)
+                    for span, chance, error, reward, category in rows
                 ]
         scores = {name: score for name, score in found.scores.items() if name in self._learner.fitted}
         return Estimate(segments, scores, found.uncertainty)

@@ -22,13 +22,15 @@ GATE_ITEMS = 20
 @dataclass(frozen=True)
 class SegmentEstimate:
     """What a head thinks of one segment. probability: calibrated, that it has an error, or of a head of praise, that
-    it is so; error: whether that is to be suggested; reward: what it earns, weights included."""
+    it is so; error: whether that is to be suggested; reward: what it earns, weights included; category: the likeliest
+    one, if it is so; empty where the head tells none apart."""
 
     start: int
     end: int
     probability: float
     error: bool
     reward: float
+    category: str = ""
 
 
 @dataclass(frozen=True)

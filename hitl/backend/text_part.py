@@ -11,10 +11,10 @@ from hitl.annotation.items import Item
 from hitl.annotation.schema import Schema
 from hitl.annotation.state import ItemLabels
 from hitl.annotation_messages import SegmentScore, Suggestion
-from hitl.backend.reward_examples import PREFERENCE, documents_of
-from hitl.backend.reward_examples import labels_of as examples_of
 from hitl.backend.reward_part import Suggested
 from hitl.backend.rewards import Estimate, Rewards
+from hitl.reward_examples import PREFERENCE, documents_of
+from hitl.reward_examples import labels_of as examples_of
 from policies.rewards.documents import Document, Label
 
 
@@ -29,7 +29,7 @@ class TextPart:
 
     def encode(self, item: Item) -> str:
         """See `Part.encode`."""
-        documents = documents_of(item)
+        documents = documents_of(self._schema, item)
         self.rewards.encode(documents)
         if documents:
             self._first[item.id] = documents[0]
@@ -54,7 +54,7 @@ class TextPart:
 
     def suggested(self, item: Item, people: Mapping[str, ItemLabels], usual: Callable[[str], str]) -> Suggested | None:
         """See `Part.suggested`."""
-        documents = documents_of(item)
+        documents = documents_of(self._schema, item)
         tracks = [document.id.removeprefix(f"{item.id}/") for document in documents]
         found = dict(zip(tracks, self.rewards.estimate(documents), strict=False))
         if not found:
@@ -77,9 +77,11 @@ class TextPart:
 
     @staticmethod
     def _spans(found: Mapping[str, Estimate], usual: Callable[[str], str]) -> list[Suggestion]:
-        categories = {head: usual(head) for estimate in found.values() for head in estimate.segments}
+        """Each with the likeliest category, or the usual one of a head that tells none apart."""
         return [
-            Suggestion(track=track, start=s.start, end=s.end, category=categories[head], probability=s.probability)
+            Suggestion(
+                track=track, start=s.start, end=s.end, category=s.category or usual(head), probability=s.probability
+            )
             for track, estimate in found.items()
             for head, own in estimate.segments.items()
             for s in own

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hitl.evaluation.fine_grained_data import read_examples
 from hitl.evaluation.progress import Progress
 from hitl.evaluation.rewards import SEGMENT_HEADS, judge, measure
-from hitl.evaluation.rewards_data import Question, questions_of
+from hitl.evaluation.rewards_data import HEADS, Question, read_questions
 from hitl.evaluation.statistics import table
 from policies.rewards.encoder import RewardEncoder
 from policies.rewards.learner import RewardLearner
@@ -29,7 +28,6 @@ def run(
     data: Path,
     *,
     encoder: RewardEncoder,
-    cache: Path | None,
     seeds: int = 5,
     step: int = STEP,
     limit: int = 210,
@@ -37,7 +35,7 @@ def run(
 ) -> dict:
     """What the JSON holds. limit: so many labels at most."""
     progress = progress or Progress(False)
-    questions = questions_of(read_examples(data), cache, progress)
+    questions = read_questions(data)
     encoder.features([d for question in questions for d in question.documents], progress.of("answers read"))
     show = progress.of("orders")
     curves: dict[str, list[list[dict[str, float]]]] = {order: [] for order in ORDERS}
@@ -65,13 +63,13 @@ def _curve(
     shuffled = [questions[i] for i in rng.permutation(len(questions))]
     held = shuffled[: len(shuffled) // 5]
     waiting = shuffled[len(shuffled) // 5 :]
-    learner = RewardLearner(encoder, held_out=0.0)
+    learner = RewardLearner(encoder, HEADS, held_out=0.0)
     points: list[dict[str, float]] = []
     asked, count = 0, min(FIRST, len(waiting))
     while count and asked < limit:
         for question in waiting[:count]:
             learner.add(question.documents)
-            for label_id, label in question.labels().items():
+            for label_id, label in question.labels.items():
                 if label.head in SEGMENT_HEADS:
                     learner.put(label_id, label)
         asked, waiting = asked + count, waiting[count:]

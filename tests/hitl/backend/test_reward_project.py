@@ -26,6 +26,7 @@ class Counting:
         self.f1 = 0.5
         self.held_out = 30
         self.uncertain = {}
+        self.category = ""
 
     def put(self, name, label):
         self.labels[name] = label
@@ -54,7 +55,9 @@ class Counting:
 
     def estimated(self, document):
         segments = [
-            SegmentEstimate(start, end, 0.9 if start == 0 else 0.1, start == 0, -0.4 if start == 0 else 0.4)
+            SegmentEstimate(
+                start, end, 0.9 if start == 0 else 0.1, start == 0, -0.4 if start == 0 else 0.4, self.category
+            )
             for start, end in document.spans("sentence")
         ]
         score = float(len(document.answer))
@@ -233,3 +236,10 @@ def test_scores_of_outputs_are_in_their_order_also_where_one_has_none(tmp_path, 
     models.estimated = lambda document: Estimate()  # nobody said which is better
     assert learned.suggestions("one").preferences == []
     made.close()
+
+
+def test_suggestions_have_the_likeliest_category_where_the_models_tell_one(learned, models):
+    models.category = "Wrong-Grounding"
+    say(learned, put(span(0, 10, "Unverifiable")))
+    learned.update()
+    assert [s.category for s in learned.suggestions("one").spans] == ["Wrong-Grounding", "Wrong-Grounding"]

@@ -38,6 +38,9 @@ def test_evaluate_rewards_by_folds(capsys: pytest.CaptureFixture[str], tmp_path:
     assert found == json.loads(out.read_text(encoding="utf-8"))
     heads = found["heads"]
     assert {"f1", "accuracy", "f1_interval", "calibration_error", "published"} <= set(heads["relevance"])
+    for name in ("relevance", "factuality"):
+        assert 0 <= heads[name]["category_accuracy"] <= 1 and len(heads[name]["category_accuracy_interval"]) == 2
+        assert 0.5 <= heads[name]["usual_category_accuracy"] <= 1
     assert {"pairwise", "pairwise_interval"} <= set(heads["completeness"]) & set(heads["preference"])
     assert found["questions"] == 12 and found["training_questions"] == 8
     assert [point["answers"] for point in found["curve"]] == [8]
@@ -124,7 +127,10 @@ def test_numbers_by_hand() -> None:
     judged.segments["factuality"] = [[(1, 0.9, True)], [(0, 0.2, False)]]
     judged.margins["completeness"] = [[2.0, -1.0], [0.0]]
     judged.margins["preference"] = [[1.0]]
+    judged.categories["relevance"] = [[(("a",), "a"), (("b", "a"), "b")], [], [(("b",), "a"), (("a",), "b")]]
     found = measure(judged)
+    assert found["relevance"]["category_accuracy"] == 0.5 and found["relevance"]["usual_category_accuracy"] == 0.75
+    assert found["factuality"]["category_accuracy"] is None
     assert found["relevance"]["f1"] == found["relevance"]["accuracy"] == 0.5
     assert found["relevance"]["n"] == 4 and found["relevance"]["errors"] == 2
     assert found["factuality"]["f1"] == 1.0
