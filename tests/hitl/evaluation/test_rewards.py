@@ -112,8 +112,22 @@ def test_labels_needed_by_hand() -> None:
 
     curves = {"uncertainty": [points(0.1, 0.6, 0.6, 0.6)], "random": [points(0.1, 0.2, 0.3, 0.6)]}
     found = label_efficiency._compare(curves, [10, 20, 30, 40], "relevance")
-    assert found["target_f1"] == pytest.approx(0.44) and found["labels_needed"] == {"uncertainty": 30, "random": 40}
-    assert found["labels_saved"] == 0.25 and found["gain"] == pytest.approx(0.175) and found["gain_error"] is None
+    assert found["target_f1"] == pytest.approx(0.44)
+    assert found["labels_needed"] == {"uncertainty": 20.4, "random": 38.8}
+    assert found["labels_ratio"] == pytest.approx(20.4 / 38.8, abs=1e-3) and found["labels_ratio_interval"] is None
+    assert found["gain"] == pytest.approx(0.175) and found["gain_error"] is None
+
+
+def test_the_interval_of_labels_needed_is_over_seeds_and_may_have_no_end() -> None:
+    def points(*values: float) -> list[dict[str, float]]:
+        return [{"labels": n, "relevance": value} for n, value in enumerate(values)]
+
+    good, bad, plain = points(0.1, 0.6, 0.6, 0.6), points(0.1, 0.1, 0.1, 0.1), points(0.1, 0.2, 0.3, 0.6)
+    same = label_efficiency._compare({"uncertainty": [good] * 3, "random": [plain] * 3}, [10, 20, 30, 40], "relevance")
+    low, high = same["labels_ratio_interval"]
+    assert low == high == same["labels_ratio"]
+    split = label_efficiency._compare({"uncertainty": [good, bad], "random": [plain] * 2}, [1, 2, 3, 4], "relevance")
+    assert split["labels_ratio_interval"][0] < 1 and split["labels_ratio_interval"][1] is None
 
 
 def test_folds_are_even_and_of_the_seed() -> None:
