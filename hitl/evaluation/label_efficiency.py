@@ -157,7 +157,13 @@ def as_table(result: dict) -> str:
         error = numbers["gain_error"]
         shown = "" if error is None else f" (standard error {error:.3f})"
         notes.append(f"{name}: asking about the uncertain gains {numbers['gain']:+.3f} F1 on average{shown}.")
-        if numbers["labels_ratio"] is not None and numbers["labels_ratio_interval"] is not None:
-            low, high = ("never" if x is None else f"{x:.2f}" for x in numbers["labels_ratio_interval"])
-            notes.append(f"{name}: it needs {numbers['labels_ratio']:.2f} times the labels ({low} to {high}).")
+        if numbers["labels_ratio_interval"] is not None:
+            low, high = map(_times, numbers["labels_ratio_interval"])
+            notes.append(
+                f"{name}: labels for one of random order: {_times(numbers['labels_ratio'])} ({low} to {high})."
+            )
     return "\n".join([table(header, lines), "", *notes])
+
+
+def _times(ratio: float | None) -> str:
+    return "it never gets there" if ratio is None else f"{ratio:.2f}"
