@@ -166,4 +166,4 @@ def as_table(result: dict) -> str:
 
 
 def _times(ratio: float | None) -> str:
-    return "it never gets there" if ratio is None else f"{ratio:.2f}"
+    return "never" if ratio is None else f"{ratio:.2f}"
