@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QTableWidg
 from gui.annotate.agreement import Place, agreement, places
 from gui.annotate.editor import ItemEditor
 from gui.annotate.patterns import LINE, draw_pattern
-from gui.annotate.words import excerpt
+from gui.annotate.words import quoted
 from gui.theme import GRID, Theme
 from gui.widgets.basics import column, label
 from hitl.errors import InputError
@@ -146,4 +146,4 @@ def _words(editor: ItemEditor, span: Span) -> str:
         except InputError:
             continue
     severity = f", {span.severity}" if span.severity else ""
-    return f"{' + '.join(names)}{severity}: {excerpt(editor.text, span.start, span.end, 60)}"
+    return f"{' + '.join(names)}{severity}: {quoted(editor, span.track, span.start, span.end, 60)}"

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QTabBar, QWidget
 
 from gui.actions import Registry, keys_shown
 from gui.annotate.editor import ItemEditor
+from gui.annotate.words import place_words
 from gui.theme import GRID
 from gui.widgets.basics import ElidedLabel, column, command_button, label, row
 
@@ -40,7 +41,7 @@ class Heading(QFrame):
     def show_editor(self, editor: ItemEditor, page: Page) -> None:
         """Show where an editor is."""
         tracks = [output.track for output in editor.item.outputs]
-        number = tracks.index(editor.track)
+        number = tracks.index(editor.track) if tracks else 0
         self.tabs.blockSignals(True)
         while self.tabs.count() > len(tracks):
             self.tabs.removeTab(self.tabs.count() - 1)
@@ -52,12 +53,13 @@ class Heading(QFrame):
         self.tabs.setVisible(several and page != "compare")
         self._compare.setVisible(several)
         self._others.setVisible(bool(editor.others))
-        where = f"sentence {editor.cursor.sentence + 1} of {len(editor.cursor.map.sentences)}"
+        where = place_words(editor)
         if page == "compare":
             back = keys_shown(self._registry.keys("item.compare"))
             where = f"Which answer is better? {back} goes back to marking."
         else:
-            where = f"Answer {number + 1}, {where}" if several else f"Answer, {where}"
+            what = "Recording" if editor.timed else f"Answer {number + 1}" if several else "Answer"
+            where = f"{what}, {where}"
         self._title.show_text(where)
 
 
