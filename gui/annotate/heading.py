@@ -63,14 +63,25 @@ class Heading(QFrame):
         self._title.show_text(where)
 
 
-def framed(part: QWidget, title: str) -> QFrame:
+class Framed(QFrame):
     """A column with its heading."""
-    frame, head = QFrame(), QFrame()
-    frame.setObjectName("column")
-    head.setObjectName("head")
-    head.setFixedHeight(_HIGH)
-    head.setLayout(row(label(title, "caption"), None, margins=(2 * GRID, 0, GRID, 0)))
-    layout = column(head, part, spacing=0)
-    layout.setStretch(1, 1)
-    frame.setLayout(layout)
-    return frame
+
+    def __init__(self, part: QWidget, title: str) -> None:
+        super().__init__()
+        self.setObjectName("column")
+        self._title = label(title, "caption")
+        head = QFrame()
+        head.setObjectName("head")
+        head.setFixedHeight(_HIGH)
+        head.setLayout(row(self._title, None, margins=(2 * GRID, 0, GRID, 0)))
+        layout = column(head, part, spacing=0)
+        layout.setStretch(1, 1)
+        self.setLayout(layout)
+
+    def set_title(self, title: str) -> None:
+        """Head it otherwise."""
+        self._title.setText(title)
+
+    def title(self) -> str:
+        """What it is headed."""
+        return self._title.text()

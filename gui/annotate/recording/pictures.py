@@ -58,7 +58,8 @@ class PictureStore:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._connected = False
+        self.connected = False
+        """Whether the backend is there."""
         self._bytes = 0
         self.show("", "")
 
@@ -77,12 +78,12 @@ class PictureStore:
 
     def link(self, connected: bool) -> None:
         """Whether the backend is there. When it comes back, what failed or is open is asked anew."""
-        if connected and not self._connected:
+        if connected and not self.connected:
             self._opening_ns = None
             self.opened = self.opened and not self.error
             for reel in self._reels.values():
                 reel.asked, reel.error = None, ""
-        self._connected = connected
+        self.connected = connected
 
     @property
     def cameras(self) -> list[str]:
@@ -90,7 +91,7 @@ class PictureStore:
         return list(self._reels)
 
     @property
-    def bytes(self) -> int:
+    def kept_bytes(self) -> int:
         """What is kept, in bytes."""
         return self._bytes
 
@@ -127,7 +128,7 @@ class PictureStore:
 
     def asks(self, now_ns: int) -> list[Asked]:
         """What has to be asked now."""
-        if not self._connected or not self.item:
+        if not self.connected or not self.item:
             return []
         if not self.opened:
             if self._opening_ns is not None and now_ns - self._opening_ns < ASK_AGAIN_NS:

@@ -87,8 +87,10 @@ def test_pieces_follow_each_other_and_are_all_of_it(found, alone_ms):
     assert {place.end for place in track.sentences} <= set(track.edges)
 
 
-@given(st.integers(1, 5_000_000), st.integers(1, 3_000), st.lists(st.tuples(
-    st.sampled_from(["in", "out", "scroll", "fit", "show", "resize"]), st.integers(0, 5_000_000)), max_size=10))  # fmt: skip
+acts = st.tuples(st.sampled_from(["in", "out", "scroll", "fit", "show", "resize"]), st.integers(0, 5_000_000))
+
+
+@given(st.integers(1, 5_000_000), st.integers(1, 3_000), st.lists(acts, max_size=10))
 def test_an_axis_shows_a_part_of_the_recording_whatever_is_done(duration, width, steps):
     axis = Axis(duration, width)
     for step, number in steps:

@@ -112,7 +112,7 @@ def test_pictures_of_another_item_are_dropped():
     (first,) = store.asks(0)
     store.show("p", "r2")
     assert not store.apply(Pictures(id=first.id, project="p", item="r1", camera="front", times_ms=[0]), [b"x"], 0)
-    assert store.bytes == 0 and store.cameras == []
+    assert store.kept_bytes == 0 and store.cameras == []
 
 
 def test_an_error_of_one_camera_ends_asking_for_it_alone():
@@ -130,5 +130,5 @@ def test_memory_is_bounded_and_what_is_looked_at_is_there(places, size, most_byt
     for ms in places:
         store.look(ms)
         settle(store, size)
-        assert store.bytes <= max(most_bytes, 12 * size)
+        assert store.kept_bytes <= max(most_bytes, 12 * size)
         assert all(store.at(camera, ms) is not None for camera in store.cameras)

@@ -1,0 +1,53 @@
+"""The bar between pictures and track: play and pause, where the playhead is, how fast, what has begun, zoom."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QFrame, QWidget
+
+from gui.actions import Registry
+from gui.annotate.recording.playhead import Playhead
+from gui.annotate.times import time_words
+from gui.theme import GRID
+from gui.widgets.basics import ElidedLabel, command_button, label, restyle, row
+
+
+class Transport(QFrame):
+    """Its buttons are commands."""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__()
+        self.setObjectName("transport")
+        self._action = registry.action("play.toggle")
+        self._play = command_button(self._action, "", "small", show_keys=True)
+        self._time = label("", "strong", name="Playhead")
+        self._all = label("", "caption", name="Length")
+        self._speed = label("", "caption", name="Speed")
+        self._words = ElidedLabel("What happens")
+        names = (("track.zoom_out", "−"), ("track.zoom_in", "+"), ("track.fit", "All"))
+        zoom = [command_button(registry.action(name), words, "quiet") for name, words in names]
+        for button in (self._play, *zoom):
+            button.setFocusPolicy(self._play.focusPolicy().TabFocus)
+        times, zooms = QWidget(), QWidget()
+        times.setLayout(row(self._time, self._all, self._speed, spacing=6))
+        zooms.setLayout(row(*zoom, spacing=0))
+        layout = row(self._play, times, self._words, zooms, spacing=12, margins=(2 * GRID, 4, GRID, 4))
+        layout.setStretch(2, 1)
+        self.setLayout(layout)
+
+    def show_playhead(self, head: Playhead, words: str, tone: str = "") -> None:
+        """Show where it is. words: what is to be told; tone: accent or warn."""
+        text = "Pause" if head.playing else "Play"
+        if self._action.text() != text:
+            self._action.setText(text)  # the button, the menu and the palette follow
+        self._time.setText(time_words(head.ms))
+        self._all.setText(f"of {time_words(head.duration_ms)}")
+        speed = f"{head.speed:g}×"
+        if self._speed.text() != speed:
+            self._speed.setText(speed)
+            restyle(self._speed, "tone", "" if head.speed == 1 else "accent")
+        self._words.show_text(words)
+        restyle(self._words, "tone", tone)
+
+    def text(self) -> str:
+        """All that is said."""
+        return " ".join(part.text() for part in (self._time, self._all, self._speed, self._words) if part.text())
