@@ -13,6 +13,7 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
+    QSizePolicy,
     QSplitter,
     QStackedWidget,
     QWidget,
@@ -292,6 +293,8 @@ class AnnotateView(QWidget):
             self.middle.setSizes([1000, 1000])
         self._below.setVisible(self.page == "adjudicate" or (editor.schema.rewrites and not editor.timed))
         self._centre.setCurrentIndex(1 if self.page == "compare" else 0)
+        wide = QSizePolicy.Policy.Preferred if self.page == "compare" else QSizePolicy.Policy.Ignored
+        self.compare.setSizePolicy(wide, QSizePolicy.Policy.Preferred)  # unseen, it takes no room from the columns
         if self.page == "compare":
             self.compare.show_editor(editor)
         elif self.page == "adjudicate":

@@ -18,7 +18,7 @@ from gui.annotate.recording.cameras import RecordedCameras
 from gui.annotate.recording.decoder import Decoder
 from gui.annotate.recording.pictures import PictureStore, Recorded
 from gui.annotate.recording.playhead import Playhead
-from gui.annotate.recording.scene import Scene, chance_words, scene_of
+from gui.annotate.recording.scene import Scene, Scenes, chance_words
 from gui.annotate.recording.track_drawing import Look, begun_of
 from gui.annotate.recording.track_view import TrackView
 from gui.annotate.recording.transport import Transport
@@ -56,6 +56,7 @@ class RecordingView(QWidget):
         self._decoder = Decoder()
         self._editor: ItemEditor | None = None
         self._known: tuple[object, ...] = ()
+        self._scenes = Scenes()
         self._scene = Scene()
         self._selection: Range | None = None
         self._stays = False
@@ -120,7 +121,7 @@ class RecordingView(QWidget):
         if fresh or any(a is not b for a, b in zip(self._known[:4], known, strict=False)) or self._known[4] != rewards:
             heights = self._scene.lane_count, len(self._scene.plots)
             self._editor, self._known = editor, known
-            self._scene = scene_of(editor, rewards, editor.suggestions)
+            self._scene = self._scenes.scene(editor, rewards, editor.suggestions)
             self._show_scene(editor)
             if fresh or heights != (self._scene.lane_count, len(self._scene.plots)):
                 self._fit()
@@ -144,8 +145,11 @@ class RecordingView(QWidget):
             self.seek(selection.end if ended else selection.start)
 
     def follow(self) -> None:
-        """Scroll to the selection."""
-        self.track.follow()
+        """Scroll to the selection; while watching, to the playhead."""
+        if self.playing or self.begun:
+            self.track.follow_playhead()
+        else:
+            self.track.follow()
 
     def restyle(self) -> None:
         """Take over the theme's colours and type."""
@@ -232,12 +236,13 @@ class RecordingView(QWidget):
         self.head.step(times or range(0, self.head.duration_ms + 1, 100), count)
         self._timer.stop()
         self._show_moment()
-        self.track.show_playhead(self.head.ms, playing=True)
+        self.track.follow_playhead()
 
     def seek(self, ms: float) -> None:
         """Look at this moment."""
         self.head.seek(ms)
         self._show_moment()
+        self.track.follow_playhead()
 
     def zoom(self, step: int) -> None:
         """Look nearer (1) or from farther away (-1)."""

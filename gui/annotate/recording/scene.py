@@ -8,14 +8,17 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gui.annotate.chooser import Target
 from gui.annotate.editor import ItemEditor
-from gui.annotate.marks import Mark, lanes_of, marks_of, score_text, signed
+from gui.annotate.marks import Mark, in_order, lanes_of, score_text, signed, spans_and_marks
+from gui.annotate.moves import TrackMap
 from gui.annotate.times import span_words, time_words
 from hitl.annotation.items import Stretch
 from hitl.annotation.schema import Category, Schema
 from hitl.annotation_messages import Suggestions
+from hitl.labels import TIME_TRACK, Judged, Span, Unsure, key_of
 
 
 @dataclass(frozen=True)
@@ -96,25 +99,40 @@ def _mark_words(mark: Mark, schema: Schema) -> str:
     return f"{name} {rest}".strip()
 
 
-def scene_of(
-    editor: ItemEditor, rewards: Mapping[int, tuple[float, str]], suggestions: Suggestions | None = None
-) -> Scene:  # fmt: skip
-    """The scene of an editor that shows a recording."""
-    marks = marks_of(editor)
-    every = range(len(editor.cursor.map.sentences))
-    ends = {end for stretch in editor.item.stretches for end in (stretch.start_ms, stretch.end_ms)}
-    ends |= {end for mark in marks for end in (mark.start, mark.end)}
-    return Scene(
-        duration_ms=editor.item.duration_ms,
-        stretches=editor.item.stretches,
-        marks=marks,
-        lanes=lanes_of(marks),
-        plots=plots_of(suggestions, editor.schema),
-        judged=frozenset(place for place in every if editor.judged(place)),
-        unsure=frozenset(place for place in every if editor.unsure(place)),
-        rewards=rewards,
-        magnets=sorted(ends | {0, editor.item.duration_ms}),
-    )
+class Scenes:
+    """Makes the scene of an editor that shows a recording; a step costs what it changes, but for looking at it all."""
+
+    def __init__(self) -> None:
+        self._known: dict[Target, tuple[Span, tuple[Mark, ...]]] = {}
+
+    def scene(
+        self, editor: ItemEditor, rewards: Mapping[int, tuple[float, str]], suggestions: Suggestions | None = None
+    ) -> Scene:  # fmt: skip
+        """The scene as it is now."""
+        self._known = spans_and_marks(editor, self._known)
+        marks = sorted((mark for _, found in self._known.values() for mark in found), key=in_order)
+        values, whole = editor.labels.values, editor.whole
+        keys = _keys(editor.cursor.map)
+        ends = {end for stretch in editor.item.stretches for end in (stretch.start_ms, stretch.end_ms)}
+        ends |= {end for mark in marks for end in (mark.start, mark.end)}
+        return Scene(
+            duration_ms=editor.item.duration_ms,
+            stretches=editor.item.stretches,
+            marks=marks,
+            lanes=lanes_of(marks),
+            plots=plots_of(suggestions, editor.schema),
+            judged=frozenset(place for place, (judged, _) in enumerate(keys) if whole or judged in values),
+            unsure=frozenset(place for place, (_, unsure) in enumerate(keys) if unsure in values),
+            rewards=rewards,
+            magnets=sorted(ends | {0, editor.item.duration_ms}),
+        )
+
+
+@lru_cache(maxsize=8)
+def _keys(track: TrackMap) -> list[tuple[str, str]]:
+    """Of each stretch, the keys under which it is judged, or nobody can say."""
+    return [(key_of(Judged(track=TIME_TRACK, start=start, end=end)), key_of(Unsure(track=TIME_TRACK, start=start,
+             end=end))) for start, end in track.sentences]  # fmt: skip
 
 
 def plots_of(suggestions: Suggestions | None, schema: Schema) -> list[Plot]:

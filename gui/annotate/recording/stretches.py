@@ -83,11 +83,13 @@ class _RowPainter(QStyledItemDelegate):
         painter.drawText(QRect(left, box.top(), wide, box.height()), middle | Qt.AlignmentFlag.AlignLeft, sign)
         left += wide
         wide = metrics.horizontalAdvance(time_words(max(600_000, stretch.end_ms)))
-        painter.setPen(theme.colour("text_soft"))
-        painter.drawText(QRect(left, box.top(), wide, box.height()), middle | Qt.AlignmentFlag.AlignRight,
-                         time_words(stretch.start_ms))  # fmt: skip
-        left += wide + 10
-        by = stretch.by if stretch.by not in ("", "policy") else ""
+        narrow = box.width() < 4 * wide
+        if not narrow:
+            painter.setPen(theme.colour("text_soft"))
+            painter.drawText(QRect(left, box.top(), wide, box.height()), middle | Qt.AlignmentFlag.AlignRight,
+                             time_words(stretch.start_ms))  # fmt: skip
+            left += wide + 10
+        by = stretch.by if stretch.by not in ("", "policy") and not narrow else ""
         by_wide = metrics.horizontalAdvance(by) + 8 if by else 0
         if by:
             painter.setPen(theme.colour("accent"))

@@ -1,15 +1,15 @@
 """How the time track is drawn: ruler, stretches with their commands, lanes of spans, chances; then what moves over it.
 
-`ground` is what stays while the recording plays, `over` what moves: selection, handles, playhead. Bands lie below each
+`base` and `marks` stay while the recording plays; selection, handles and playhead move over them. Bands lie below each
 other from the top of the track, in pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen
 
 from gui.annotate.chooser import Target
@@ -26,6 +26,8 @@ _LEAST_LANES = 2
 """Room to drag in, also where nothing is marked."""
 _NARROW = 7.0
 """A span of fewer pixels is a bar without pattern."""
+_CROWDED = 2.0
+"""A curve with more than a point for so many pixels is drawn by columns."""
 _WIDEST = 8_000.0
 """No screen is wider; what is drawn ends there."""
 _KEYS = {"model": " ↵ ⌫", "person": " ↵"}
@@ -78,12 +80,26 @@ class TrackDrawing:
 
     # -- what stays ---------------------------------------------------------------------------------------------------
 
-    def ground(self, painter: QPainter, scene: Scene, axis: Axis, look: Look) -> None:
-        """All that does not move while the recording plays, but for the ruler."""
+    def base(self, painter: QPainter, scene: Scene, axis: Axis) -> None:
+        """Stretches and chances: what stays also when something is marked."""
         bands = self.bands(scene)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._lines(painter, scene, axis, bands)
-        self._stretches(painter, scene, axis, bands, look)
+        self._stretches(painter, scene, axis, bands)
+        for place, plot in enumerate(scene.plots):
+            top = bands.plots + place * (bands.plot_height + 4)
+            self._plot(painter, plot, axis, QRectF(0, top, axis.width, bands.plot_height))
+
+    def marks(self, painter: QPainter, scene: Scene, axis: Axis, look: Look) -> None:
+        """Spans and suggestions in their lanes; what was done in each stretch, and which is current."""
+        bands = self.bands(scene)
+        self._commands(painter, scene, axis, bands)
+        if look.sentence < len(scene.stretches):
+            now = scene.stretches[look.sentence]
+            box = self._stretch_box(axis, bands, now.start_ms, now.end_ms)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(self._theme.colour("accent"), 1.6))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(box, 4, 4)
         ends = _next_starts(scene)
         for place, (mark, lane) in enumerate(zip(scene.marks, scene.lanes, strict=True)):
             left, right = axis.x(mark.start), axis.x(mark.end)
@@ -91,14 +107,10 @@ class TrackDrawing:
                 top = bands.lanes + lane * bands.lane_height + 1
                 room = min(axis.x(ends[place]), float(axis.width)) - max(left, 0.0)
                 self._mark(painter, mark, QRectF(left, top, max(2.0, right - left), bands.lane_height - 3), room, look)
-        for place, plot in enumerate(scene.plots):
-            top = bands.plots + place * (bands.plot_height + 4)
-            self._plot(painter, plot, axis, QRectF(0, top, axis.width, bands.plot_height))
 
     def ruler(self, painter: QPainter, scene: Scene, axis: Axis) -> None:
-        """Times, on a ground of its own, since it stays where the rest is scrolled away."""
+        """Times; drawn behind all else, since they stay where the rest is scrolled away."""
         high = self.bands(scene).stretches
-        painter.fillRect(QRectF(0, 0, axis.width, high), self._theme.colour("window"))
         painter.setFont(self._small)
         metrics = QFontMetricsF(self._small)
         strong, soft = self._theme.colour("line_strong"), self._theme.colour("text_soft")
@@ -110,38 +122,59 @@ class TrackDrawing:
                 painter.setPen(soft)
                 painter.drawText(QPointF(x + 4, metrics.ascent() + 2), words)
         painter.setPen(QPen(self._theme.colour("line"), 1))
-        painter.drawLine(QPointF(0, high - 0.5), QPointF(axis.width, high - 0.5))
+        painter.drawLine(QPointF(-_WIDEST, high - 0.5), QPointF(_WIDEST, high - 0.5))
 
     def _lines(self, painter: QPainter, scene: Scene, axis: Axis, bands: Bands) -> None:
-        """Where stretches meet, through all that lies below."""
+        """Where stretches meet, through all that lies below, as far as they can be told apart."""
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.setPen(QPen(self._theme.colour("line"), 1))
+        before = 0
         for stretch in scene.stretches:
-            x = axis.x(stretch.end_ms)
-            if 0 <= x <= axis.width:
+            x = round(axis.x(stretch.end_ms))
+            if 0 <= x <= axis.width and x - before >= _NARROW:
                 painter.drawLine(QPointF(x, bands.lanes), QPointF(x, bands.bottom))
+                before = x
         painter.drawLine(QPointF(0, bands.plots - 1), QPointF(axis.width, bands.plots - 1))
 
-    def _stretches(self, painter: QPainter, scene: Scene, axis: Axis, bands: Bands, look: Look) -> None:
-        metrics = QFontMetricsF(self._small)
-        high = bands.lanes - bands.stretches - 4
-        for place, stretch in enumerate(scene.stretches):
-            left, right = axis.x(stretch.start_ms), axis.x(stretch.end_ms)
-            if right < 0 or left > axis.width:
+    def _stretch_box(self, axis: Axis, bands: Bands, start_ms: int, end_ms: int) -> QRectF:
+        left, right = axis.x(start_ms), axis.x(end_ms)
+        return QRectF(left + 0.5, bands.stretches + 1.5, max(1.0, right - left - 1), bands.lanes - bands.stretches - 4)
+
+    def _stretches(self, painter: QPainter, scene: Scene, axis: Axis, bands: Bands) -> None:
+        grounds = {True: self._theme.colour("accent_soft"), False: self._theme.colour("policy_soft")}
+        drawn = -1
+        for stretch in scene.stretches:
+            if axis.x(stretch.end_ms) < 0 or axis.x(stretch.start_ms) > axis.width:
                 continue
-            box = QRectF(left + 0.5, bands.stretches + 1.5, max(1.0, right - left - 1), high)
-            now, by_person = place == look.sentence, stretch.by not in ("", "policy")
-            painter.setPen(QPen(self._theme.colour("accent"), 1.6) if now else Qt.PenStyle.NoPen)
-            painter.setBrush(self._theme.colour("accent_soft" if by_person else "policy_soft"))
+            box = self._stretch_box(axis, bands, stretch.start_ms, stretch.end_ms)
+            by_person = stretch.by not in ("", "policy")
+            if box.width() < _NARROW:
+                if round(box.right()) > drawn:
+                    drawn = round(box.right())
+                    painter.fillRect(box.toAlignedRect(), grounds[by_person])
+                continue
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(grounds[by_person])
             painter.drawRoundedRect(box, 4, 4)
-            inner = box.adjusted(5, 0, -5, 0).intersected(QRectF(4, box.top(), axis.width - 8, box.height()))
-            if inner.width() < 8:
+
+    def _commands(self, painter: QPainter, scene: Scene, axis: Axis, bands: Bands) -> None:
+        """What was done in each stretch that is wide enough, and what is said of it."""
+        metrics = QFontMetricsF(self._small)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for place, stretch in enumerate(scene.stretches):
+            wide = (stretch.end_ms - stretch.start_ms) / axis.ms_per_px
+            if wide < 2 * _NARROW or axis.x(stretch.end_ms) < 0 or axis.x(stretch.start_ms) > axis.width:
                 continue
+            box = self._stretch_box(axis, bands, stretch.start_ms, stretch.end_ms)
+            inner = box.adjusted(5, 0, -5, 0).intersected(QRectF(4, box.top(), axis.width - 8, box.height()))
             inner = self._judgement(painter, inner, place, scene)
             inner = self._reward(painter, inner, place, scene, metrics)
-            painter.setFont(self._small_strong if now else self._small)
-            painter.setPen(self._theme.colour("accent" if by_person else "policy"))
-            words = stretch.text or "no command"
-            words = QFontMetricsF(painter.font()).elidedText(words, Qt.TextElideMode.ElideRight, inner.width())
+            if inner.width() < 2 * _NARROW:
+                continue
+            painter.setFont(self._small)
+            painter.setPen(self._theme.colour("policy" if stretch.by in ("", "policy") else "accent"))
+            words = metrics.elidedText(stretch.text or "no command", Qt.TextElideMode.ElideRight, inner.width())
             if words != "…":
                 painter.drawText(inner, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, words)
 
@@ -172,13 +205,14 @@ class TrackDrawing:
         """A span in its lane: its tint, its pattern below, its letters; what is only proposed is dashed and empty."""
         colour = self._theme.mark(mark.colour)
         current, own = mark.target == look.target, mark.kind == "own"
+        if box.width() < _NARROW:
+            if not own:
+                colour.setAlpha(130)
+            painter.fillRect(box.toAlignedRect(), colour)
+            return
         fill = QColor(colour)
         fill.setAlpha(90 if current else 46 if own else 0)
-        if box.width() < _NARROW:
-            solid = QColor(colour)
-            solid.setAlpha(255 if own or current else 130)
-            painter.fillRect(box, solid)
-            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(fill)
         if own:
             painter.setPen(QPen(colour, 1.4) if current else Qt.PenStyle.NoPen)
@@ -207,26 +241,19 @@ class TrackDrawing:
 
     def _plot(self, painter: QPainter, plot: Plot, axis: Axis, box: QRectF) -> None:
         colour = self._theme.mark(plot.colour)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(self._theme.colour("line"), 1))
         painter.drawLine(QPointF(0, box.bottom()), QPointF(axis.width, box.bottom()))
         painter.setPen(QPen(self._theme.colour("line_strong"), 1, Qt.PenStyle.DotLine))
         painter.drawLine(QPointF(0, box.center().y()), QPointF(axis.width, box.center().y()))
         points = plot.points(axis.left_ms, axis.left_ms + axis.seen_ms, axis.ms_per_px)
-        if points:
-            line = QPainterPath()
-            for number, (ms, chance) in enumerate(points):
-                spot = QPointF(axis.x(ms), box.bottom() - max(0.0, min(chance, 1.0)) * box.height())
-                line.lineTo(spot) if number else line.moveTo(spot)
-            area = QPainterPath(line)
-            area.lineTo(axis.x(points[-1][0]), box.bottom())
-            area.lineTo(axis.x(points[0][0]), box.bottom())
-            area.closeSubpath()
-            fill = QColor(colour)
-            fill.setAlpha(60)
-            painter.fillPath(area, fill)
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(colour, 1.6))
-            painter.drawPath(line)
+        spots = [QPointF(axis.x(ms), box.bottom() - max(0.0, min(chance, 1.0)) * box.height())
+                 for ms, chance in points]  # fmt: skip
+        if len(spots) > axis.width / _CROWDED:
+            _draw_columns(painter, spots, box.bottom(), colour)
+        elif spots:
+            _draw_area(painter, spots, box.bottom(), colour)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(self._tag_font)
         wide = QFontMetricsF(self._tag_font).horizontalAdvance(plot.name) + 8
         name = QRectF(2, box.top() + 1, wide, QFontMetricsF(self._tag_font).height())
@@ -267,6 +294,7 @@ class TrackDrawing:
             left, right = sorted((axis.x(since), axis.x(playhead_ms)))
             box = QRectF(left, bands.lanes + 1 + number * bands.lane_height, max(3.0, right - left),
                          bands.lane_height - 3)  # fmt: skip
+            painter.fillRect(box, self._theme.colour("surface"))
             fill = QColor(colour)
             fill.setAlpha(110)
             painter.setBrush(fill)
@@ -308,6 +336,41 @@ class TrackDrawing:
             make = self._theme.font
             self._fonts = size, make(size), make(size, strong=True), make(size - 1.5, strong=True)
         return self._fonts
+
+
+def _draw_area(painter: QPainter, spots: Sequence[QPointF], bottom: float, colour: QColor) -> None:
+    """A line with what is below it."""
+    line = QPainterPath(spots[0])
+    for spot in spots[1:]:
+        line.lineTo(spot)
+    area = QPainterPath(line)
+    area.lineTo(spots[-1].x(), bottom)
+    area.lineTo(spots[0].x(), bottom)
+    area.closeSubpath()
+    painter.fillPath(area, _pale(colour))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(colour, 1.6))
+    painter.drawPath(line)
+
+
+def _draw_columns(painter: QPainter, spots: Sequence[QPointF], bottom: float, colour: QColor) -> None:
+    """The same where there are nearly as many points as pixels, at a tenth of the cost."""
+    ground = round(bottom)
+    places = [(round(spot.x()), round(spot.y())) for spot in spots]
+    ends = [left for left, _ in places[1:]] + [places[-1][0] + 1]
+    columns = [(left, top, max(1, end - left)) for (left, top), end in zip(places, ends, strict=True)]
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(_pale(colour))
+    painter.drawRects([QRect(left, top, wide, ground - top) for left, top, wide in columns])
+    painter.setBrush(colour)
+    painter.drawRects([QRect(left, top - 1, wide, 2) for left, top, wide in columns])
+
+
+def _pale(colour: QColor) -> QColor:
+    pale = QColor(colour)
+    pale.setAlpha(60)
+    return pale
 
 
 def begun_of(begun: Mapping[str, int], schema: Schema) -> tuple[tuple[int, str, int], ...]:

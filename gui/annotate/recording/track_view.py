@@ -25,6 +25,8 @@ _REACH = 6
 """Pixels around the end of a selection within which it is a handle, and within which a drag snaps."""
 _SLACK = 4
 """A press that moves less is a click."""
+_PAD = 8
+"""Pixels at both sides, so that the first and the last moment can be seen and held."""
 _ZOOM = 1.25
 _SHIFT = Qt.KeyboardModifier.ShiftModifier
 _PAGE_AT, _PAGE_TO = 0.94, 0.06
@@ -51,7 +53,9 @@ class TrackView(QAbstractScrollArea):
         self.look = Look()
         self.playhead_ms = 0.0
         self.preview: Range | None = None
+        self._base: QPixmap | None = None
         self._ground: QPixmap | None = None
+        """The base with the marks on it."""
         self._pressed: QPoint | None = None
         self._doing = ""
         """What the pressed button does: "seek", "select", "start" or "end" (of the selection)."""
@@ -71,15 +75,21 @@ class TrackView(QAbstractScrollArea):
         fresh = self._editor is None or editor.item.id != self._editor.item.id
         self._editor = editor
         if fresh:
-            self.axis = Axis(scene.duration_ms, self.viewport().width())
+            self.axis = Axis(scene.duration_ms, self._width())
             self.preview = None
             self.verticalScrollBar().setValue(0)
+        if fresh or self._basic(scene) != self._basic(self.scene):
+            self._base = None
         if scene is not self.scene or self._still(look) != self._still(self.look):
             self._ground = None
         self.scene, self.look = scene, look
         self._measure()
         self._describe(editor)
         self.viewport().update()
+
+    def _basic(self, scene: Scene) -> tuple[object, ...]:
+        """What the base is drawn of."""
+        return id(scene.stretches), [id(plot.probability) for plot in scene.plots], self._drawing.bands(scene)
 
     def _still(self, look: Look) -> tuple[object, ...]:
         return look.sentence, look.target
@@ -97,12 +107,15 @@ class TrackView(QAbstractScrollArea):
             self.viewport().update()
             return
         for place in (before, ms):
-            x = round(self.axis.x(place))
-            self.viewport().update(QRect(x - 8, 0, 17, self.viewport().height()))
+            self.viewport().update(QRect(self.place_of(place) - 8, 0, 17, self.viewport().height()))
 
     def follow(self) -> None:
         """Scroll to the selection."""
         self._move(lambda: self.axis.show(*self.look.selection))
+
+    def follow_playhead(self) -> None:
+        """Scroll to the playhead."""
+        self._move(lambda: self.axis.show(self.playhead_ms, self.playhead_ms))
 
     def zoom(self, factor: float, around_ms: float | None = None) -> None:
         """Look nearer or from farther away; around the playhead, where it is seen, or else the middle."""
@@ -117,13 +130,16 @@ class TrackView(QAbstractScrollArea):
 
     def restyle(self) -> None:
         """Take over the theme's colours and type."""
-        self._ground = None
+        self._forget_pictures()
         self._measure()
         self.viewport().update()
 
     def wanted_height(self) -> int:
         """Height at which nothing is scrolled away, pixels."""
         return round(self._bands().bottom) + 6 + self.horizontalScrollBar().sizeHint().height()
+
+    def _width(self) -> int:
+        return self.viewport().width() - 2 * _PAD
 
     def _bands(self) -> Bands:
         return self._drawing.bands(self.scene)
@@ -132,9 +148,12 @@ class TrackView(QAbstractScrollArea):
         before = self.axis.left_ms, self.axis.ms_per_px
         change()
         if (self.axis.left_ms, self.axis.ms_per_px) != before:
-            self._ground = None
+            self._forget_pictures()
             self._measure()
             self.viewport().update()
+
+    def _forget_pictures(self) -> None:
+        self._base = self._ground = None
 
     def _measure(self) -> None:
         """Tell the scroll bars what there is."""
@@ -163,8 +182,8 @@ class TrackView(QAbstractScrollArea):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The axis is as wide as the view."""
         super().resizeEvent(event)
-        self.axis.resize(self.viewport().width())
-        self._ground = None
+        self.axis.resize(self._width())
+        self._forget_pictures()
         self._measure()
 
     # -- drawing ------------------------------------------------------------------------------------------------------
@@ -181,11 +200,12 @@ class TrackView(QAbstractScrollArea):
         painter.save()
         painter.setClipRect(QRect(0, round(self._bands().stretches), self.viewport().width(), 100_000)
                             .intersected(event.rect()))  # fmt: skip
-        painter.translate(0, -shift)
+        painter.translate(_PAD, -shift)
         look = self._look_now()
         self._drawing.selection(painter, self.scene, self.axis, look)
         self._drawing.begun(painter, self.scene, self.axis, look, self.playhead_ms)
         painter.restore()
+        painter.translate(_PAD, 0)
         self._drawing.playhead(painter, self.scene, self.axis, self.playhead_ms)
         painter.end()
 
@@ -196,22 +216,35 @@ class TrackView(QAbstractScrollArea):
         return Look(self.preview, look.sentence, look.target, True, look.begun)
 
     def _drawn_ground(self) -> QPixmap:
-        ratio, size = self.devicePixelRatioF(), self.viewport().size()
-        ground = QPixmap(size * ratio)
-        ground.setDevicePixelRatio(ratio)
-        ground.fill(self._theme.colour("surface"))
+        if self._base is None:
+            self._base = self._drawn_base()
+        ground = self._base.copy()
         painter = QPainter(ground)
-        painter.translate(0, -self.verticalScrollBar().value())
-        self._drawing.ground(painter, self.scene, self.axis, self.look)
-        painter.resetTransform()
-        self._drawing.ruler(painter, self.scene, self.axis)
+        painter.setClipRect(QRect(0, round(self._bands().stretches), ground.width(), ground.height()))
+        painter.translate(_PAD, -self.verticalScrollBar().value())
+        self._drawing.marks(painter, self.scene, self.axis, self.look)
         painter.end()
         return ground
+
+    def _drawn_base(self) -> QPixmap:
+        ratio, size = self.devicePixelRatioF(), self.viewport().size()
+        base = QPixmap(size * ratio)
+        base.setDevicePixelRatio(ratio)
+        base.fill(self._theme.colour("surface"))
+        painter = QPainter(base)
+        painter.translate(_PAD, -self.verticalScrollBar().value())
+        self._drawing.base(painter, self.scene, self.axis)
+        painter.resetTransform()
+        painter.fillRect(QRect(0, 0, size.width(), round(self._bands().stretches)), self._theme.colour("window"))
+        painter.translate(_PAD, 0)
+        self._drawing.ruler(painter, self.scene, self.axis)
+        painter.end()
+        return base
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         """Bands that were scrolled away come into sight."""
         if dy:
-            self._ground = None
+            self._forget_pictures()
         self.viewport().update()
 
     # -- the mouse ----------------------------------------------------------------------------------------------------
@@ -220,7 +253,7 @@ class TrackView(QAbstractScrollArea):
         """With Ctrl zoom around the mouse; else along the recording, or down where there is more below."""
         turn = event.angleDelta()
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            self.zoom(_ZOOM ** (turn.y() / 120), self.axis.ms(event.position().x()))
+            self.zoom(_ZOOM ** (turn.y() / 120), self._ms(event.position().x()))
         elif turn.x() or self.verticalScrollBar().maximum() == 0 or event.modifiers() & _SHIFT:
             along = turn.x() or turn.y()
             self._move(lambda: self.axis.scroll_to(self.axis.left_ms - along / 120 * self.axis.seen_ms / 8))
@@ -228,13 +261,20 @@ class TrackView(QAbstractScrollArea):
             super().wheelEvent(event)
         event.accept()
 
+    def _ms(self, x: float) -> int:
+        return self.axis.ms(x - _PAD)
+
+    def place_of(self, ms: float) -> int:
+        """Where a moment is, pixels from the left edge of the viewport."""
+        return round(self.axis.x(ms)) + _PAD
+
     def handle_at(self, point: QPoint) -> str:
         """Which end of the selection is under the mouse: "start", "end" or none."""
         bands, selection = self._bands(), self.look.selection
         y = point.y() + self.verticalScrollBar().value()
         if self._editor is None or not bands.lanes - 2 * GRIP <= y <= bands.plots:
             return ""
-        ends = [(abs(self.axis.x(at) - point.x()), name) for name, at in
+        ends = [(abs(self.axis.x(at) + _PAD - point.x()), name) for name, at in
                 (("end", selection.end), ("start", selection.start))]  # fmt: skip
         distance, name = min(ends)
         return name if distance <= _REACH else ""
@@ -247,7 +287,7 @@ class TrackView(QAbstractScrollArea):
         in_ruler = point.y() < self._bands().stretches
         self._doing = "seek" if in_ruler else self.handle_at(point) or "select"
         if in_ruler:
-            self.sought.emit(self.axis.ms(point.x()))
+            self.sought.emit(self._ms(point.x()))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Seek, or show what would be selected."""
@@ -257,7 +297,7 @@ class TrackView(QAbstractScrollArea):
             self.viewport().setCursor(Qt.CursorShape.SizeHorCursor if over else Qt.CursorShape.ArrowCursor)
             return
         if self._doing == "seek":
-            self.sought.emit(self.axis.ms(point.x()))
+            self.sought.emit(self._ms(point.x()))
             return
         if abs(point.x() - self._pressed.x()) < _SLACK and self.preview is None:
             return
@@ -267,13 +307,13 @@ class TrackView(QAbstractScrollArea):
         one = fixed if fixed is not None else self._snapped(self._pressed.x(), exact)
         low, high = sorted((one, self._snapped(point.x(), exact)))
         self.preview = Range(low, high) if low < high else None
-        self._move(lambda: self.axis.show(self.axis.ms(point.x()), self.axis.ms(point.x())))
+        self._move(lambda: self.axis.show(self._ms(point.x()), self._ms(point.x())))
         self.viewport().update()
         if self.preview is not None:
             QToolTip.showText(event.globalPosition().toPoint(), span_words(low, high), self.viewport())
 
     def _snapped(self, x: int, exact: bool) -> int:
-        ms = self.axis.ms(x)
+        ms = self._ms(x)
         return ms if exact else self.axis.snapped(ms, self.scene.magnets, _REACH)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -292,7 +332,7 @@ class TrackView(QAbstractScrollArea):
 
     def _click(self, editor: ItemEditor, point: QPoint) -> None:
         """The stretch, the span, or the half second that is there; in the last case the playhead goes there, too."""
-        ms, bands = self.axis.ms(point.x()), self._bands()
+        ms, bands = self._ms(point.x()), self._bands()
         y = point.y() + self.verticalScrollBar().value()
         place = self.scene.stretch_at(ms)
         if y < bands.lanes and place is not None:
@@ -310,7 +350,7 @@ class TrackView(QAbstractScrollArea):
     def viewportEvent(self, event: QEvent) -> bool:
         """What is at the place that is pointed at, as a tooltip."""
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent) and self._editor is not None:
-            lines = self.scene.words_at(self.axis.ms(event.pos().x()), self._editor.schema)
+            lines = self.scene.words_at(self._ms(event.pos().x()), self._editor.schema)
             text = f"<b>{escape(lines[0])}</b>" + "".join(f"<br>{escape(line)}" for line in lines[1:])
             QToolTip.showText(event.globalPos(), f"<p style='white-space:pre'>{text}</p>", self.viewport())
             return True

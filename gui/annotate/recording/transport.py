@@ -20,17 +20,14 @@ class Transport(QFrame):
         self._action = registry.action("play.toggle")
         self._play = command_button(self._action, "", "small", show_keys=True)
         self._time = label("", "strong", name="Playhead")
-        self._all = label("", "caption", name="Length")
-        self._speed = label("", "caption", name="Speed")
         self._words = ElidedLabel("What happens")
         names = (("track.zoom_out", "−"), ("track.zoom_in", "+"), ("track.fit", "All"))
         zoom = [command_button(registry.action(name), words, "quiet") for name, words in names]
         for button in (self._play, *zoom):
             button.setFocusPolicy(self._play.focusPolicy().TabFocus)
-        times, zooms = QWidget(), QWidget()
-        times.setLayout(row(self._time, self._all, self._speed, spacing=6))
+        zooms = QWidget()
         zooms.setLayout(row(*zoom, spacing=0))
-        layout = row(self._play, times, self._words, zooms, spacing=12, margins=(2 * GRID, 4, GRID, 4))
+        layout = row(self._play, self._time, self._words, zooms, spacing=GRID, margins=(2 * GRID, 4, GRID, 4))
         layout.setStretch(2, 1)
         self.setLayout(layout)
 
@@ -40,14 +37,10 @@ class Transport(QFrame):
         if self._action.text() != text:
             self._action.setText(text)  # the button, the menu and the palette follow
         self._time.setText(time_words(head.ms))
-        self._all.setText(f"of {time_words(head.duration_ms)}")
-        speed = f"{head.speed:g}×"
-        if self._speed.text() != speed:
-            self._speed.setText(speed)
-            restyle(self._speed, "tone", "" if head.speed == 1 else "accent")
-        self._words.show_text(words)
+        parts = [f"of {time_words(head.duration_ms)}", f"{head.speed:g}×" if head.speed != 1 else "", words]
+        self._words.show_text(" · ".join(part for part in (parts if tone != "accent" else parts[1:]) if part))
         restyle(self._words, "tone", tone)
 
     def text(self) -> str:
         """All that is said."""
-        return " ".join(part.text() for part in (self._time, self._all, self._speed, self._words) if part.text())
+        return " ".join(part.text() for part in (self._time, self._words) if part.text())
