@@ -64,7 +64,8 @@ def items() -> list[Item]:
     """A recording with its commands; one without."""
     stretches = _stretches()
     return [
-        Item(id=ITEM, prompt="Pack the red and the blue block into the box.",
+        Item(id=ITEM, prompt="Pack the box: 2 of 3 done\nshift: nominal\ncorrected by Ada, Tomás\n"
+             "episode 4 of 6, recorded 2026-11-24 09:12 UTC",
              recording="2026-11-24-a/episode-4", duration_ms=stretches[-1].end_ms, stretches=stretches),
         Item(id=BARE, prompt="Pack the box.", recording="2026-11-24-a/episode-5", duration_ms=21_640),
     ]  # fmt: skip

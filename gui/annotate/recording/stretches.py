@@ -139,8 +139,9 @@ class StretchesPane(QWidget):
         """Show an editor's recording, and which stretch is current."""
         if editor is not self._model.editor:
             self._item = editor.item
-            self._prompt.setText(editor.item.prompt or "No task is given.")
-            self._facts.setText(_facts(editor.item))
+            task, _, more = editor.item.prompt.partition("\n")
+            self._prompt.setText(task or "No task is given.")
+            self._facts.setText(_facts(editor.item, more))
             self._model.show(editor)
             self._none.setVisible(not editor.item.stretches)
             self.list.setVisible(bool(editor.item.stretches))
@@ -158,12 +159,10 @@ class StretchesPane(QWidget):
         self.list.doItemsLayout()
 
 
-def _facts(item: Item) -> str:
-    people = sorted({stretch.by for stretch in item.stretches if stretch.by not in ("", "policy")})
+def _facts(item: Item, more: str) -> str:
+    """What is known beside the task: how long it is, and the other lines of the prompt."""
     parts = [f"{length_words(item.duration_ms)} long"]
     if item.stretches:
         count = len(item.stretches)
         parts.append("1 stretch" if count == 1 else f"{count} stretches")
-    if people:
-        parts.append(f"corrected by {', '.join(people)}")
-    return " · ".join([*parts, item.recording])
+    return "\n".join([" · ".join(parts), *filter(None, more.splitlines())])
