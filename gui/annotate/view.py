@@ -326,6 +326,7 @@ class AnnotateView(QWidget):
         self._marked.setCurrentWidget(self.shown)
         timed = editor.timed
         self.recording.open(state.project if timed else "", editor.item.id if timed else "", editor.item.duration_ms)
+        self.recording.problem = state.problems.get(editor.item.id, "")
         places = editor.cursor.map.sentences
         rewards = rewards_of(state.suggestions.get(editor.item.id), editor.schema, editor.track, places)
         self.shown.show_editor(editor, rewards)

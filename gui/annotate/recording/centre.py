@@ -59,6 +59,8 @@ class RecordingView(QWidget):
         self._scenes = Scenes()
         self._scene = Scene()
         self._selection: Range | None = None
+        self.problem = ""
+        """Why the model suggests nothing here."""
         self._stays = False
         """The next change of the selection leaves the playhead where it is."""
         self._wanted: dict[str, int] = {}
@@ -154,6 +156,7 @@ class RecordingView(QWidget):
     def restyle(self) -> None:
         """Take over the theme's colours and type."""
         self.track.restyle()
+        self.transport.restyle()
         self._fit()
 
     def _fit(self) -> None:
@@ -313,7 +316,7 @@ class RecordingView(QWidget):
             parts = [f"{known[key].name} since {time_words(ms)}" for key, ms in self.watching.begun.items()]
             letters = " or ".join(known[key].shortcut for key in self.watching.begun)
             return f"{', '.join(parts)} · {letters} ends it, Backspace drops it", "accent"
-        error = self.store.picture_error()
+        error = self.store.picture_error() or ("" if self.store.error else self.problem)
         if error:
             return error, "warn"
         if self.head.playing and self.store.waits(self.cameras.large, self.head.ms):

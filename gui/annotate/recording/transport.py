@@ -36,10 +36,15 @@ class Transport(QFrame):
         text = "Pause" if head.playing else "Play"
         if self._action.text() != text:
             self._action.setText(text)  # the button, the menu and the palette follow
+        self._play.setMinimumWidth(max(self._play.minimumWidth(), self._play.sizeHint().width()))
         self._time.setText(time_words(head.ms))
         parts = [f"of {time_words(head.duration_ms)}", f"{head.speed:g}×" if head.speed != 1 else "", words]
         self._words.show_text(" · ".join(part for part in (parts if tone != "accent" else parts[1:]) if part))
         restyle(self._words, "tone", tone)
+
+    def restyle(self) -> None:
+        """Take over the theme's type."""
+        self._play.setMinimumWidth(0)
 
     def text(self) -> str:
         """All that is said."""
