@@ -94,6 +94,7 @@ class AnnotateView(QWidget):
         self._centre = QStackedWidget()
         self._centre.addWidget(self.middle)
         self._centre.addWidget(self.compare)
+        self._spread(False)
         centre = QFrame()
         centre.setObjectName("centre")
         layout = column(self.heading, self._centre, spacing=0)
@@ -293,8 +294,7 @@ class AnnotateView(QWidget):
             self.middle.setSizes([1000, 1000])
         self._below.setVisible(self.page == "adjudicate" or (editor.schema.rewrites and not editor.timed))
         self._centre.setCurrentIndex(1 if self.page == "compare" else 0)
-        wide = QSizePolicy.Policy.Preferred if self.page == "compare" else QSizePolicy.Policy.Ignored
-        self.compare.setSizePolicy(wide, QSizePolicy.Policy.Preferred)  # unseen, it takes no room from the columns
+        self._spread(self.page == "compare")
         if self.page == "compare":
             self.compare.show_editor(editor)
         elif self.page == "adjudicate":
@@ -306,6 +306,11 @@ class AnnotateView(QWidget):
             self._shown = bench.item
             self.shown.follow()
             self.focus_text()
+
+    def _spread(self, comparing: bool) -> None:
+        """While it is not seen, the page that compares takes no room from the columns."""
+        across = QSizePolicy.Policy.Preferred if comparing else QSizePolicy.Policy.Ignored
+        self.compare.setSizePolicy(across, QSizePolicy.Policy.Preferred)
 
     def _show_asked(self, editor: ItemEditor) -> None:
         """What was asked for, at the left."""

@@ -182,7 +182,7 @@ class TrackDrawing:
         sign, colour = (
             ("?", "warn") if place in scene.unsure else ("✓", "good") if place in scene.judged else ("", "text")
         )
-        if not sign:
+        if not sign or room.width() < QFontMetricsF(self._small_strong).horizontalAdvance(sign):
             return room
         painter.setFont(self._small_strong)
         painter.setPen(self._theme.colour(colour))

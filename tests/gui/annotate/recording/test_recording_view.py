@@ -10,9 +10,10 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QToolTip
 
 from gui.annotate import recording_samples as samples
 from gui.annotate.recording_bench import playing_times_ms
+from gui.annotate.samples import PROJECT
 from gui.annotate.times import time_words
 from gui.commands import COMMANDS, PLAY, RECORDING
-from hitl.annotation_messages import Labelled
+from hitl.annotation_messages import Labelled, Suggestions
 from hitl.labels import Judged, Rejected, Review, Span, Unsure
 
 CTRL, SHIFT, ALT = (Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier,
@@ -352,6 +353,14 @@ def test_what_there_is_no_picture_of_is_said(watcher, qtbot):
     watcher.view.refresh()
     watcher.answer()
     assert "no pictures" in message.text()
+
+
+def test_why_the_model_says_nothing_is_told_until_it_says_something(watcher):
+    why = "The recording cannot be read"
+    watcher.receive(Suggestions(project=PROJECT, item=samples.ITEM, version="t7", error=why))
+    assert why in watcher.recording.transport.text()
+    watcher.receive(samples.suggestions())
+    assert why not in watcher.recording.transport.text()
 
 
 def test_without_a_backend_it_says_so(watcher, unplug):
