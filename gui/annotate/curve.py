@@ -105,9 +105,7 @@ class Curve(QWidget):
             painter.setBrush(colour)
             painter.drawEllipse(spots[-1], 3, 3)
             height = painter.fontMetrics().height()
-            y = spots[-1].y()
-            while any(abs(y - other) < height - 2 for other in taken):
-                y += height - 2
+            y = _free(spots[-1].y(), taken, height - 2, self.height() - height / 2)
             taken.append(y)
             painter.setPen(colour)
             box = QRectF(plot.right() + 7, y - height / 2, self.width() - plot.right(), height)
@@ -118,3 +116,11 @@ class Curve(QWidget):
         """That of the head's first category."""
         of_head = self._schema.of_head(head) if self._schema is not None else []
         return self._theme.mark(of_head[0].colour) if of_head else self._theme.colour("text")
+
+
+def _free(wanted: float, taken: list[float], apart: float, lowest: float) -> float:
+    """The nearest height to the wanted one, below or above, that is `apart` from those that are taken."""
+    steps = sorted(range(-len(taken) - 1, len(taken) + 2), key=lambda step: (abs(step), -step))
+    heights = [base + step * apart for base in (wanted, *taken) for step in steps]
+    free = [y for y in heights if y <= lowest and all(abs(y - other) >= apart - 0.01 for other in taken)]
+    return min(free, key=lambda y: abs(y - wanted), default=wanted)
