@@ -12,6 +12,8 @@ from gui.connection import Batch, Health
 from hitl.annotation_messages import OpenItem, OpenProject, OpenRecording, ShowPictures
 from tests.gui.annotate.conftest import Person
 
+WAIT_MS = 20_000
+
 
 class Watcher(Person):
     """Somebody at a recording."""
@@ -50,12 +52,26 @@ class Watcher(Person):
                     case ShowPictures() if self.shows:
                         self.window.receive(Batch(recorded=[samples.pictures(question)], health=Health(True)))
 
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Answer what is asked until this holds."""
+
+        def holds() -> bool:
+            self.answer()
+            return condition()
+
+        self.qtbot.waitUntil(holds, timeout=WAIT_MS)
+
+    def seen(self) -> bool:
+        """Whether an item is open, and the pictures of the moment are here."""
+        shown = self.recording
+        return bool(shown.store.cameras) and not any(shown.store.waits(name, shown.head.ms) for name in self.names)
+
     def pass_ms(self, ms: int, step_ms: int = 20) -> None:
-        """Time goes on."""
+        """Time goes on; pictures come in time, where any do."""
         for _ in range(ms // step_ms):
+            self.until(lambda: not self.shows or self.seen())
             self.window._clock.advance(step_ms / 1000)
             self.recording.tick()
-            self.answer()
 
 
 @pytest.fixture
@@ -64,5 +80,5 @@ def watcher(qtbot, make_window: Callable, preferences, link) -> Watcher:
     window = make_window()
     somebody = Watcher(qtbot, window, link)
     window.registry.trigger("view.annotate")
-    somebody.answer()
+    somebody.until(somebody.seen)
     return somebody

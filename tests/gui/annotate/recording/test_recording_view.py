@@ -78,6 +78,7 @@ def test_a_recording_is_labelled_with_keys_alone(watcher):
     watcher.press("Right", CTRL)
     watcher.press("Left", SHIFT)
     watcher.press("Return", CTRL)
+    watcher.until(lambda: watcher.view.bench.item != samples.ITEM)
     made = values(watcher, 7)
     assert made[0] == Judged(track="time", start=0, end=3_420)
     assert made[1] == Span(track="time", start=3_420, end=4_600, categories=["mistake"])
@@ -85,7 +86,6 @@ def test_a_recording_is_labelled_with_keys_alone(watcher):
     assert made[3] == Judged(track="time", start=3_420, end=5_600)
     assert made[4] == Unsure(track="time", start=5_600, end=7_030)
     assert (made[5].start, made[5].end) == (3_420, 4_500) and made[6] == Review(state="done")
-    assert watcher.view.bench.item != samples.ITEM
 
 
 def test_space_plays_and_pictures_follow(watcher):
@@ -114,7 +114,7 @@ def test_it_waits_for_pictures_that_are_on_their_way(watcher):
     assert watcher.recording.cameras.view("front").accessibleDescription() == "loading"
     watcher.shows = True
     watcher._answered.clear()
-    watcher.answer()
+    watcher.until(watcher.seen)
     watcher.pass_ms(400)
     assert watcher.recording.head.ms > 30_300
 
@@ -153,7 +153,8 @@ def test_what_has_begun_can_be_dropped_and_is_not_left_behind(watcher):
     watcher.press("Backspace")
     assert not watcher.recording.begun and "Dropped" in watcher.view.foot.text()
     watcher.press("Return", CTRL)
-    assert values(watcher, 1) == [Review(state="done")] and watcher.view.bench.item != samples.ITEM
+    assert values(watcher, 1) == [Review(state="done")]
+    watcher.until(lambda: watcher.view.bench.item != samples.ITEM)
 
 
 def test_ends_are_set_at_the_playhead(watcher):
@@ -344,15 +345,13 @@ def test_what_there_is_no_picture_of_is_said(watcher, qtbot):
     watcher.recording.open("", "")
     watcher.view.refresh()
     assert message.isVisible() and "Opening" in message.text()
-    watcher.answer()
-    assert message.text() == watcher.error
+    watcher.until(lambda: message.text() == watcher.error)
     mark(watcher, 1_000, 2_000)
     assert len(values(watcher, 1)) == 1, "it can be marked all the same"
     watcher.error, watcher.names = "", ()
     watcher.recording.open("", "")
     watcher.view.refresh()
-    watcher.answer()
-    assert "no pictures" in message.text()
+    watcher.until(lambda: "no pictures" in message.text())
 
 
 def test_why_the_model_says_nothing_is_told_until_it_says_something(watcher):
@@ -372,7 +371,7 @@ def test_without_a_backend_it_says_so(watcher, unplug):
 
 def test_a_recording_without_commands_is_one_stretch(watcher):
     watcher.view.act(lambda: watcher.view.bench.open_item(samples.BARE))
-    watcher.answer()
+    watcher.until(lambda: watcher.view.bench.item == samples.BARE)
     assert watcher.view.heading._title.text() == "Recording, 0:00.0–0:21.6"
     assert watcher.view.stretches._none.isVisible()
     watcher.press("Right")
@@ -384,7 +383,7 @@ def test_pictures_of_the_item_before_are_gone(watcher):
     watcher.qtbot.waitUntil(lambda: watcher.recording.cameras.view("front").has_picture)
     watcher.shows = False
     watcher.view.act(lambda: watcher.view.bench.open_item(samples.BARE))
-    watcher.answer()
+    watcher.until(lambda: watcher.view.bench.item == samples.BARE and bool(watcher.recording.store.cameras))
     assert not any(watcher.recording.cameras.view(name).has_picture for name in watcher.recording.cameras.names)
 
 
