@@ -118,7 +118,7 @@ class TrackDrawing:
             x = axis.x(ms)
             painter.setPen(QPen(strong, 1))
             painter.drawLine(QPointF(x, high - (high if words else 5)), QPointF(x, high))
-            if words:
+            if words and x + metrics.horizontalAdvance(words) < axis.width:
                 painter.setPen(soft)
                 painter.drawText(QPointF(x + 4, metrics.ascent() + 2), words)
         painter.setPen(QPen(self._theme.colour("line"), 1))
@@ -209,6 +209,9 @@ class TrackDrawing:
             if not own:
                 colour.setAlpha(130)
             painter.fillRect(box.toAlignedRect(), colour)
+            if room > 2 * _NARROW:
+                painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+                self._tag(painter, mark.tag, self._theme.mark(mark.colour), box, room, own)
             return
         fill = QColor(colour)
         fill.setAlpha(90 if current else 46 if own else 0)
