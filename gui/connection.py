@@ -18,6 +18,7 @@ from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QImage
 
 from hitl.annotation_messages import (
+    AskAgreement,
     Generate,
     OpenItem,
     OpenProject,
@@ -35,7 +36,7 @@ _HEALTH_NS = 200_000_000
 _SAME_CLOCK_NS = 5_000_000_000
 
 
-Question = OpenProject | OpenItem | OpenRecording | ShowPictures | Generate | StopGenerating
+Question = OpenProject | OpenItem | AskAgreement | OpenRecording | ShowPictures | Generate | StopGenerating
 """What the window asks about annotation projects; answers come as messages."""
 
 

@@ -79,6 +79,11 @@ def bind(view: AnnotateView, registry: Registry, order_chosen: Callable[[Order],
     for name, down, right in (("down", 1, 0), ("up", -1, 0), ("right", 0, 1), ("left", 0, -1)):
         registry.on(f"others.{name}", partial(view.adjudicate.go, down, right))
     registry.on("others.take", view.adjudicate.take)
+    registry.on("others.neither", partial(view.adjudicate.choose, 0))
+    for number in range(1, 10):
+        registry.on(f"others.take{number}", partial(view.adjudicate.choose, number))
+    registry.on("others.next", lambda: view.next_disagreement(1))
+    registry.on("others.previous", lambda: view.next_disagreement(-1))
     registry.on("item.compare", lambda: view.toggle_page("compare"))
     registry.on("item.others", lambda: view.toggle_page("adjudicate"))
     registry.on("project.choose", lambda: view.toggle_page("projects"))

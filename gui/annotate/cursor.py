@@ -85,7 +85,9 @@ class Cursor:
         last = self.map.sentence_at(max(now.start, now.end - 1))
         first = self.map.sentence_at(now.start)
         to = max(first, min(last + step, len(self.map.sentences) - 1))
-        self.to(min(now.start, self.map.sentences[to].start) if step > 0 else now.start, self.map.sentences[to].end)
+        start = min(now.start, self.map.sentences[to].start) if step > 0 else now.start
+        if self.map.sentences[to].end > start:  # else it begins behind that sentence
+            self.to(start, self.map.sentences[to].end)
 
     def nudge(self, step: int, *, start: bool) -> None:
         """Move the end (or the start) by one grapheme; at least one stays selected."""

@@ -12,7 +12,9 @@ import msgspec
 
 from gui.annotate.chooser import Chooser, Target
 from gui.annotate.cursor import Cursor
+from gui.annotate.decisions import decision
 from gui.annotate.proposals import rejection
+from hitl.annotation.agreement import Cluster
 from hitl.annotation.schema import Category
 from hitl.labels import (
     Change,
@@ -202,7 +204,7 @@ class ItemEditor(Chooser):
         """This sentence of a source speaks for the current label, or no longer."""
         value = self.span or self.missing
         if value is None or self.target is None:
-            self.said = "Mark something first; then a click on a source says what proves it."
+            self.said = "Mark something first; then click the sentence that proves it, or press Ctrl+E."
             return []
         chosen = Evidence(source=source, sentence=sentence)
         left = [entry for entry in value.evidence if entry != chosen]
@@ -238,6 +240,11 @@ class ItemEditor(Chooser):
             return []
         self.choose(Target("span", key))
         return [_put(key, span, repeats=(picked.start, picked.end))]
+
+    def decide(self, cluster: Cluster, author: str, chosen: str) -> list[Change]:
+        """What `chosen` marked here counts, of all that people marked; `author` is this person."""
+        self.leave()
+        return decision(cluster, author, chosen, self.labels, self.new_name)
 
     # -- the output and the item as a whole -------------------------------------------------------------------------
 

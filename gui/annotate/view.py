@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.actions import Registry
+from gui.actions import Registry, keys_shown
 from gui.annotate.adjudicate import AdjudicatePage
 from gui.annotate.chooser import Target
 from gui.annotate.compare import ComparePage
@@ -41,6 +41,7 @@ from gui.commands import PLAY_COMMANDS
 from gui.connection import RecordedPictures
 from gui.theme import Theme
 from gui.widgets.basics import column
+from hitl.annotation.agreement import Cluster
 from hitl.annotation.schema import Category
 from hitl.labels import Change
 from hitl.messages import Message
@@ -67,7 +68,7 @@ class AnnotateView(QWidget):
         self.recording = RecordingView(theme, registry, bench.clock)
         self.rewrite = RewriteBox(theme, registry)
         self.compare = ComparePage(theme, registry)
-        self.adjudicate = AdjudicatePage(theme)
+        self.adjudicate = AdjudicatePage(theme, registry)
         self.labels = LabelsPanel(theme)
         self.foot = Foot(registry)
         self._letters = Letters(self)
@@ -139,7 +140,8 @@ class AnnotateView(QWidget):
         self.rewrite.written.connect(self._rewritten)
         self.rewrite.folded.connect(self._fold)
         self.compare.preferred.connect(lambda first, second, winner: self.make("prefer", first, second, winner))
-        self.adjudicate.taken.connect(self.take_over)
+        self.adjudicate.decided.connect(self._decide)
+        self.adjudicate.elsewhere.connect(lambda track: self.act(lambda: self._editor_call("go_to_track", track)))
         self.adjudicate.shown.connect(self._show_place)
         self.heading.tabs.currentChanged.connect(self._tab)
 
@@ -177,12 +179,16 @@ class AnnotateView(QWidget):
     def _choose(self, target: Target) -> None:
         self.act(lambda: self._editor_call("choose", target))
 
-    def take_over(self, author: str, key: str) -> None:
-        """Make somebody's span one of this person's."""
-        editor = self.bench.editor
-        if editor is not None:
-            editor.choose(Target("proposal", f"{author}:{key}"))
-            self.make("accept")
+    def _decide(self, cluster: Cluster, chosen: str) -> None:
+        self.make("decide", cluster, self.bench.state.author, chosen)
+        self.next_disagreement(1)
+
+    def next_disagreement(self, step: int) -> None:
+        """To the next place of this item that is to be decided about (with -1, the one before)."""
+        if self.bench.editor is not None and not self.adjudicate.go_open(step):
+            onward = keys_shown(self._registry.keys("item.finish"))
+            self.bench.said = f"Nothing is left to decide in this item. {onward} goes on to the next."
+            self.refresh()
 
     def _rewritten(self, item: str, track: str, text: str) -> None:
         if self.bench.item == item and self.bench.editor is not None:
@@ -223,6 +229,8 @@ class AnnotateView(QWidget):
             page = "annotate"
         if editor is not None:
             editor.shows_others = page == "adjudicate"
+        if page == "adjudicate":
+            self.bench.state.want_agreement()
         self.page = page
         self.refresh()
         self.focus_text()
@@ -296,9 +304,9 @@ class AnnotateView(QWidget):
         self._centre.setCurrentIndex(1 if self.page == "compare" else 0)
         self._spread(self.page == "compare")
         if self.page == "compare":
-            self.compare.show_editor(editor)
+            self.compare.show_editor(editor, state.progress)
         elif self.page == "adjudicate":
-            self.adjudicate.show_editor(editor, state.author)
+            self.adjudicate.show_editor(editor, state.author, state.agreement)
         self.foot.show_bench(bench, self.connected)
         self._enable()
         self._tell_page()
@@ -360,7 +368,12 @@ class AnnotateView(QWidget):
             self.foot.show_bench(self.bench, self.connected)
 
     def _tell_page(self) -> None:
+        self._allow_letters()
         self.page_changed.emit(self.page_now())
+
+    def _allow_letters(self) -> None:
+        """Elsewhere the same letters and digits may be commands."""
+        self._letters.enable(self.isVisible() and self.page == "annotate")
 
     def _enable(self) -> None:
         editor, history = self.bench.editor, self.bench.state.history
@@ -403,12 +416,12 @@ class AnnotateView(QWidget):
         """Letters mark nothing while this is not seen; what is being written counts."""
         super().hideEvent(event)
         self.keep_text()
-        self._letters.enable(False)
+        self._allow_letters()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Give the keys to what is shown."""
         super().showEvent(event)
-        self._letters.enable(True)
+        self._allow_letters()
         self.refresh()
         self.focus_text()
 

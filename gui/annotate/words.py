@@ -54,7 +54,8 @@ def progress_words(schema: Schema | None, progress: Progress | None) -> str:
     if progress is None or not progress.f1:
         return ""
     scores = " ".join(f"{short_head(schema, head)} {score_text(f1)}" for head, f1 in progress.f1.items())
-    return f"held-out F1 {scores} {_trend(progress)}".rstrip()
+    pinned = f", pinned to {progress.pinned}" if progress.pinned else ""
+    return f"held-out F1 {scores} {_trend(progress)}".rstrip() + pinned
 
 
 def _trend(progress: Progress) -> str:

@@ -50,8 +50,8 @@ class Workbench:
 
     def open_project(self, project: str) -> None:
         """Work on this project; empty: choose one."""
-        self.state.open(project)
-        self.editor, self.wanted, self._last_item, self._going_back = None, "", "", None
+        self.state = self.state.opened(project)
+        self.editor, self.wanted, self._last_item, self._going_back, self.said = None, "", "", None, ""
 
     def open_item(self, item: str) -> None:
         """Open an item, now or when it comes."""
@@ -96,7 +96,8 @@ class Workbench:
         self._last_item = item
         self.watch.open(self.clock.now_ns(), labels.spent_s)
         self._refresh()
-        self.state.want_item(self.state.queue.after(item))  # so that the next one is there at once
+        self.state.show_item(item)
+        self.state.want_item(self.state.queue.after(item), ahead=True)  # so that the next one is there at once
 
     def _refresh(self) -> None:
         assert self.editor is not None
@@ -193,7 +194,7 @@ class Workbench:
         if onward:
             self.open_item(onward)
         else:
-            self.said = "That was the last item of this list. Everything is saved."
+            self.said = "That was the last item of this list."
         return label
 
     def flag(self) -> Label | None:

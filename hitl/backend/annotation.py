@@ -14,7 +14,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hitl.annotation.project import Projects
 from hitl.annotation_messages import (
+    AgreementFound,
+    AskAgreement,
     Generate,
     Labelled,
     OpenItem,
@@ -24,6 +27,7 @@ from hitl.annotation_messages import (
     StopGenerating,
     Written,
 )
+from hitl.backend.agreement_thread import AgreementThread
 from hitl.backend.annotation_desk import AnnotationDesk, FromLearner, FromWindow, ToLearner, ToWindow
 from hitl.backend.engine import Answer
 from hitl.backend.ledger import Entry, Ledger
@@ -79,6 +83,7 @@ class Annotation:
         self,
         desk: AnnotationDesk,
         pictures: PicturesThread,
+        projects: Projects,
         ledger: Ledger,
         deliver: Callable[[ToPeer | ToLearners], None],
         *,
@@ -93,6 +98,7 @@ class Annotation:
         self._now_ns = now_ns
         self._items: queue.SimpleQueue[_Asked | _Safe | _Left | _LearnerCame | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="annotation")
+        self._agreement = AgreementThread(projects, lambda peer, found: deliver(ToPeer(peer, found)))
 
     # -- safe from any thread -------------------------------------------------------------------------------------
 
@@ -100,6 +106,7 @@ class Annotation:
         """Begin."""
         self._pictures.start()
         self._thread.start()
+        self._agreement.start()
 
     def ask(self, message: Label | FromWindow | FromLearner, peer: bytes, *, learner: bool) -> None:
         """Something that came from a window or a learner."""
@@ -124,6 +131,7 @@ class Annotation:
         if self._thread.ident is not None:
             self._thread.join()
         self._pictures.close()
+        self._agreement.close()
         self._desk.close()
 
     # -- the thread -----------------------------------------------------------------------------------------------
@@ -160,6 +168,8 @@ class Annotation:
             self._deliver(ToLearners(message))
         elif isinstance(message, OpenRecording | ShowPictures):
             self._show(message, asked.peer)
+        elif isinstance(message, AskAgreement):
+            self._agree(message, asked.peer)
         elif isinstance(message, Generate) and not asked.learner:
             why = "Nobody is there to write: start `hitl learner` on the backend's computer."
             of = len(message.prompts)
@@ -175,6 +185,14 @@ class Annotation:
             self._pictures.ask(peer, message, self._desk.item(message))
         except HitlError as error:
             self._deliver(ToPeer(peer, refused(message, str(error))))
+
+    def _agree(self, request: AskAgreement, peer: bytes) -> None:
+        try:
+            schema, shared = self._desk.shared(request.project)
+        except HitlError as error:
+            self._deliver(ToPeer(peer, AgreementFound(id=request.id, project=request.project, error=str(error))))
+        else:
+            self._agreement.ask(peer, request, schema, shared)
 
     def _label(self, label: Label, peer: bytes) -> None:
         try:

@@ -42,9 +42,11 @@ class AnnotationServer:
         now_ns: Callable[[], int],
     ) -> None:
         self._hub = hub
+        projects = Projects(catalog.data)
         self._annotation = Annotation(
-            AnnotationDesk(Projects(catalog.data), log.labels),
+            AnnotationDesk(projects, log.labels),
             PicturesThread(catalog, deliver),
+            projects,
             ledger,
             deliver,
             session=session,

@@ -20,11 +20,16 @@ _SAVE_S = 10.0
 
 
 class KeptVersions:
-    """letter: the first of every name; save: writes the promoted version into a folder."""
+    """letter: the first of every name; save: writes the promoted version into a folder; made: the highest number that
+    was ever given; pinned: the version that is never removed, if there is one."""
 
-    def __init__(self, folder: Path, letter: str, save: Callable[[Path], None]) -> None:
-        self._folder, self._letter, self._save = folder, letter, save
+    def __init__(
+        self, folder: Path, letter: str, save: Callable[[Path], None], made: int = 0,
+        pinned: Callable[[], str] = lambda: "",
+    ) -> None:  # fmt: skip
+        self._folder, self._letter, self._save, self._pinned = folder, letter, save, pinned
         self._number = max((number for number, _ in self._versions()), default=0)
+        self._number = max(self._number, made)
         self._promoted: str | None = None
         """What is promoted and not written yet."""
         self._saved_s = 0.0
@@ -58,7 +63,8 @@ class KeptVersions:
             self._save(self._folder / self._promoted)
             self._promoted = None
             for _, folder in self._versions()[:-KEPT]:
-                shutil.rmtree(folder)
+                if folder.name != self._pinned():
+                    shutil.rmtree(folder)
         except OSError as error:
             log.error("version %s could not be kept (%s)", self._promoted, error)
 

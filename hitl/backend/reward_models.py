@@ -10,16 +10,17 @@ Knows nothing of sockets, threads or people.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from hitl.annotation.project import Project
 from hitl.backend.kept_versions import KeptVersions
+from hitl.backend.pinned_rewards import PinnedRewards
 from hitl.backend.reward_examples import heads_of, item_of
+from hitl.backend.reward_versions import RewardVersions
 from hitl.backend.rewards import Estimate, SegmentEstimate, Trained
 from hitl.config import Settings
-from hitl.errors import UnavailableError
+from hitl.errors import CheckpointError, UnavailableError
 from policies.errors import PolicyError
-from policies.rewards.checkpoint import save_learner
+from policies.rewards.checkpoint import load_learner, save_learner
 from policies.rewards.documents import Document, Label, Preferred
 from policies.rewards.encoder import RewardEncoder
 from policies.rewards.learner import RewardLearner, Update
@@ -27,11 +28,13 @@ from policies.rewards.model import Prediction
 
 
 class LearnedRewards:
-    """See `Rewards`. folder: of the versions."""
+    """See `Rewards`. versions: where promoted ones are kept."""
 
-    def __init__(self, learner: RewardLearner, folder: Path) -> None:
+    def __init__(self, learner: RewardLearner, versions: RewardVersions) -> None:
         self._learner = learner
-        self._kept = KeptVersions(folder, "r", lambda into: save_learner(learner, into))
+        self._kept = KeptVersions(
+            versions.folder, "r", lambda into: save_learner(learner, into), versions.newest(), versions.pinned
+        )
         self._labels: dict[str, Label] = {}
         self._documents: dict[str, Document] = {}
         self._promoted = dict(learner.fitted)
@@ -114,12 +117,21 @@ class LearnedRewards:
         return Estimate(segments, scores, found.uncertainty)
 
 
-def load_rewards(project: Project, settings: Settings) -> LearnedRewards:
-    """The reward models of a project's texts, with nothing learned: that comes from the labels in the log."""
+def load_rewards(project: Project, settings: Settings, versions: RewardVersions) -> PinnedRewards:
+    """The reward models of a project's texts, with nothing learned: that comes from the labels in the log. A version
+    that a person rolled back to answers as it did."""
     import torch
 
     torch.set_num_threads(1)  # it shares the cores with the robot's policy and the window
     encoder = RewardEncoder(
         settings.encoder or "minilm", device=settings.device, cache=settings.data_folder / "features"
     )
-    return LearnedRewards(RewardLearner(encoder, heads_of(project.schema)), project.folder / "rewards")
+    heads = heads_of(project.schema)
+
+    def load(version: str) -> LearnedRewards:
+        saved = load_learner(versions.folder / version, encoder)
+        if {head.name for head in saved.heads} != {head.name for head in heads}:
+            raise CheckpointError(f"{version} learned other heads", hint="Let the newest answer: --latest.")
+        return LearnedRewards(saved, versions)
+
+    return PinnedRewards(LearnedRewards(RewardLearner(encoder, heads), versions), versions, load)

@@ -19,7 +19,7 @@ class Suggested:
     spans: list[Suggestion] = field(default_factory=list)
     segments: list[SegmentScore] = field(default_factory=list)
     curves: list[ChanceCurve] = field(default_factory=list)
-    preferences: list[float] = field(default_factory=list)
+    preferences: list[float | None] = field(default_factory=list)
     uncertainty: float = 0.0
     error: str = ""
 

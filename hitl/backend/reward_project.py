@@ -20,6 +20,7 @@ from hitl.annotation.schema import Schema
 from hitl.annotation.state import ItemLabels, labels_of
 from hitl.annotation_messages import CurvePoint, Progress, Suggestions
 from hitl.backend.reward_part import Part, Suggested
+from hitl.backend.reward_versions import RewardVersions
 from hitl.backend.rewards import Gate, Rewards, TimeRewards, Trained
 from hitl.backend.text_part import TextPart
 from hitl.backend.time_part import TimePart
@@ -67,8 +68,11 @@ class RewardProject:
         steps: Iterable[LabelEvent],
         rewards: Rewards | None,
         times: TimeRewards | None = None,
+        versions: RewardVersions | None = None,
     ) -> None:
         self.project = project
+        self._versions = versions
+        self._pin = self._pinned()
         self._texts: _Learned | None = None
         self._times: _Learned | None = None
         if rewards is not None:
@@ -155,11 +159,44 @@ class RewardProject:
         promoted = [learned.learn() for learned in changed]
         if any(learned.last is not None for learned in changed):
             self._seconds = time.monotonic() - began_s
+        self._note(changed)
         progress = self.progress()
         if progress is not None and any(promoted):
             point = CurvePoint(labelled=progress.labelled, f1=progress.f1)
             self._curve = [*self._curve, point][-MAX_CURVE:]
         return self.progress()
+
+    def _note(self, changed: list[_Learned]) -> None:
+        """Keep what was made of texts among their versions."""
+        texts = self._texts
+        if texts is None or texts not in changed or texts.last is None or self._versions is None:
+            return
+        trained, promoted, reason = texts.last
+        self._versions.record(
+            trained.version, labelled=trained.labelled, held_out=trained.held_out, f1=trained.f1,
+            pairwise=trained.pairwise, promoted=promoted, reason=reason,
+        )  # fmt: skip
+
+    def _pinned(self) -> str:
+        return self._versions.pinned() if self._versions is not None else ""
+
+    def pin_moved(self) -> bool:
+        """Whether another version answers than at the last look, since a person rolled back or let go."""
+        before, self._pin = self._pin, self._pinned()
+        return self._pin != before
+
+    def _answering(self) -> tuple[str, str]:
+        """The pinned version of texts, and what is to be said of it; both empty where none is."""
+        pin = self._pinned()
+        if not pin or self._versions is None:
+            return "", ""
+        if self._versions.problem:
+            return "", f"pinned to {pin}, which cannot answer ({self._versions.problem}); "
+        return pin, f"pinned to {pin}; "
+
+    def _version_of(self, learned: _Learned) -> str:
+        """The version that answers."""
+        return (self._answering()[0] if learned is self._texts else "") or learned.version
 
     def progress(self) -> Progress | None:
         """How far learning is, texts and recordings together; None before the first version."""
@@ -167,10 +204,12 @@ class RewardProject:
             return None
         known = [learned.last for learned in self._parts if learned.last is not None]
         trained = [last[0] for last in known]
+        pin, about_pin = self._answering()
         nothing = "nothing is learned: there are too few labels"
         return Progress(
             project=self.project.name,
-            version=" ".join(learned.version for learned in self._parts if learned.version),
+            version=" ".join(name for learned in self._parts if (name := self._version_of(learned))),
+            pinned=pin,
             labelled=sum(one.labelled for one in trained),
             held_out=sum(one.held_out for one in trained),
             f1={head: value for one in trained for head, value in one.f1.items()},
@@ -180,7 +219,7 @@ class RewardProject:
             order=self._order,
             seconds=self._seconds,
             promoted=all(promoted for _, promoted, _ in known),
-            reason="; ".join(reason for _, _, reason in known) or nothing,
+            reason=about_pin + ("; ".join(reason for _, _, reason in known) or nothing),
             learned_from=self._latest,
         )
 
@@ -240,7 +279,7 @@ class RewardProject:
         return Suggestions(
             project=self.project.name,
             item=item_id,
-            version=learned.version,
+            version=self._version_of(learned),
             spans=found.spans,
             segments=found.segments,
             curves=found.curves,

@@ -59,7 +59,8 @@ class TextPart:
         found = dict(zip(tracks, self.rewards.estimate(documents), strict=False))
         if not found:
             return None
-        scores = [estimate.scores.get(PREFERENCE) for estimate in found.values()]
+        scores = {track: estimate.scores.get(PREFERENCE) for track, estimate in found.items()}
+        preferences = [scores.get(output.track) for output in item.outputs]
         return Suggested(
             spans=self._spans(found, usual),
             segments=[
@@ -70,7 +71,7 @@ class TextPart:
                 for head, own in estimate.segments.items()
                 for s in own
             ],
-            preferences=[score for score in scores if score is not None],
+            preferences=preferences if any(score is not None for score in preferences) else [],
             uncertainty=next(iter(found.values())).uncertainty,
         )  # fmt: skip
 

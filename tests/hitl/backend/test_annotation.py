@@ -6,6 +6,8 @@ import pytest
 
 from hitl.annotation.items import Item, Prompt
 from hitl.annotation_messages import (
+    AgreementFound,
+    AskAgreement,
     Generate,
     ItemOpened,
     Labelled,
@@ -23,7 +25,7 @@ from hitl.annotation_messages import (
 from hitl.bus import Link
 from hitl.clock import new_ulid
 from hitl.events import LabelEvent
-from hitl.labels import Change
+from hitl.labels import Change, Review
 from hitl.messages import Ack
 from hitl.sessions.feedback_log import FeedbackLog
 from tests.hitl.backend.test_server import Peer, Stage
@@ -116,6 +118,21 @@ def test_what_a_learner_says_reaches_who_has_the_project_open(stage, others):
         until(stage, lambda message=message: learner.link.send(message), learner)
     until(stage, lambda: stage.window.all(Suggestions) and stage.window.all(Progress), other)
     assert not other.all(Progress), "it has no project open"
+
+
+def test_a_window_is_told_how_far_people_agree(stage, others):
+    ann, bob = stage.window, others("gui")
+    for peer, author in ((ann, "ann"), (bob, "bob")):
+        open_project(stage, peer, author)
+        submit(stage, peer, label(put(span()), put(Review(state="done"), ""), author=author))
+    asked = AskAgreement(id=new_ulid(), project=PROJECT)
+    until(stage, lambda: ann.link.send(asked), ann)
+    found = until(stage, lambda: next(iter(ann.all(AgreementFound)), None), ann)
+    assert (found.id, found.items, found.pairs[0].exact, found.error) == (asked.id, 1, 1.0, "")
+    assert not bob.all(AgreementFound)
+    ann.got.clear()
+    until(stage, lambda: ann.link.send(AskAgreement(id="x", project="gone")), ann)
+    assert "gone" in until(stage, lambda: next(iter(ann.all(AgreementFound)), None), ann).error
 
 
 def test_a_learner_that_comes_late_is_told_what_is_open(stage, others):

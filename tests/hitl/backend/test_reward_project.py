@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from hitl.annotation.items import Output
 from hitl.backend.reward_project import RewardProject
 from hitl.backend.rewards import Estimate, SegmentEstimate, Trained
 from hitl.labels import Change, Preference, Review
-from tests.support.labelled import label, logged, project, put, span
+from tests.support.labelled import item, label, logged, project, put, span
 
 DONE = put(Review(state="done"), "")
 
@@ -217,3 +219,17 @@ def test_suggestions_have_the_usual_category_and_rewards(learned, models):
     first = found.segments[0]
     assert (first.head, first.probability) == ("factuality", 0.9) and first.reward == pytest.approx(-0.4)
     assert found.preferences == [71.0, 54.0] and found.version == "v1" and found.uncertainty == 0.5
+
+
+def test_scores_of_outputs_are_in_their_order_also_where_one_has_none(tmp_path, models):
+    said = item(outputs=4)
+    texts = [" ", "No.", "It was dug in 1912.", ""]
+    outputs = [Output(track=output.track, text=text) for output, text in zip(said.outputs, texts, strict=True)]
+    made = project(tmp_path, [msgspec.structs.replace(said, outputs=outputs)])
+    learned = RewardProject(made, [], models)
+    say(learned, put(span(0, 2, track="2")))
+    learned.update()
+    assert learned.suggestions("one").preferences == [None, 3.0, 19.0, None]
+    models.estimated = lambda document: Estimate()  # nobody said which is better
+    assert learned.suggestions("one").preferences == []
+    made.close()
