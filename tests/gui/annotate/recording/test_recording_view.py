@@ -96,7 +96,7 @@ def test_space_plays_and_pictures_follow(watcher):
     assert time_words(1_000) in watcher.recording.transport.text()
     front = watcher.recording.cameras.view("front")
     watcher.qtbot.waitUntil(lambda: front.has_picture and watcher.recording._wanted["front"] == 1_000)
-    watcher.press("Up", CTRL)
+    watcher.press("Up", CTRL, SHIFT)
     watcher.pass_ms(500)
     assert watcher.recording.head.ms == 2_000 and "2×" in watcher.recording.transport.text()
     watcher.press("Space")
