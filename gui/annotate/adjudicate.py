@@ -11,7 +11,7 @@ from gui.annotate.agreement_words import agreement_words
 from gui.annotate.decisions import NEITHER, agreed, clusters, is_open
 from gui.annotate.editor import ItemEditor
 from gui.annotate.patterns import LINE, draw_pattern
-from gui.annotate.words import excerpt
+from gui.annotate.words import quoted
 from gui.theme import GRID, Theme
 from gui.widgets.basics import ElidedLabel, column
 from hitl.annotation.agreement import Cluster
@@ -234,4 +234,4 @@ def _words(editor: ItemEditor, span: Span) -> str:
         except InputError:
             continue
     severity = f", {span.severity}" if span.severity else ""
-    return f"{' + '.join(names)}{severity}: {excerpt(editor.text, span.start, span.end, 60)}"
+    return f"{' + '.join(names)}{severity}: {quoted(editor, span.track, span.start, span.end, 60)}"

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 from gui.annotate.chooser import Target
 from gui.annotate.editor import ItemEditor
 from gui.annotate.patterns import LINE, draw_pattern
+from gui.annotate.words import quoted
 from gui.theme import Theme
 from hitl.annotation.schema import Category
 from hitl.labels import Missing, Span
@@ -66,9 +67,11 @@ class _Labels(QAbstractListModel):
         return None
 
     def words(self, target: Target) -> str:
-        """The marked text, or what is missing."""
+        """The marked text or time, or what is missing."""
         assert self._editor is not None
         value = self._editor.labels.values.get(target.key)
+        if isinstance(value, Span) and self._editor.timed:
+            return quoted(self._editor, value.track, value.start, value.end)
         if isinstance(value, Span):
             return " ".join(self._editor.text[value.start : min(value.end, value.start + 300)].split())
         if isinstance(value, Missing):

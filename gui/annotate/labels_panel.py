@@ -52,7 +52,8 @@ class LabelsPanel(QWidget):
         self.list.show_editor(editor)
         count = sum(isinstance(value, Span | Missing) and value.track == editor.track
                     for value in editor.labels.values.values())  # fmt: skip
-        self._heading.setText(f"Labels of this answer: {count}" if count else "No labels on this answer yet")
+        what = "recording" if editor.timed else "answer"
+        self._heading.setText(f"Labels of this {what}: {count}" if count else f"No labels on this {what} yet")
         self.curve.show_progress(editor.schema, progress)
         pinned = progress.pinned if progress is not None else ""
         self._learning.setText(f"Learning: held-out F1 · pinned to {pinned}" if pinned else "Learning: held-out F1")

@@ -62,6 +62,8 @@ class ProjectState:
         self.agreement: AgreementFound | None = None
         """How far people agree in the project, as it was asked last."""
         self.suggestions: dict[str, Suggestions] = {}
+        self.problems: dict[str, str] = {}
+        """Item -> why the model can say nothing of it."""
         self.items: dict[str, Item] = {}
         self.pending: dict[str, Label] = {}
         """Steps that the log does not have yet, by id."""
@@ -157,8 +159,11 @@ class ProjectState:
             case Labelled(event=event) if event.project == self.project:
                 return self._labelled(event)
             case Suggestions() if message.project == self.project:
-                if not message.error:
+                if message.error:
+                    self.problems[message.item] = message.error
+                else:
                     self.suggestions[message.item] = message
+                    self.problems.pop(message.item, None)
                 return True
             case Progress() if message.project == self.project:
                 self.progress = message

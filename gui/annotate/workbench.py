@@ -32,7 +32,7 @@ class Workbench:
         """What the last command has to tell."""
         self.watch = Stopwatch()
         self._submit = submit
-        self._clock = clock
+        self.clock = clock
         self._going_back: tuple[Back, str] | None = None
         self._last_item = ""
 
@@ -94,7 +94,7 @@ class Workbench:
         self.editor = ItemEditor(self.state.items[item], self.state.schema, labels, self.state.others(item))
         self.editor.shows_others = shows_others
         self._last_item = item
-        self.watch.open(self._clock.now_ns(), labels.spent_s)
+        self.watch.open(self.clock.now_ns(), labels.spent_s)
         self._refresh()
         self.state.show_item(item)
         self.state.want_item(self.state.queue.after(item), ahead=True)  # so that the next one is there at once
@@ -112,7 +112,7 @@ class Workbench:
         if editor is None:
             return None
         self.said, editor.said = editor.said, ""
-        now_ns = self._clock.now_ns()
+        now_ns = self.clock.now_ns()
         self.watch.touch(now_ns)
         if not changes:
             return None
@@ -206,4 +206,4 @@ class Workbench:
 
     def spent_s(self) -> float:
         """Seconds on the open item in all, now."""
-        return self.watch.total_s(self._clock.now_ns())
+        return self.watch.total_s(self.clock.now_ns())

@@ -81,10 +81,11 @@ def is_grapheme_boundary(text: str, offset: int) -> bool:
 
 
 def trimmed(text: str, start: int, end: int) -> Range:
-    """The range without spaces at its ends; empty at `start` where there is nothing else."""
-    while start < end and text[start].isspace():
+    """The range without spaces at its ends; empty at `start` where there is nothing else. A space that bears an accent
+    is no space."""
+    while start < end and text[start].isspace() and is_grapheme_boundary(text, start + 1):
         start += 1
-    while end > start and text[end - 1].isspace():
+    while end > start and text[end - 1].isspace() and is_grapheme_boundary(text, end):
         end -= 1
     return Range(start, end)
 
