@@ -11,12 +11,15 @@ from collections.abc import Callable
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence
 
-from gui.commands import COMMANDS, MARK, STOP, Command
+from gui.commands import COMMANDS, MARK, RECORDING, STOP, Command
 from hitl.clock import Clock, SystemClock
 from hitl.errors import InputError
 
-REPEATING = frozenset(entry.id for entry in COMMANDS if entry.views == MARK and entry.keys.endswith(("Left", "Right")))
-"""Moves by words and characters go on while their key is held; everything else happens once a press."""
+REPEATING = frozenset(
+    entry.id for entry in COMMANDS
+    if (entry.views == MARK and entry.keys.endswith(("Left", "Right"))) or entry.id.endswith("_picture")
+)  # fmt: skip
+"""Moves by words, characters and pictures go on while their key is held; everything else happens once a press."""
 _REPEAT_NS = 50_000_000
 """One press reaches several objects (window, popup, widget); within 50 ms they are one request."""
 
@@ -70,8 +73,12 @@ class Registry(QObject):
     def show_view(self, view: str) -> None:
         """This view is shown now: its commands have their keys, and those of others have none."""
         self._view = view
-        for command_id in self._commands:
+        for command_id, command in self._commands.items():
             self._update(command_id)
+            if command.on_time:
+                text = command.on_time if view in RECORDING else command.text
+                if self._actions[command_id].text() != text:
+                    self._actions[command_id].setText(text)
 
     def _update(self, command_id: str) -> None:
         views = self._commands[command_id].views

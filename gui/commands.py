@@ -13,16 +13,21 @@ TALK = "say.talk"
 DICTATE = "label.dictate"
 LIVE = ("live", "settings")
 """Corrections can be given here."""
-MARK = ("annotate",)
-"""The page of Annotate on which spans are marked."""
-ITEM = ("annotate", "compare", "adjudicate")
+TEXT = ("annotate",)
+"""The page of Annotate on which spans of an answer are marked."""
+RECORDING = ("recording",)
+"""The page on which spans of a recording are marked."""
+MARK = (*TEXT, *RECORDING)
+PLAY = (*RECORDING, "adjudicate")
+"""Pages on which a recording may be seen."""
+ITEM = (*MARK, "compare", "adjudicate")
 """All pages of Annotate that show an item."""
 
 
 @dataclass(frozen=True)
 class Command:
     """One command: its id, the menu it is in, its words, its keys (QKeySequence portable text) and its tooltip. views:
-    where it can be used; everywhere, where that is empty."""
+    where it can be used; everywhere, where that is empty. on_time: its words while a recording is marked."""
 
     id: str
     menu: str
@@ -30,6 +35,7 @@ class Command:
     keys: str
     tip: str
     views: tuple[str, ...] = ()
+    on_time: str = ""
 
     def meets(self, other: Command) -> bool:
         """Whether there is a view that has both."""
@@ -37,48 +43,74 @@ class Command:
 
 
 ANNOTATE: tuple[Command, ...] = (
-    Command("mark.next_word", "Annotate", "Next word", "Right", "Selects the next word.", MARK),
-    Command("mark.previous_word", "Annotate", "Previous word", "Left", "Selects the word before.", MARK),
+    Command("mark.next_word", "Annotate", "Next word", "Right", "Selects it.", MARK, "Next half second"),
+    Command("mark.previous_word", "Annotate", "Previous word", "Left", "Selects it.", MARK, "Half second before"),
     Command("mark.next_sentence", "Annotate", "Next sentence", "Down",
-            "Selects the next sentence. The one before counts as judged, so that learning can begin.", MARK),
-    Command("mark.previous_sentence", "Annotate", "Previous sentence", "Up", "Selects the sentence before.", MARK),
-    Command("mark.first_word", "Annotate", "First word of the sentence", "Home", "Selects it.", MARK),
-    Command("mark.last_word", "Annotate", "Last word of the sentence", "End", "Selects it.", MARK),
+            "Selects it. The one before counts as judged, so that learning can begin.", MARK, "Next stretch"),
+    Command("mark.previous_sentence", "Annotate", "Previous sentence", "Up", "Selects it.", MARK, "Stretch before"),
+    Command("mark.first_word", "Annotate", "First word of the sentence", "Home", "Selects it.", MARK,
+            "First half second of the stretch"),
+    Command("mark.last_word", "Annotate", "Last word of the sentence", "End", "Selects it.", MARK,
+            "Last half second of the stretch"),
     Command("mark.next_span", "Annotate", "Next span or suggestion", "Ctrl+Right", "Makes it current.", MARK),
     Command("mark.previous_span", "Annotate", "Previous span or suggestion", "Ctrl+Left", "Makes it current.", MARK),
     Command("mark.extend_word", "Annotate", "Extend by a word", "Shift+Right",
-            "Moves the end of the selection, or of the current span, a word further.", MARK),
+            "Moves the end of the selection, or of the current span, further.", MARK, "Extend by half a second"),
     Command("mark.shrink_word", "Annotate", "Shrink by a word", "Shift+Left",
-            "Moves the end of the selection, or of the current span, a word back.", MARK),
-    Command("mark.extend_sentence", "Annotate", "Extend by a sentence", "Shift+Down", "Moves the end.", MARK),
-    Command("mark.shrink_sentence", "Annotate", "Shrink by a sentence", "Shift+Up", "Moves the end.", MARK),
+            "Moves the end of the selection, or of the current span, back.", MARK, "Shrink by half a second"),
+    Command("mark.extend_sentence", "Annotate", "Extend by a sentence", "Shift+Down", "Moves the end.", MARK,
+            "Extend by a stretch"),
+    Command("mark.shrink_sentence", "Annotate", "Shrink by a sentence", "Shift+Up", "Moves the end.", MARK,
+            "Shrink by a stretch"),
     Command("mark.end_further", "Annotate", "End one character further", "Alt+Right",
-            "Exact: moves the end by what a reader takes for one character.", MARK),
-    Command("mark.end_back", "Annotate", "End one character back", "Alt+Left", "Exact.", MARK),
-    Command("mark.start_further", "Annotate", "Start one character further", "Alt+Shift+Right", "Exact.", MARK),
-    Command("mark.start_back", "Annotate", "Start one character back", "Alt+Shift+Left", "Exact.", MARK),
+            "Exact: by what a reader takes for one character, or by a tenth of a second.", MARK,
+            "End a tenth of a second further"),
+    Command("mark.end_back", "Annotate", "End one character back", "Alt+Left", "Exact.", MARK,
+            "End a tenth of a second back"),
+    Command("mark.start_further", "Annotate", "Start one character further", "Alt+Shift+Right", "Exact.", MARK,
+            "Start a tenth of a second further"),
+    Command("mark.start_back", "Annotate", "Start one character back", "Alt+Shift+Left", "Exact.", MARK,
+            "Start a tenth of a second back"),
     Command("mark.accept", "Annotate", "Accept, or go on", "Return",
-            "Accepts the current suggestion; else goes to the next one, or to the next sentence.", MARK),
+            "Accepts the current suggestion; else goes to the next one, or to the next sentence or stretch.", MARK),
     Command("mark.remove", "Annotate", "Reject, or take away", "Backspace",
             "Rejects the current suggestion, or takes the current label away.", MARK),
     Command("mark.unsure", "Annotate", "Cannot say", "Ctrl+U",
-            "Nobody can say what this sentence is, so nothing is learned of it; again takes that back.", MARK),
+            "Nobody can say what this is, so nothing is learned of it; again takes that back.", MARK),
     Command("mark.severity", "Annotate", "Next severity", ".", "Of the current span.", MARK),
     Command("mark.earlier", "Annotate", "Choose the repeated text", "Ctrl+J",
-            "For a span that repeats something: select the earlier text, then press Enter.", MARK),
+            "For a span that repeats something: select the earlier text, then press Enter.", TEXT),
     Command("mark.note", "Annotate", "Write a note", "F2", "On the current label, or on the item.", MARK),
     Command(DICTATE, "Annotate", "Dictate", "F4",
             "Hold it while you speak: the words go into the note or correction, not to the robot.", ITEM),
     Command("mark.evidence", "Annotate", "Choose evidence", "Ctrl+E",
-            "Goes to the sources: arrows choose a sentence, Enter makes it evidence, Ctrl+E comes back.", MARK),
-    Command("mark.search", "Annotate", "Search the sources", "Ctrl+F", "Finds words in the sources.", MARK),
+            "Goes to the sources: arrows choose a sentence, Enter makes it evidence, Ctrl+E comes back.", TEXT),
+    Command("mark.search", "Annotate", "Search the sources", "Ctrl+F", "Finds words in the sources.", TEXT),
     Command("mark.rewrite", "Annotate", "Correct the text", "Ctrl+T",
-            "Goes to the corrected text; again comes back to the answer.", MARK),
-    Command("item.next_output", "Annotate", "Next answer", "Ctrl+Tab", "Of the same item.", MARK),
-    Command("item.previous_output", "Annotate", "Previous answer", "Ctrl+Shift+Tab", "Of the same item.", MARK),
+            "Goes to the corrected text; again comes back to the answer.", TEXT),
+    Command("item.next_output", "Annotate", "Next answer", "Ctrl+Tab", "Of the same item.", TEXT),
+    Command("item.previous_output", "Annotate", "Previous answer", "Ctrl+Shift+Tab", "Of the same item.", TEXT),
+    Command("play.toggle", "Annotate", "Play", "Space", "Plays the recording from here, or pauses.", PLAY),
+    Command("play.selection", "Annotate", "Play the selection", "Shift+Space",
+            "Plays what is selected, and nothing else.", PLAY),
+    Command("play.faster", "Annotate", "Faster", "Ctrl+Shift+Up", "Plays up to four times as fast.", PLAY),
+    Command("play.slower", "Annotate", "Slower", "Ctrl+Shift+Down", "Plays down to a quarter of the speed.", PLAY),
+    Command("play.next_picture", "Annotate", "Next picture", "PgDown", "Of the large camera.", PLAY),
+    Command("play.previous_picture", "Annotate", "Picture before", "PgUp", "Of the large camera.", PLAY),
+    Command("play.camera", "Annotate", "Enlarge the next camera", "Ctrl+Tab", "A click on a camera does so, too.",
+            PLAY),
+    Command("mark.start_here", "Annotate", "Start at the playhead", "[",
+            "The current span, or what is selected, begins at the moment that is seen.", RECORDING),
+    Command("mark.end_here", "Annotate", "End at the playhead", "]",
+            "The current span, or what is selected, ends at the moment that is seen.", RECORDING),
+    Command("track.zoom_in", "Annotate", "Look at less of the recording", "+", "Ctrl and the wheel do so, too.",
+            PLAY),
+    Command("track.zoom_out", "Annotate", "Look at more of the recording", "-", "Ctrl and the wheel do so, too.",
+            PLAY),
+    Command("track.fit", "Annotate", "Look at all of the recording", "Ctrl+Home", "From beginning to end.", PLAY),
     Command("item.compare", "Annotate", "Compare answers", "Ctrl+K", "Says which of two answers is better.", ITEM),
     Command("item.others", "Annotate", "Other people’s labels", "Ctrl+L",
-            "Shows what others marked beside yours; Enter takes a span over.", ITEM),
+            "Shows what others marked beside yours, and where you have to decide.", ITEM),
     Command("compare.first", "Annotate", "The left one is better", "Left", "And on to the next pair.", ("compare",)),
     Command("compare.second", "Annotate", "The right one is better", "Right", "And on to the next pair.",
             ("compare",)),
@@ -89,7 +121,16 @@ ANNOTATE: tuple[Command, ...] = (
     Command("others.up", "Annotate", "Place before", "Up", "Goes up the table.", ("adjudicate",)),
     Command("others.right", "Annotate", "Next person", "Right", "Goes to the right in the table.", ("adjudicate",)),
     Command("others.left", "Annotate", "Person before", "Left", "Goes to the left in the table.", ("adjudicate",)),
-    Command("others.take", "Annotate", "Take over", "Return", "Makes their span yours.", ("adjudicate",)),
+    Command("others.next", "Annotate", "Next disagreement", "Ctrl+Down", "Goes to the next place to decide about.",
+            ("adjudicate",)),
+    Command("others.previous", "Annotate", "Disagreement before", "Ctrl+Up",
+            "Goes to the place before that is to be decided about.", ("adjudicate",)),
+    Command("others.take", "Annotate", "Take over", "Return",
+            "What the chosen person marked counts here; on to the next disagreement.", ("adjudicate",)),
+    *(Command(f"others.take{n}", "Annotate", f"Take over from person {n}", str(n),
+              f"What the person in column {n} marked counts here; 1 is you.", ("adjudicate",)) for n in range(1, 10)),
+    Command("others.neither", "Annotate", "Nobody is right", "0",
+            "Nothing is marked here; on to the next disagreement.", ("adjudicate",)),
     Command("label.undo", "Annotate", "Undo the last step", "Ctrl+Z",
             "Takes your last step back, on whatever item it was. There is no limit.", ITEM),
     Command("label.redo", "Annotate", "Redo", "Ctrl+Shift+Z", "Makes the step again that was taken back.", ITEM),
@@ -143,4 +184,6 @@ COMMANDS: tuple[Command, ...] = (
     Command("app.quit", "Help", "Quit", "Ctrl+Q", "Closes the window. What is not yet saved is kept and sent later."),
 )  # fmt: skip
 
+PLAY_COMMANDS = tuple(command.id for command in COMMANDS if command.views == PLAY)
+"""Commands that need a recording."""
 MENUS = tuple(dict.fromkeys(command.menu for command in COMMANDS))

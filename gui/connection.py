@@ -17,7 +17,16 @@ from typing import Any, Protocol
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QImage
 
-from hitl.annotation_messages import Generate, OpenItem, OpenProject, StopGenerating
+from hitl.annotation_messages import (
+    AskAgreement,
+    Generate,
+    OpenItem,
+    OpenProject,
+    OpenRecording,
+    Pictures,
+    ShowPictures,
+    StopGenerating,
+)
 from hitl.clock import Clock, SystemClock
 from hitl.errors import HitlError
 from hitl.messages import Frame, Message, Observation, Request, Stop
@@ -27,7 +36,7 @@ _HEALTH_NS = 200_000_000
 _SAME_CLOCK_NS = 5_000_000_000
 
 
-Question = OpenProject | OpenItem | Generate | StopGenerating
+Question = OpenProject | OpenItem | AskAgreement | OpenRecording | ShowPictures | Generate | StopGenerating
 """What the window asks about annotation projects; answers come as messages."""
 
 
@@ -66,6 +75,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class RecordedPictures:
+    """Pictures of a recording, as they were recorded. jpegs: one for each time of the message."""
+
+    message: Pictures
+    jpegs: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
 class Health:
     """State of the link."""
 
@@ -99,6 +116,7 @@ class Batch:
 
     messages: list[Message] = field(default_factory=list)
     pictures: dict[str, Picture] = field(default_factory=dict)
+    recorded: list[RecordedPictures] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     kept: list[Request] = field(default_factory=list)
     health: Health = Health()
@@ -216,10 +234,12 @@ class Connection(QObject):
             now_ns = self._clock.now_ns()
             health = Health(link.connected, link.offset_ns, link.unsaved, link.round_trip_ms, link.refused)
             messages, pictures = self._sort(received, health.offset_ns, now_ns)
+            recorded = [RecordedPictures(item.message, tuple(bytes(payload) for payload in item.payloads))
+                        for item in received if isinstance(item.message, Pictures)]  # fmt: skip
             urgent = (health.connected, health.unsaved, health.error) != (known.connected, known.unsaved, known.error)
-            if messages or pictures or urgent or now_ns - health_ns >= _HEALTH_NS:
+            if messages or pictures or recorded or urgent or now_ns - health_ns >= _HEALTH_NS:
                 known, health_ns = health, now_ns
-                self._deliver(messages, pictures, health)
+                self._deliver(messages, pictures, recorded, health)
 
     def _sort(self, received: Sequence[Any], offset_ns: int, now_ns: int) -> tuple[list[Message], dict[str, Picture]]:
         messages: list[Message] = []
@@ -228,7 +248,7 @@ class Connection(QObject):
             if isinstance(item.message, Frame):
                 if item.payloads:
                     frames[item.message.camera] = (item.message, item.payloads[0])
-            elif not isinstance(item.message, Observation):
+            elif not isinstance(item.message, Observation | Pictures):
                 messages.append(item.message)
         pictures = {}
         for camera, (frame, payload) in frames.items():
@@ -246,9 +266,12 @@ class Connection(QObject):
             image = image.scaled(size, keep, smooth)
         return image.convertToFormat(QImage.Format.Format_RGB32)
 
-    def _deliver(self, messages: list[Message], pictures: dict[str, Picture], health: Health) -> None:
+    def _deliver(
+        self, messages: list[Message], pictures: dict[str, Picture], recorded: list[RecordedPictures], health: Health
+    ) -> None:
         def put(batch: Batch) -> None:
             batch.messages.extend(messages)
+            batch.recorded.extend(recorded)
             batch.pictures.update(pictures)
             batch.health = health
 

@@ -154,6 +154,7 @@ class MainWindow(QMainWindow):
         self.live.corrections.undo_asked.connect(self.undo)
         self.episode_panel.begin.connect(self.new_episode)
         self.write_panel.asked.connect(lambda wish: self.connection.ask(wish))
+        self.annotate.recording.asked.connect(lambda questions: self.connection.ask(*questions))
         self.settings.changed.connect(self._setting_changed)
         self.settings.keys_changed.connect(self._keep_keys)
         self.settings.devices_wanted.connect(lambda: self.speaking.look_for_devices())
@@ -326,6 +327,7 @@ class MainWindow(QMainWindow):
             bench.follow()
             view.connected = batch.health.connected
             view.refresh()
+        view.receive(batch.messages, batch.recorded)
         self._receive_writing(batch)
         questions = bench.state.asks(self._clock.now_ns())
         if questions:
@@ -471,5 +473,6 @@ class MainWindow(QMainWindow):
         self._preferences.sync()
         if self.voice is not None:
             self.voice.close()
+        self.annotate.recording.close_threads()
         self.connection.close()
         super().closeEvent(event)

@@ -12,7 +12,7 @@ from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
 from gui import samples
-from gui.annotate import poses
+from gui.annotate import poses, recording_poses
 from gui.app import application, display_available
 from gui.connection import Connection
 from gui.main_window import MainWindow
@@ -237,7 +237,7 @@ VIEWS: dict[str, tuple[str, _Pose]] = {
     "live-ignored": ("spoken words that are no command", _ignored),
     "live-narrating": ("words are recorded for training and not obeyed", _narrating),
     "live-deaf": ("the microphone is gone", _deaf),
-    **{name: (what, _annotating(pose)) for name, (what, pose) in poses.VIEWS.items()},
+    **{name: (what, _annotating(pose)) for name, (what, pose) in (poses.VIEWS | recording_poses.VIEWS).items()},
     "annotate-writing": ("outputs are being written", _writing),
     "palette": ("the command palette", _palette),
     "settings": ("the settings", _settings),

@@ -340,8 +340,11 @@ QCheckBox {{ spacing: 8px; }}
 QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border: 0; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
 QScrollBar::handle:vertical {{ background: {line_strong}; border-radius: 3px; min-height: 32px; margin: 2px; }}
-QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {{ height: 0;
+QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {{ height: 0; width: 0;
   background: transparent; }}
+
+QScrollBar:horizontal {{ background: transparent; height: 12px; margin: 0; }}
+QScrollBar::handle:horizontal {{ background: {line_strong}; border-radius: 4px; min-width: 32px; margin: 2px; }}
 
 QListView {{ background: {raised}; border: 1px solid {line_strong}; border-radius: {radius}px; outline: 0; }}
 QListView::item {{ padding: 5px 8px; }}
@@ -363,6 +366,7 @@ QListView::item:selected {{ background: {accent_soft}; color: {text}; }}
 #head {{ background: {window}; border-bottom: 1px solid {line}; }}
 #details {{ background: {window}; border-top: 1px solid {line}; border-bottom: 1px solid {line}; }}
 #rewrite, #foot {{ background: {surface}; border-top: 1px solid {line}; }}
+#transport {{ background: {window}; border-top: 1px solid {line}; border-bottom: 1px solid {line}; }}
 #footbar {{ background: {surface}; border-top: 1px solid {line}; }}
 #footbar QPushButton[kind="primary"] {{ font-size: {caption}pt; }}
 #labels {{ border: 0; border-radius: 0; background: {surface}; }}

@@ -2,9 +2,10 @@
 control plane that are neither acknowledged nor kept nor resent nor logged. Labels themselves are `Label` requests,
 which are all of that.
 
-Window -> backend: `OpenProject`, `OpenItem`, `OpenRecording`, `ShowPictures`, `Generate`, `StopGenerating`.
-Backend -> window: `ProjectOpened`, `ItemOpened`, `RecordingOpened`, `Pictures`, `Labelled` (of other annotators too),
-and what the learner says. Learner -> backend -> windows: `Suggestions`, `Progress`, `Written`. Nothing here does IO.
+Window -> backend: `OpenProject`, `OpenItem`, `OpenRecording`, `ShowPictures`, `AskAgreement`, `Generate`,
+`StopGenerating`. Backend -> window: `ProjectOpened`, `ItemOpened`, `RecordingOpened`, `Pictures`, `AgreementFound`,
+`Labelled` (of other annotators too), and what the learner says. Learner -> backend -> windows: `Suggestions`,
+`Progress`, `Written`. Nothing here does IO.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class OpenItem(Message, frozen=True, kw_only=True):
     project: str
     item: str
     author: str
+    ahead: bool = False
+    """Asked for before it is shown: the item in front of the person, of which every new version is told, stays."""
 
 
 class ItemOpened(Message, frozen=True, kw_only=True):
@@ -141,6 +144,44 @@ class Pictures(Message, frozen=True, kw_only=True):
 MAX_PICTURES_BYTES = 1 << 20
 
 
+class AskAgreement(Message, frozen=True, kw_only=True):
+    """Window -> backend: how far people agree in this project; answered by `AgreementFound`."""
+
+    id: str
+    project: str
+
+
+class HeadAgreement(msgspec.Struct, frozen=True, kw_only=True):
+    """Krippendorff's alpha of a head: 1 is full agreement, 0 is chance; None where nothing varies. segments: those
+    that at least two people judged."""
+
+    head: str
+    alpha: float | None
+    segments: int
+
+
+class PairAgreement(msgspec.Struct, frozen=True, kw_only=True):
+    """F1 of spans between two people: with the same ends and category, and by shared characters (or milliseconds);
+    None where neither marked anything. items: those that both judged whole."""
+
+    first: str
+    second: str
+    exact: float | None
+    overlap: float | None
+    items: int
+
+
+class AgreementFound(Message, frozen=True, kw_only=True):
+    """Backend -> window. items: how many at least two people labelled; error: why there is no answer."""
+
+    id: str
+    project: str
+    items: int = 0
+    heads: list[HeadAgreement] = []
+    pairs: list[PairAgreement] = []
+    error: str = ""
+
+
 class Labelled(Message, frozen=True, kw_only=True):
     """Backend -> windows that have the project open, and learners: this step is in the log now."""
 
@@ -189,9 +230,10 @@ class Suggestions(Message, frozen=True, kw_only=True):
     segments: list[SegmentScore] = []
     curves: list[ChanceCurve] = []
     """Of a recording."""
-    preferences: list[float] = []
-    """Score of each output, in order: the higher, the more it would be preferred; empty where nothing was learned of
-    that."""
+    preferences: list[float | None] = []
+    """Score of each output of the item, in order: the higher, the more it would be preferred, and the difference of
+    two is the logit of that (Bradley and Terry, 1952). None of an output that says nothing; empty where nothing was
+    learned of preferences."""
     uncertainty: float = 0.0
     error: str = ""
 
@@ -225,6 +267,8 @@ class Progress(Message, frozen=True, kw_only=True):
     promoted: bool = True
     reason: str = ""
     """What the gate says, in words."""
+    pinned: str = ""
+    """The version that a person rolled back to, which answers; empty where the newest promoted one does."""
     learned_from: str = ""
     """Id of the latest step that it knows."""
 
@@ -272,6 +316,8 @@ AnnotationMessage = (
     | RecordingOpened
     | ShowPictures
     | Pictures
+    | AskAgreement
+    | AgreementFound
     | Labelled
     | Suggestions
     | Progress
@@ -280,7 +326,7 @@ AnnotationMessage = (
     | Written
 )
 
-FROM_WINDOW = (OpenProject, OpenItem, OpenRecording, ShowPictures, Generate, StopGenerating)
+FROM_WINDOW = (OpenProject, OpenItem, OpenRecording, ShowPictures, AskAgreement, Generate, StopGenerating)
 """What only a window may send; a learner gets it from the backend."""
 FROM_LEARNER = (Suggestions, Progress, Written)
 """What only a learner may send; windows get it from the backend."""

@@ -11,6 +11,7 @@ from hitl.cli_shared import EXIT_OK, settings_of
 
 if TYPE_CHECKING:
     from hitl.annotation.agreement import Agreement, ProjectAgreement
+    from hitl.backend.reward_versions import RewardVersions
 
 
 def _import(arguments: Namespace) -> int:
@@ -93,6 +94,52 @@ def _schema(arguments: Namespace) -> int:
     return EXIT_OK
 
 
+def _versions(arguments: Namespace) -> int:
+    from msgspec import to_builtins
+
+    versions = _versions_of(arguments)
+    pinned, found = versions.pinned(), versions.listed()
+    if arguments.json:
+        for entry in found:
+            print(json.dumps({**to_builtins(entry), "pinned": entry.version == pinned}))
+        return EXIT_OK
+    if not found:
+        print("no versions yet; they come with labels, while a learner runs")
+        return EXIT_OK
+    # Of those that are gone only what the gate turned down is worth a line.
+    shown = [entry for entry in found if entry.kept or not entry.promoted]
+    print(f"{'version':<10} {'made':<20} {'labelled':>8}  {'F1 on what is kept out':<40} verdict")
+    for entry in shown:
+        scores = ", ".join(f"{head} {value:.3f}" for head, value in entry.f1.items()) or "-"
+        print(f"{entry.version:<10} {entry.made:<20} {entry.labelled:>8}  {scores:<40} {entry.reason}")
+    if pinned:
+        print(f"pinned to {pinned}: it answers until hitl projects rollback {arguments.project} --latest")
+    return EXIT_OK
+
+
+def _rollback(arguments: Namespace) -> int:
+    from hitl.errors import InputError
+
+    if bool(arguments.version) == arguments.latest:
+        raise InputError("Say one of the two", field="version", hint="Give a version, such as r12, or --latest.")
+    versions = _versions_of(arguments)
+    if arguments.latest:
+        versions.unpin()
+        print(f"the newest promoted version of {arguments.project} answers")
+    else:
+        versions.pin(arguments.version)
+        print(f"{arguments.version} of {arguments.project} answers; learning goes on behind it")
+    return EXIT_OK
+
+
+def _versions_of(arguments: Namespace) -> RewardVersions:
+    from hitl.backend.reward_versions import RewardVersions
+    from hitl.interchange.store import opened
+
+    with opened(settings_of(arguments).data_folder, arguments.project) as (project, _):
+        return RewardVersions(project.folder / "rewards")
+
+
 def _agreement(arguments: Namespace) -> int:
     from dataclasses import asdict
 
@@ -147,5 +194,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "export": _export,
     "projects": _projects,
     "projects schema": _schema,
+    "projects versions": _versions,
+    "projects rollback": _rollback,
     "agreement": _agreement,
 }

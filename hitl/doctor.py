@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from hitl.backend.registry import ModelRegistry
 from hitl.config import Settings
@@ -80,6 +80,7 @@ def diagnose(settings: Settings) -> list[Check]:
         check_gpu,
         check_rendering,
         check_display,
+        check_fonts,
         check_microphone,
         lambda: check_remote_recognizer(settings) if settings.recognizer_at == "backend" else check_recognizer(),
         lambda: check_ports(settings),
@@ -237,6 +238,22 @@ def check_display() -> list[Check]:
         mend = "Install Qt's libraries (libxcb-cursor0 libxkbcommon-x11-0 libegl1 …: README), or hitl demo --headless"
         return [Check("display", "fail", f"Qt cannot open it: {probe.error}", mend)]
     return [Check("display", "ok", f"{probe.facts['platform']}, {probe.facts['size']}")]
+
+
+def check_fonts() -> list[Check]:
+    """Whether texts in other scripts than Latin can be read in the window."""
+    if _installed("PySide6-Essentials") is None:
+        return []  # the check of the packages says so
+    probe = _probe(_FONT_PROBE, {"QT_QPA_PLATFORM": "offscreen"})
+    if probe.error:
+        return [
+            Check("fonts", "warn", f"Qt cannot list them: {probe.error}", "Install fontconfig and fonts-dejavu-core")
+        ]
+    missing = [str(name) for name in cast("list[object]", probe.facts["missing"])]
+    if not missing:
+        return [Check("fonts", "ok", "emoji, Arabic, Hebrew, Devanagari, Chinese, Japanese, Korean")]
+    mend = "Install fonts-noto-color-emoji fonts-droid-fallback fonts-lohit-deva fonts-nanum, or others that have them"
+    return [Check("fonts", "warn", f"none for {', '.join(missing)}: such texts are shown as boxes", mend)]
 
 
 def check_microphone() -> list[Check]:
@@ -449,6 +466,19 @@ from PySide6.QtGui import QGuiApplication
 application = QGuiApplication([])
 size = application.primaryScreen().size()
 print(json.dumps({"platform": application.platformName(), "size": f"{size.width()}x{size.height()}"}))
+"""
+
+_FONT_PROBE = """
+import json
+from PySide6.QtGui import QFontDatabase, QGuiApplication
+application = QGuiApplication([])
+systems = QFontDatabase.WritingSystem
+wanted = {"Arabic": "Arabic", "Hebrew": "Hebrew", "Devanagari": "Devanagari", "Chinese": "SimplifiedChinese",
+          "Japanese": "Japanese", "Korean": "Korean"}
+missing = [name for name, system in wanted.items() if not QFontDatabase.families(systems[system])]
+if not any("emoji" in family.lower() for family in QFontDatabase.families()):
+    missing.insert(0, "emoji")
+print(json.dumps({"missing": missing}))
 """
 
 _MICROPHONE_PROBE = """

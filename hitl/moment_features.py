@@ -50,11 +50,25 @@ def features_of(
     return found
 
 
-def fingerprint(recording: Path, policy: HierarchicalPolicy) -> str:
-    """Changes with the recording (its size, beginning and end), the policy, and what features are."""
+def episode_features(recording: Path, episode: str, policy: HierarchicalPolicy, cache: Path) -> Features:
+    """The features of one episode of a recording that may have many, kept as `features_of` keeps them; raises as that
+    does."""
+    file = cache / f"{fingerprint(recording, policy, episode)}.safetensors"
+    kept = _load(file)
+    if kept is None:
+        found = read_moments(recording, policy.cameras, only=episode)
+        kept = {moments.key: describe(moments, policy) for moments in found}
+        _save(file, kept)
+    return next(iter(kept.values()))
+
+
+def fingerprint(recording: Path, policy: HierarchicalPolicy, episode: str = "") -> str:
+    """Changes with the recording (its size, beginning and end), the policy, what features are, and the episode, where
+    it is of one alone."""
     from policies.rewards.trajectory.features import VERSION
 
-    digest = hashlib.sha256(f"{VERSION} {RATE_HZ} {policy.description.get('id', '')} ".encode())
+    about = f"{VERSION} {RATE_HZ} {policy.description.get('id', '')} {episode and f'{episode} '}"
+    digest = hashlib.sha256(about.encode())
     try:
         with recording.open("rb") as file:
             size = file.seek(0, 2)

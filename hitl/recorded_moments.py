@@ -11,20 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from hitl.errors import InputError
 from hitl.kinematics import pose_of
-from hitl.messages import CommandStatus
-from hitl.sessions.recorded import RecordedEpisode, read_recorded, recorded_pictures
-from hitl.sessions.recording import read_recording, recording_info
+from hitl.sessions.pictures import pictures_between
+from hitl.sessions.recorded import RecordedEpisode, read_recorded
+from hitl.sessions.recording import recording_info
 
 RATE_HZ = 5.0
 """Moments a second: a grasp that closes on nothing takes half a second."""
 NO_COMMAND = -1
-_COMMAND_TOPIC = "/command"
 _STALE_NS = 250_000_000
 """A picture that is older than this at a moment does not show it."""
 _JOINTS = 14
@@ -54,12 +52,13 @@ class RecordedMoments:
 
 
 def read_moments(
-    path: Path, cameras: Mapping[str, tuple[int, int]], rate_hz: float = RATE_HZ
+    path: Path, cameras: Mapping[str, tuple[int, int]], rate_hz: float = RATE_HZ, *, only: str = ""
 ) -> list[RecordedMoments]:
-    """Every episode of a recording. cameras: name -> height and width, pixels, of the pictures wanted.
+    """Every episode of a recording, or the one of the id `only`. cameras: name -> height and width, pixels, of the
+    pictures wanted.
 
-    Raises InputError where the file is no recording of hitl, is cut off, lacks states of a robot with two arms as
-    ALOHA's, or lacks pictures of one of the cameras.
+    Raises InputError where the file is no recording of hitl, is cut off, lacks that episode, states of a robot with
+    two arms as ALOHA's, or pictures of one of the cameras.
     """
     session = recording_info(path).session
     if not session:
@@ -70,30 +69,21 @@ def read_moments(
         raise InputError(why, field=str(path), hint="Choose one that ended; close the session where it still runs.")
     if not recorded.episodes:
         raise InputError("has no episode of a robot.", field=str(path), hint="Start a robot in the session.")
-    commands = _commands(path)
-    reels = [_Reel(episode, cameras, rate_hz) for episode in recorded.episodes]
+    episodes = [episode for episode in recorded.episodes if only in ("", episode.id)]
+    if not episodes:
+        why = f"has no episode {only}."
+        raise InputError(why, field=str(path), hint="Put the right file back.")
+    commands = [(begin_ns, status.text) for begin_ns, status in recorded.commands]
+    reels = [_Reel(episode, cameras, rate_hz) for episode in episodes]
     _show(path, reels, set(cameras))
     return [reel.moments(session, commands) for reel in reels]
-
-
-def _commands(path: Path) -> list[tuple[int, str]]:
-    """When a command began, nanoseconds, and its text; in order of time."""
-    found = []
-    for record in read_recording(path):
-        if record.topic == _COMMAND_TOPIC:
-            try:
-                status = msgspec.json.decode(record.data, type=CommandStatus)
-            except msgspec.MsgspecError as problem:
-                hint = "Was it written by another version of hitl?"
-                raise InputError(f"{_COMMAND_TOPIC} cannot be read: {problem}", field=str(path), hint=hint) from None
-            found.append((record.session_ns, status.text))
-    return sorted(found, key=lambda entry: entry[0])
 
 
 def _show(path: Path, reels: Sequence[_Reel], cameras: set[str]) -> None:
     """Give each reel the pictures of its time. Raises InputError for a camera of which there is none."""
     unseen = set(cameras)
-    for camera, at_ns, jpeg in recorded_pictures(path, cameras):
+    first_ns = min(reel.start_ns for reel in reels) - _STALE_NS
+    for camera, at_ns, jpeg in pictures_between(path, first_ns, max(reel.end_ns for reel in reels), cameras):
         unseen.discard(camera)
         for reel in reels:
             reel.see(camera, at_ns, jpeg)
@@ -113,8 +103,8 @@ class _Reel:
             raise InputError(why, field=f"episode {episode.id}", hint="Choose a recording of another robot.")
         self._episode = episode
         self._cameras = cameras
-        length_ns = episode.end_ns - episode.start_ns
-        count = max(1, int(length_ns / 1e9 * rate_hz))
+        self.start_ns, self.end_ns = episode.start_ns, episode.end_ns
+        count = max(1, int((self.end_ns - self.start_ns) / 1e9 * rate_hz))
         self._at_ns = episode.start_ns + (np.arange(count) * (1e9 / rate_hz)).astype(np.int64)
         self._images = {name: np.zeros((count, *size, 3), np.uint8) for name, size in cameras.items()}
         self._taken_ns = {name: np.full(count, np.iinfo(np.int64).min // 2) for name in cameras}
@@ -149,7 +139,7 @@ class _Reel:
         begun_tick = np.maximum(np.searchsorted(episode.tick_ns, begun_ns, side="right") - 1, 0)
         return RecordedMoments(
             key=f"{session}/{episode.id}",
-            length_ms=round((episode.end_ns - episode.start_ns) / 1e6),
+            length_ms=episode.length_ms,
             time_ms=(at_ns - episode.start_ns) // 1_000_000,
             images=self._filled(),
             seen=np.all([at_ns - taken <= _STALE_NS for taken in self._taken_ns.values()], axis=0),

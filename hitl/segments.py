@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 
 from hitl.backend.engine import Model
-from hitl.clock import is_ulid
 from hitl.config import Settings
 from hitl.errors import InputError, UnavailableError
 from hitl.hearing import recognizer_of, suited
 from hitl.messages import Reading, TimedWord
 from hitl.segment_shards import OTHER_FAMILY, Template, Written, write_shards
-from hitl.sessions.catalog import Catalog, Session
+from hitl.sessions.catalog import Catalog, Session, find_session
 from hitl.sessions.recorded import Recorded, RecordedVoice, read_recorded
 from hitl.speech.audio import RATE, Audio
 from hitl.speech.certainty import Decided
@@ -44,11 +43,8 @@ from hitl.speech.text import plain, without_fillers
 
 ALL = "all"
 """Among new commands: whatever the bank does not know."""
-NEWEST = "last"
-"""The name of the newest session."""
 _AROUND_S = 0.2
 """Sound kept around a phrase when it is heard again by itself."""
-_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -90,18 +86,6 @@ def segments_of(
     understand = _Understanding(model, hearing, voices, new_commands)
     alignment = align(phrases, episodes_of(recorded), understand, rules)
     return Narrated(session, recorded, alignment, model)
-
-
-def find_session(catalog: Catalog, name: str) -> Session:
-    """The session of this id, or the newest for "last". Raises InputError that lists what is there."""
-    if name != NEWEST and is_ulid(name) and (catalog.data / "sessions" / name).is_dir():
-        return catalog.session(name)
-    there = catalog.sessions()
-    if name == NEWEST and there:
-        return there[0]
-    listed = ", ".join(session.id for session in there[:_LISTED]) or "none yet"
-    why = f"{name[:80]!r} is none of {catalog.data}."
-    raise InputError(why, field="session", hint=f"Give {NEWEST} or an id; the newest: {listed}.")
 
 
 def episodes_of(recorded: Recorded) -> list[Episode]:

@@ -2,8 +2,9 @@
 
 A head of density "time" is one question. Where it has categories that are no praise, yes is any of those ("mistake"),
 and a praise of the same head ("good") is a no; where it has praise alone, yes is that ("done"). A span is an answer
-for its own stretch. A stretch that was judged and has nothing marked is a no, in pieces of at most 4 s; and so is a
-suggestion that was rejected. What nobody judged is no answer. Knows nothing of models and windows.
+for its own stretch. A stretch that was judged and has nothing marked is a no, in pieces of at most 4 s, but not where
+somebody was unsure; and so is a suggestion that was rejected. What nobody judged is no answer. Knows nothing of models
+and windows.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from hitl.annotation.schema import Schema
-from hitl.labels import TIME_TRACK, Judged, Rejected, Span, Value
+from hitl.labels import TIME_TRACK, Judged, Rejected, Span, Unsure, Value
 
 if TYPE_CHECKING:
     from policies.rewards.trajectory.labels import TimeHead, TimeLabel
@@ -47,7 +48,8 @@ def time_labels(schema: Schema, values: Mapping[str, Value], length_ms: int) -> 
         if isinstance(value, Judged):
             for head in value.heads or heads:
                 if head in heads:
-                    for place, (first, last) in enumerate(_free((start, end), _yes(schema, values, head))):
+                    taken = sorted(_yes(schema, values, head) + _unsure(values, head))
+                    for place, (first, last) in enumerate(_free((start, end), taken)):
                         found[f"{key}:{head}:{place}"] = TimeLabel(first, last, head, False)
             continue
         categories = value.categories if isinstance(value, Span) else [value.category]
@@ -80,6 +82,12 @@ def _yes(schema: Schema, values: Mapping[str, Value], head: str) -> list[tuple[i
     """Where the answer of a head is yes."""
     spans = [value for value in values.values() if isinstance(value, Span) and value.track == TIME_TRACK]
     return sorted((span.start, span.end) for span in spans if _answers(schema, span.categories).get(head))
+
+
+def _unsure(values: Mapping[str, Value], head: str) -> list[tuple[int, int]]:
+    """Where a person could not say."""
+    found = [value for value in values.values() if isinstance(value, Unsure) and value.track == TIME_TRACK]
+    return [(value.start, value.end) for value in found if not value.heads or head in value.heads]
 
 
 def _free(stretch: tuple[int, int], taken: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -59,6 +59,8 @@ COMMANDS = [
     ["export"],
     ["projects"],
     ["projects", "schema"],
+    ["projects", "versions"],
+    ["projects", "rollback"],
     ["agreement"],
     ["screenshot"],
     ["doctor"],
@@ -346,6 +348,22 @@ def test_doctor_says_where_speech_is_recognized_and_whether_it_answers(settings:
     assert check.status == "warn" and "backend's computer" in check.detail and "not there" in check.detail
     (check,) = doctor.check_remote_recognizer(msgspec.structs.replace(there, host="192.0.2.1"))
     assert check.status == "fail" and "keys" in check.detail and "hitl keys" in check.mend
+
+
+@pytest.mark.parametrize(
+    ("probe", "status", "words"),
+    [
+        (doctor.Probe({"missing": []}), "ok", "Arabic"),
+        (doctor.Probe({"missing": ["emoji", "Devanagari"]}), "warn", "none for emoji, Devanagari"),
+        (doctor.Probe({}, "no fontconfig"), "warn", "no fontconfig"),
+    ],
+)
+def test_doctor_says_which_scripts_have_no_font(
+    probe: doctor.Probe, status: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_probe", lambda *_: probe)
+    (check,) = doctor.check_fonts()
+    assert check.status == status and words in check.detail and bool(check.mend) == (status == "warn")
 
 
 def test_doctor_sees_taken_ports() -> None:

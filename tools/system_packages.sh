@@ -7,6 +7,7 @@ PACKAGES=(
   python3-venv                                                # virtual environments
   libegl1 libgl1 libgl1-mesa-dri libgles2                     # rendering, with or without a GPU
   libfontconfig1 libglib2.0-0 libdbus-1-3 fonts-dejavu-core   # Qt's text and desktop
+  fonts-noto-color-emoji fonts-droid-fallback fonts-lohit-deva fonts-nanum   # emoji, Chinese, Japanese, Devanagari, Korean
   libxkbcommon-x11-0 libx11-xcb1 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0
   libxcb-render-util0 libxcb-shape0 libxcb-sync1 libxcb-xfixes0 libxcb-xkb1 libwayland-cursor0   # Qt's windows
   portaudio19-dev gcc libc6-dev python3-dev                   # PyAudio is compiled where it is installed

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from gui.annotate.cursor import Cursor
-from gui.annotate.moves import text_map
+from gui.annotate.moves import text_map, time_map
 from gui.annotate.proposals import Proposal, of_model, of_people
 from hitl.annotation.items import Item
 from hitl.annotation.judged import judged_whole
@@ -17,7 +17,7 @@ from hitl.annotation.schema import Category, Schema
 from hitl.annotation.state import ItemLabels
 from hitl.annotation_messages import Suggestions
 from hitl.clock import new_ulid
-from hitl.labels import Change, Judged, Missing, Rewrite, Span, Unsure, Value, key_of
+from hitl.labels import TIME_TRACK, Change, Judged, Missing, Rewrite, Span, Unsure, Value, key_of
 
 Kind = Literal["span", "missing", "proposal"]
 
@@ -51,19 +51,26 @@ class Chooser:
         self.new_name = new_name
         self._proposed: tuple[tuple[object, ...], list[Proposal]] | None = None
         self._cursors = {output.track: Cursor(text_map(output.text)) for output in item.outputs}
-        self.track = item.outputs[0].track if item.outputs else ""
+        if item.recording:
+            self._cursors[TIME_TRACK] = Cursor(time_map(item))
+        self.track = next(iter(self._cursors), "")
 
     # -- what there is ----------------------------------------------------------------------------------------------
 
     @property
     def cursor(self) -> Cursor:
-        """The selection in the output that is shown."""
+        """The selection on the track that is shown."""
         return self._cursors[self.track]
 
     @property
     def text(self) -> str:
-        """The output that is shown."""
+        """The output that is shown; empty for a recording."""
         return self.cursor.map.text
+
+    @property
+    def timed(self) -> bool:
+        """Whether the track that is shown is time."""
+        return self.track == TIME_TRACK
 
     def proposals(self) -> list[Proposal]:
         """What can be accepted in this output, in the order of the text."""

@@ -41,18 +41,19 @@ _STEPS: dict[str, Callable[[ItemEditor], list[Change]]] = {
     "mark.next_sentence": lambda editor: editor.next_sentence(1),
     "mark.previous_sentence": lambda editor: editor.next_sentence(-1),
     "mark.accept": lambda editor: editor.enter(),
-    "mark.remove": lambda editor: editor.remove(),
     "mark.unsure": lambda editor: editor.toggle_unsure(),
     "mark.severity": lambda editor: editor.next_severity(),
 }
 _ITEMS: dict[str, Callable[[Workbench], object]] = {
     "label.undo": Workbench.undo,
     "label.redo": Workbench.redo,
+    "item.flag": Workbench.flag,
+}
+_LEAVING: dict[str, Callable[[Workbench], object]] = {
     "item.finish": Workbench.finish,
     "item.next": lambda bench: bench.go(1),
     "item.previous": lambda bench: bench.go(-1),
     "item.skip": Workbench.skip,
-    "item.flag": Workbench.flag,
 }
 
 
@@ -66,6 +67,10 @@ def bind(view: AnnotateView, registry: Registry, order_chosen: Callable[[Order],
         registry.on(name, partial(_step, view, step))
     for name, run in _ITEMS.items():
         registry.on(name, partial(_item, view, run))
+    for name, run in _LEAVING.items():
+        registry.on(name, partial(_leave, view, run))
+    registry.on("mark.remove", partial(_remove, view))
+    _bind_recording(view, registry)
     winners: dict[str, Winner] = {"compare.first": "first", "compare.second": "second", "compare.tie": "tie"}
     for name, winner in winners.items():
         registry.on(name, partial(_prefer, view, winner))
@@ -74,6 +79,11 @@ def bind(view: AnnotateView, registry: Registry, order_chosen: Callable[[Order],
     for name, down, right in (("down", 1, 0), ("up", -1, 0), ("right", 0, 1), ("left", 0, -1)):
         registry.on(f"others.{name}", partial(view.adjudicate.go, down, right))
     registry.on("others.take", view.adjudicate.take)
+    registry.on("others.neither", partial(view.adjudicate.choose, 0))
+    for number in range(1, 10):
+        registry.on(f"others.take{number}", partial(view.adjudicate.choose, number))
+    registry.on("others.next", lambda: view.next_disagreement(1))
+    registry.on("others.previous", lambda: view.next_disagreement(-1))
     registry.on("item.compare", lambda: view.toggle_page("compare"))
     registry.on("item.others", lambda: view.toggle_page("adjudicate"))
     registry.on("project.choose", lambda: view.toggle_page("projects"))
@@ -83,6 +93,26 @@ def bind(view: AnnotateView, registry: Registry, order_chosen: Callable[[Order],
         registry.on(f"queue.{order}", partial(_order, view, order, order_chosen))
     for name in ("open", "flagged", "all"):
         registry.on(f"queue.{name}", partial(_filter, view, name))
+
+
+def _bind_recording(view: AnnotateView, registry: Registry) -> None:
+    shown = view.recording
+    runs: dict[str, Callable[[], None]] = {
+        "play.toggle": shown.toggle,
+        "play.selection": shown.play_selection,
+        "play.faster": partial(shown.change_speed, 1),
+        "play.slower": partial(shown.change_speed, -1),
+        "play.next_picture": partial(shown.step_picture, 1),
+        "play.previous_picture": partial(shown.step_picture, -1),
+        "play.camera": shown.cameras.next,
+        "track.zoom_in": partial(shown.zoom, 1),
+        "track.zoom_out": partial(shown.zoom, -1),
+        "track.fit": shown.track.fit,
+    }
+    for name, run in runs.items():
+        registry.on(name, run)
+    for name, start in (("mark.start_here", True), ("mark.end_here", False)):
+        registry.on(name, partial(_step, view, partial(shown.set_edge, start=start)))
 
 
 def _bind_focus(view: AnnotateView, registry: Registry) -> None:
@@ -115,6 +145,23 @@ def _step(view: AnnotateView, step: Callable[[ItemEditor], list[Change]]) -> Non
     editor = view.bench.editor
     if editor is not None:
         view.act(lambda: view.bench.do(step(editor)))
+
+
+def _remove(view: AnnotateView) -> None:
+    if view.recording.begun:
+        view.recording.watching.forget()
+        view.bench.said = "Dropped. Nothing was marked."
+        view.refresh()
+    else:
+        _step(view, lambda editor: editor.remove())
+
+
+def _leave(view: AnnotateView, run: Callable[[Workbench], object]) -> None:
+    if view.recording.begun:
+        view.bench.said = "Something has begun and not ended. End it with its letter, or drop it with Backspace."
+        view.refresh()
+    else:
+        _item(view, run)
 
 
 def _item(view: AnnotateView, run: Callable[[Workbench], object]) -> None:

@@ -7,11 +7,15 @@ from PySide6.QtWidgets import QFrame, QPushButton, QTextBrowser, QWidget
 
 from gui.actions import Registry
 from gui.annotate.editor import ItemEditor
-from gui.annotate.preferences import cycle, cycle_words, pairs, ranks
+from gui.annotate.preferences import chance, cycle, cycle_words, opinion_words, pairs, ranks
 from gui.theme import GRID, Theme
 from gui.widgets.basics import column, command_button, label, restyle, row
 from gui.widgets.flow import FlowLayout
+from hitl.annotation_messages import Progress
 from hitl.labels import Winner
+
+_HEAD = "preference"
+"""The head that learns of preferences, as the learner calls it."""
 
 
 class _Side(QFrame):
@@ -56,6 +60,10 @@ class ComparePage(QWidget):
         self._chips = QWidget()
         self._chip_row = FlowLayout(6)
         self._chips.setLayout(self._chip_row)
+        self._editor: ItemEditor | None = None
+        self._progress: Progress | None = None
+        self._opinion = label("", "caption", wrap=True, name="The model’s opinion")
+        self._opinion.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._warning = label("", "badge", wrap=True, name="Contradiction")
         self.left, self.right = _Side("Left answer"), _Side("Right answer")
         sides, keys = QWidget(), QWidget()
@@ -69,14 +77,18 @@ class ComparePage(QWidget):
         ]
         for button in self._buttons:
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        keys.setLayout(row(None, *self._buttons, None, spacing=2 * GRID))
-        layout = column(self._heading, self._chips, self._warning, sides, keys, spacing=GRID,
+        wrapped = FlowLayout(GRID)
+        for button in self._buttons:
+            wrapped.addWidget(button)
+        keys.setLayout(wrapped)
+        layout = column(self._heading, self._chips, self._warning, sides, self._opinion, keys, spacing=GRID,
                         margins=(2 * GRID, GRID, 2 * GRID, 12))  # fmt: skip
         layout.setStretch(3, 1)
         self.setLayout(layout)
 
-    def show_editor(self, editor: ItemEditor) -> None:
-        """Show the pairs of an editor's item."""
+    def show_editor(self, editor: ItemEditor, progress: Progress | None = None) -> None:
+        """Show the pairs of an editor's item. progress: how far the model is that has an opinion of them."""
+        self._editor, self._progress = editor, progress
         tracks = [output.track for output in editor.item.outputs]
         names = {track: f"Answer {number}" for number, track in enumerate(tracks, 1)}
         preferences = editor.labels.preferences()
@@ -98,6 +110,7 @@ class ComparePage(QWidget):
             side.show_output(names[track], rank, editor.item.output(track).text)
         for button, value in zip(self._buttons, ("first", "tie", "second"), strict=True):
             restyle(button, "on", winner == value)
+        self._show_opinion(editor, names, first, second)
         bad = {(edge.better, edge.worse) for edge in chain} | {(edge.worse, edge.better) for edge in chain}
         self._show_chips(editor, bad)
 
@@ -117,13 +130,22 @@ class ComparePage(QWidget):
         if self._pairs:
             self._place = (self._place + step) % len(self._pairs)
 
+    def _show_opinion(self, editor: ItemEditor, names: dict[str, str], first: str, second: str) -> None:
+        """What the model thinks of the pair; it chooses nothing."""
+        scores = editor.suggestions.preferences if editor.suggestions is not None else []
+        of = dict(zip(names, scores, strict=False))
+        agrees = self._progress.pairwise.get(_HEAD) if self._progress is not None else None
+        likely = chance(of.get(first), of.get(second))
+        self._opinion.setText(opinion_words(names[first], names[second], likely, agrees))
+        self._opinion.setVisible(bool(self._opinion.text()))
+
     def _show_chips(self, editor: ItemEditor, bad: set[tuple[str, str]]) -> None:
         while self._chip_row.count() < len(self._pairs):
             button = QPushButton()
             button.setProperty("kind", "small")
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             number = self._chip_row.count()
-            button.clicked.connect(lambda _checked=False, place=number: self._jump(place, editor))
+            button.clicked.connect(lambda _checked=False, place=number: self._jump(place))
             self._chip_row.addWidget(button)
         preferences = editor.labels.preferences()
         tracks = [output.track for output in editor.item.outputs]
@@ -143,6 +165,7 @@ class ComparePage(QWidget):
             restyle(chip, "on", place == self._place)
             restyle(chip, "bad", (first, second) in bad)
 
-    def _jump(self, place: int, editor: ItemEditor) -> None:
-        self._place = place
-        self.show_editor(editor)
+    def _jump(self, place: int) -> None:
+        if self._editor is not None:
+            self._place = place
+            self.show_editor(self._editor, self._progress)

@@ -1,4 +1,4 @@
-"""What is selected in a text, and how keys and the mouse change it. The selection is exactly what a label would mark.
+"""What is selected on a track, and how keys and the mouse change it. The selection is exactly what a label would mark.
 
 A selection is an anchor word and an edge: extending moves the edge by words, and past the anchor it turns around.
 Knows nothing of labels or windows.
@@ -6,15 +6,15 @@ Knows nothing of labels or windows.
 
 from __future__ import annotations
 
-from gui.annotate.moves import TextMap
+from gui.annotate.moves import TrackMap
 from hitl.annotation.text import Range
 
 
 class Cursor:
-    """The selection in one text; at first the whole of the first sentence."""
+    """The selection on one track; at first the whole of the first sentence."""
 
-    def __init__(self, text_map: TextMap) -> None:
-        self.map = text_map
+    def __init__(self, track_map: TrackMap) -> None:
+        self.map = track_map
         self.whole = True
         """Whether the selection is a sentence that was walked to, rather than words that were chosen."""
         self._anchor = Range(0, 0)
@@ -41,7 +41,7 @@ class Cursor:
         self.whole = False
 
     def to_sentence(self, index: int) -> None:
-        """Select a whole sentence, kept within the text."""
+        """Select a whole sentence, kept within the track."""
         sentences = self.map.sentences
         self.to(*sentences[max(0, min(index, len(sentences) - 1))])
         self.whole = True
@@ -85,7 +85,9 @@ class Cursor:
         last = self.map.sentence_at(max(now.start, now.end - 1))
         first = self.map.sentence_at(now.start)
         to = max(first, min(last + step, len(self.map.sentences) - 1))
-        self.to(min(now.start, self.map.sentences[to].start) if step > 0 else now.start, self.map.sentences[to].end)
+        start = min(now.start, self.map.sentences[to].start) if step > 0 else now.start
+        if self.map.sentences[to].end > start:  # else it begins behind that sentence
+            self.to(start, self.map.sentences[to].end)
 
     def nudge(self, step: int, *, start: bool) -> None:
         """Move the end (or the start) by one grapheme; at least one stays selected."""

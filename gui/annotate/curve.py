@@ -41,6 +41,9 @@ class Curve(QWidget):
         scores = ", ".join(f"{self._short(head)} {score_text(f1)}" for head, f1 in last.f1.items())
         return f"Held-out F1 after {last.labelled} labelled items: {scores}. {self._progress.reason}".strip()
 
+    def _name(self, head: str, f1: float) -> str:
+        return f"{self._short(head)} {score_text(f1)}"
+
     def _short(self, head: str) -> str:
         return short_head(self._schema, head)
 
@@ -56,7 +59,9 @@ class Curve(QWidget):
         metrics = painter.fontMetrics()
         soft = self._theme.colour("text_soft")
         points = self._progress.curve if self._progress is not None else []
-        names = metrics.horizontalAdvance("C0 .00") + 10
+        last = points[-1].f1 if points else {}
+        widest = max((metrics.horizontalAdvance(self._name(head, f1)) for head, f1 in last.items()), default=40)
+        names = min(widest + 10, self.width() * 2 // 5)
         plot = QRectF(metrics.horizontalAdvance("1.0") + 8, metrics.height() / 2, 0, 0)
         plot.setRight(self.width() - names)
         plot.setBottom(self.height() - metrics.height() - 6)
@@ -100,16 +105,22 @@ class Curve(QWidget):
             painter.setBrush(colour)
             painter.drawEllipse(spots[-1], 3, 3)
             height = painter.fontMetrics().height()
-            y = spots[-1].y()
-            while any(abs(y - other) < height - 2 for other in taken):
-                y += height - 2
+            y = _free(spots[-1].y(), taken, height - 2, self.height() - height / 2)
             taken.append(y)
             painter.setPen(colour)
             box = QRectF(plot.right() + 7, y - height / 2, self.width() - plot.right(), height)
-            text = f"{self._short(head)} {score_text(points[-1].f1[head])}"
+            text = self._name(head, points[-1].f1[head])
             painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
     def _colour(self, head: str) -> QColor:
         """That of the head's first category."""
         of_head = self._schema.of_head(head) if self._schema is not None else []
         return self._theme.mark(of_head[0].colour) if of_head else self._theme.colour("text")
+
+
+def _free(wanted: float, taken: list[float], apart: float, lowest: float) -> float:
+    """The nearest height to the wanted one, below or above, that is `apart` from those that are taken."""
+    steps = sorted(range(-len(taken) - 1, len(taken) + 2), key=lambda step: (abs(step), -step))
+    heights = [base + step * apart for base in (wanted, *taken) for step in steps]
+    free = [y for y in heights if y <= lowest and all(abs(y - other) >= apart - 0.01 for other in taken)]
+    return min(free, key=lambda y: abs(y - wanted), default=wanted)

@@ -7,12 +7,18 @@ from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QWidget
 
 from gui.annotate.editor import ItemEditor
 from gui.annotate.fields import LineField
-from gui.annotate.words import excerpt, hint_words
+from gui.annotate.words import excerpt, hint_words, quoted
 from gui.theme import GRID, Theme
 from gui.widgets.basics import ElidedLabel, column, label, restyle
 from gui.widgets.flow import FlowLayout
 from hitl.annotation.schema import Severity
 from hitl.labels import Evidence
+
+_HOW = "Select text and press a key above. A note here is about all of it."
+_HOW_ON_TIME = (
+    "Select a part and press a key above; or press it while the recording plays where something begins, and again "
+    "where it ends."
+)
 
 
 class Details(QFrame):
@@ -56,15 +62,14 @@ class Details(QFrame):
             whose = proposal.author or f"suggested, {proposal.score:.0%}"
             title = f"{title} · {whose}"
         self._title.show_text(title or "The item")
-        quoted = span or (proposal.span if proposal is not None else None)
-        quote = excerpt(editor.item.output(quoted.track).text, quoted.start, quoted.end) if quoted is not None else ""
+        about = span or (proposal.span if proposal is not None else None)
+        quote = quoted(editor, about.track, about.start, about.end) if about is not None else ""
         if span is not None and span.repeats is not None:
             quote += f", repeats {excerpt(editor.text, *span.repeats, 40)}"
         self._quote.show_text(quote)
         self._quote.setVisible(bool(quote))
-        self._set(self._hint, hint_words(editor) or ("" if entry is not None else
-                                                     "Select text and press a key above. A note here is about all "
-                                                     "of it."))  # fmt: skip
+        how = _HOW_ON_TIME if editor.timed else _HOW
+        self._set(self._hint, hint_words(editor) or ("" if entry is not None else how))
         self._show_severities(editor.schema.severities, span.severity if span is not None else None)
         self._show_chips(list(entry.evidence) if entry is not None and proposal is None else [])
         self._show_note(editor, "" if proposal is not None else (span or missing or editor.labels.review).note)

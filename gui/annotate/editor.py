@@ -12,7 +12,9 @@ import msgspec
 
 from gui.annotate.chooser import Chooser, Target
 from gui.annotate.cursor import Cursor
+from gui.annotate.decisions import decision
 from gui.annotate.proposals import rejection
+from hitl.annotation.agreement import Cluster
 from hitl.annotation.schema import Category
 from hitl.labels import (
     Change,
@@ -42,10 +44,10 @@ class ItemEditor(Chooser):
         changes = []
         if step > 0 and not self.picking:
             key = self.judged_key(here)
-            if key not in self.labels.values and self.text and not self.unsure(here):
+            if key not in self.labels.values and self.cursor.map.length and not self.unsure(here):
                 changes = [Change(key=key, value=self.judgement(here))]
             if here == last:
-                self.said = "That was the last sentence."
+                self.said = f"That was the last {self.cursor.map.unit}."
         self.leave()
         self.cursor.to_sentence(here + step)
         return changes
@@ -69,7 +71,7 @@ class ItemEditor(Chooser):
 
     def toggle_unsure(self) -> list[Change]:
         """Nobody can say what the current sentence is, so nothing is to be learned of it; again takes that back."""
-        if not self.text:
+        if not self.cursor.map.length:
             return []
         here = self.cursor.sentence
         key, place = self.unsure_key(here), self.cursor.map.sentences[here]
@@ -93,7 +95,7 @@ class ItemEditor(Chooser):
             changes = [Change(key=key, value=value) for key, value in [rejection(self.proposal.span)]]
         selected = self.cursor.selection
         if selected.start >= selected.end:
-            self.said = "Select some text first."
+            self.said = "Select something first."
             return []
         for key, known in self.labels.spans(self.track).items():
             if (known.start, known.end) == selected:
@@ -119,7 +121,8 @@ class ItemEditor(Chooser):
         return Change(key=key, value=value)
 
     def _add_missing(self, category: Category) -> list[Change]:
-        if not self.track:
+        if self.timed:
+            self.said = "Only an answer can lack something. Mark what is seen."
             return []
         return [self._new(Missing(track=self.track, category=category.key))]
 
@@ -201,7 +204,7 @@ class ItemEditor(Chooser):
         """This sentence of a source speaks for the current label, or no longer."""
         value = self.span or self.missing
         if value is None or self.target is None:
-            self.said = "Mark something first; then a click on a source says what proves it."
+            self.said = "Mark something first; then click the sentence that proves it, or press Ctrl+E."
             return []
         chosen = Evidence(source=source, sentence=sentence)
         left = [entry for entry in value.evidence if entry != chosen]
@@ -216,7 +219,7 @@ class ItemEditor(Chooser):
             self.said, key, self.picking = "", self.picking, ""
             self.choose(Target("span", key))  # which is selected again
             return
-        if self.span is None or self.target is None:
+        if self.span is None or self.target is None or self.timed:
             self.said = "Mark the repeated text first."
             return
         self.picking = self.target.key
@@ -237,6 +240,11 @@ class ItemEditor(Chooser):
             return []
         self.choose(Target("span", key))
         return [_put(key, span, repeats=(picked.start, picked.end))]
+
+    def decide(self, cluster: Cluster, author: str, chosen: str) -> list[Change]:
+        """What `chosen` marked here counts, of all that people marked; `author` is this person."""
+        self.leave()
+        return decision(cluster, author, chosen, self.labels, self.new_name)
 
     # -- the output and the item as a whole -------------------------------------------------------------------------
 

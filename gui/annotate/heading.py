@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QTabBar, QWidget
 
 from gui.actions import Registry, keys_shown
 from gui.annotate.editor import ItemEditor
+from gui.annotate.words import place_words
 from gui.theme import GRID
 from gui.widgets.basics import ElidedLabel, column, command_button, label, row
 
@@ -40,7 +41,7 @@ class Heading(QFrame):
     def show_editor(self, editor: ItemEditor, page: Page) -> None:
         """Show where an editor is."""
         tracks = [output.track for output in editor.item.outputs]
-        number = tracks.index(editor.track)
+        number = tracks.index(editor.track) if tracks else 0
         self.tabs.blockSignals(True)
         while self.tabs.count() > len(tracks):
             self.tabs.removeTab(self.tabs.count() - 1)
@@ -52,23 +53,35 @@ class Heading(QFrame):
         self.tabs.setVisible(several and page != "compare")
         self._compare.setVisible(several)
         self._others.setVisible(bool(editor.others))
-        where = f"sentence {editor.cursor.sentence + 1} of {len(editor.cursor.map.sentences)}"
+        where = place_words(editor)
         if page == "compare":
             back = keys_shown(self._registry.keys("item.compare"))
             where = f"Which answer is better? {back} goes back to marking."
         else:
-            where = f"Answer {number + 1}, {where}" if several else f"Answer, {where}"
+            what = "Recording" if editor.timed else f"Answer {number + 1}" if several else "Answer"
+            where = f"{what}, {where}"
         self._title.show_text(where)
 
 
-def framed(part: QWidget, title: str) -> QFrame:
+class Framed(QFrame):
     """A column with its heading."""
-    frame, head = QFrame(), QFrame()
-    frame.setObjectName("column")
-    head.setObjectName("head")
-    head.setFixedHeight(_HIGH)
-    head.setLayout(row(label(title, "caption"), None, margins=(2 * GRID, 0, GRID, 0)))
-    layout = column(head, part, spacing=0)
-    layout.setStretch(1, 1)
-    frame.setLayout(layout)
-    return frame
+
+    def __init__(self, part: QWidget, title: str) -> None:
+        super().__init__()
+        self.setObjectName("column")
+        self._title = label(title, "caption")
+        head = QFrame()
+        head.setObjectName("head")
+        head.setFixedHeight(_HIGH)
+        head.setLayout(row(self._title, None, margins=(2 * GRID, 0, GRID, 0)))
+        layout = column(head, part, spacing=0)
+        layout.setStretch(1, 1)
+        self.setLayout(layout)
+
+    def set_title(self, title: str) -> None:
+        """Head it otherwise."""
+        self._title.setText(title)
+
+    def title(self) -> str:
+        """What it is headed."""
+        return self._title.text()

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 from gui.annotate.chooser import Target
 from gui.annotate.editor import ItemEditor
 from gui.annotate.patterns import LINE, draw_pattern
+from gui.annotate.words import quoted
 from gui.theme import Theme
 from hitl.annotation.schema import Category
 from hitl.labels import Missing, Span
@@ -66,9 +67,11 @@ class _Labels(QAbstractListModel):
         return None
 
     def words(self, target: Target) -> str:
-        """The marked text, or what is missing."""
+        """The marked text or time, or what is missing."""
         assert self._editor is not None
         value = self._editor.labels.values.get(target.key)
+        if isinstance(value, Span) and self._editor.timed:
+            return quoted(self._editor, value.track, value.start, value.end)
         if isinstance(value, Span):
             return " ".join(self._editor.text[value.start : min(value.end, value.start + 300)].split())
         if isinstance(value, Missing):
@@ -94,6 +97,8 @@ class LabelList(QListView):
         super().__init__()
         self._labels = _Labels(self)
         self._known: tuple[object, ...] = ()
+        self._shown: tuple[ItemEditor, str] | None = None
+        """Whose labels are listed, and of which output."""
         self._editor: ItemEditor | None = None
         self._later = QTimer(self)
         self._later.setSingleShot(True)
@@ -110,20 +115,24 @@ class LabelList(QListView):
         self.clicked.connect(lambda index: self.chosen.emit(index.data(_TARGET)))
 
     def show_editor(self, editor: ItemEditor) -> None:
-        """Show the labels of an editor's output; a long list follows a moment later, so that the text comes first."""
-        self._editor = editor
-        if len(editor.labels.values) > _LONG:
+        """Show the labels of an editor's output. Where a long list of the same output is shown already, it follows a
+        moment later, so that the text comes first."""
+        before, self._editor = self._shown, editor
+        same = before is not None and before[0] is editor and before[1] == editor.track
+        if same and len(self._labels.targets) > _LONG:
             self._later.start()
         else:
             self._show()
 
     def _show(self) -> None:
+        self._later.stop()
         editor = self._editor
         if editor is None:
             return
         known = (editor.labels, editor.track)
         if not (self._known and all(a is b for a, b in zip(self._known, known, strict=True))):
             self._known = known
+            self._shown = editor, editor.track
             self._labels.show(editor)
         place = self._labels.places.get(editor.target, -1) if editor.target is not None else -1
         self.setCurrentIndex(self._labels.index(place, 0) if place >= 0 else QModelIndex())

@@ -35,7 +35,8 @@ class LabelsPanel(QWidget):
         self._heading.setContentsMargins(2 * GRID, GRID, 2 * GRID, 4)
         foot = self._foot = QFrame()
         foot.setObjectName("foot")
-        foot.setLayout(column(label("Learning: held-out F1", "caption"), self.curve, spacing=4,
+        self._learning = label("Learning: held-out F1", "caption")
+        foot.setLayout(column(self._learning, self.curve, spacing=4,
                               margins=(2 * GRID, GRID, GRID, GRID)))  # fmt: skip
         layout = column(self._rows, self.details, self._heading, self.list, foot, spacing=0, margins=(0, 6, 0, 0))
         layout.setStretch(3, 1)
@@ -51,8 +52,11 @@ class LabelsPanel(QWidget):
         self.list.show_editor(editor)
         count = sum(isinstance(value, Span | Missing) and value.track == editor.track
                     for value in editor.labels.values.values())  # fmt: skip
-        self._heading.setText(f"Labels of this answer: {count}" if count else "No labels on this answer yet")
+        what = "recording" if editor.timed else "answer"
+        self._heading.setText(f"Labels of this {what}: {count}" if count else f"No labels on this {what} yet")
         self.curve.show_progress(editor.schema, progress)
+        pinned = progress.pinned if progress is not None else ""
+        self._learning.setText(f"Learning: held-out F1 · pinned to {pinned}" if pinned else "Learning: held-out F1")
         self._fit()
 
     def resizeEvent(self, event: object) -> None:

@@ -31,7 +31,7 @@ class Mark(NamedTuple):
 
 def marks_of(editor: ItemEditor) -> list[Mark]:
     """Everything to draw in the output that is shown, outer spans first."""
-    return sorted((mark for _, marks in spans_and_marks(editor, {}).values() for mark in marks), key=_order)
+    return sorted((mark for _, marks in spans_and_marks(editor, {}).values() for mark in marks), key=in_order)
 
 
 def spans_and_marks(
@@ -57,7 +57,8 @@ def spans_and_marks(
     return found
 
 
-def _order(mark: Mark) -> tuple[int, int, bool, str]:
+def in_order(mark: Mark) -> tuple[int, int, bool, str]:
+    """Sorts marks: by where they begin, outer ones first, one's own before others'."""
     return mark.start, -mark.end, mark.kind != "own", mark.target.key
 
 
@@ -86,7 +87,7 @@ class RowMarks:
                 self._targets.setdefault(row, set()).add(target)
         for row in changed:
             found = [mark for target in self._targets[row] for mark in self._known[target][1]]
-            self.rows[row] = tuple(sorted(found, key=_order))
+            self.rows[row] = tuple(sorted(found, key=in_order))
         return changed
 
 

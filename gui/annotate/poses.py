@@ -26,6 +26,8 @@ def settle(view: AnnotateView, steps: Sequence[LabelEvent] = (), names: list[str
                 view.bench.receive([samples.project_opened(question, names=names)])
             elif isinstance(question, OpenItem):
                 view.bench.receive([samples.item_opened(question, [s for s in steps if s.item == question.item])])
+            else:
+                view.bench.receive([samples.agreement_found(question)])
     view.refresh()
 
 
@@ -104,12 +106,21 @@ def _rewrite(view: AnnotateView) -> None:
 
 def _compare(view: AnnotateView) -> None:
     _work(view, samples.contradicting())
+    view.bench.receive([samples.suggestions()])
+    _page(view, "compare")
+
+
+def _opinion(view: AnnotateView) -> None:
+    _work(view)
+    view.bench.receive([samples.suggestions()])
     _page(view, "compare")
 
 
 def _others(view: AnnotateView) -> None:
-    _work(view, samples.marked(), samples.of_tomas())
+    steps = [samples.marked(), samples.of_tomas()]
+    _work(view, *steps)
     _page(view, "adjudicate")
+    settle(view, steps)
 
 
 def _flagged(view: AnnotateView) -> None:
@@ -151,6 +162,10 @@ def _scripts(view: AnnotateView) -> None:
         ("تطير فوق الميناء", "i"),
         ("cafés", "c"),
         ("🏖️", "r"),
+        ("🇪🇸🇯🇵", "f"),
+        ("हर साल", "u"),
+        ("祭り", "i"),
+        ("여름에", "c"),
     ):
         start = editor.text.index(words)
         editor.select(start, start + len(words))
@@ -170,6 +185,7 @@ VIEWS: dict[str, tuple[str, Pose]] = {
     "annotate-missing": ("missing items and their evidence", _missing),
     "annotate-rewrite": ("a corrected answer, compared with the original", _rewrite),
     "annotate-compare": ("preferences that contradict each other", _compare),
+    "annotate-opinion": ("which answer the model would prefer", _opinion),
     "annotate-others": ("labels of two people side by side", _others),
     "annotate-flagged": ("an item that is to be talked about", _flagged),
     "annotate-offline": ("steps that wait for the backend", _offline),

@@ -6,6 +6,7 @@ back to itself over at least one “better”. Knows nothing of windows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -71,6 +72,29 @@ def ranks(tracks: Sequence[str], preferences: Mapping[Pair, Preference]) -> dict
         if not edge.tie:
             beaten_by[edge.worse] += 1
     return {track: 1 + count for track, count in beaten_by.items()}
+
+
+def chance(first: float | None, second: float | None) -> float | None:
+    """Of two scores of a model: how likely it is that people prefer the first (Bradley and Terry, 1952)."""
+    if first is None or second is None:
+        return None
+    return 1.0 / (1.0 + math.exp(-max(-500.0, min(500.0, first - second))))
+
+
+def opinion_words(first: str, second: str, likely: float | None, agrees: float | None = None) -> str:
+    """What a model thinks of a pair, in a sentence or two; empty where it thinks nothing.
+
+    first, second: names; likely: chance of the first; agrees: share of held-out pairs that it orders as people do.
+    """
+    if likely is None:
+        return ""
+    sure = max(likely, 1.0 - likely)
+    if round(sure, 2) <= 0.5:
+        says = "no difference"
+    else:
+        says = f"{first if likely > 0.5 else second} is better, {min(sure, 0.99):.0%} sure"
+    known = f" Of pairs that it did not learn from it orders {agrees:.0%} as people do." if agrees is not None else ""
+    return f"The model’s opinion: {says}.{known}"
 
 
 def _path(onward: Mapping[str, list[Edge]], start: str, goal: str) -> list[Edge]:

@@ -10,7 +10,7 @@ from gui.theme import GRID, Theme
 from gui.widgets.basics import column, label, restyle
 from gui.widgets.icons import pixmap
 
-COMMAND = "hitl import fine-grained-rlhf FILE"
+IMPORT, START = "hitl import fine-grained-rlhf FILE", "hitl backend"
 
 
 class ProjectPage(QWidget):
@@ -25,9 +25,9 @@ class ProjectPage(QWidget):
         self._title = label("", "strong", name="Projects")
         self._detail = label("", "soft", wrap=True)
         self._detail.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self._command = QLineEdit(COMMAND)
+        self._command = QLineEdit()
         self._command.setReadOnly(True)
-        self._command.setAccessibleName("Command that makes a project")
+        self._command.setAccessibleName("Command to be typed in a shell")
         self._card = QFrame()
         self._card.setObjectName("card")
         self._list = QVBoxLayout(self._card)
@@ -51,25 +51,35 @@ class ProjectPage(QWidget):
     def show_state(self, state: ProjectState, connected: bool) -> None:
         """Show what there is."""
         names = state.projects
-        tone = ""
+        tone = command = ""
         if state.error and not state.schema:
             title, detail, tone = "This project cannot be opened.", state.error, "danger"
         elif names is None and not connected:
-            title = "Waiting for the backend."
-            detail = "Projects are there. What you have labelled is kept on this computer and sent when it answers."
+            title, command = "Waiting for the backend.", START
+            detail = (
+                "The projects are with the backend, which does not answer. Start it with this command, or say in "
+                "Settings (Ctrl+5) where it is. What you have labelled is kept on this computer and sent when it "
+                "answers."
+            )
         elif names is None or state.project and not state.schema:
             title, detail = f"Opening {state.project or 'the list of projects'}.", "This takes a moment."
         elif not names:
-            title = "There is no project yet."
-            detail = "A project is a file of answers to mark. Import one with this command; it appears here at once."
+            title, command = "There is no project yet.", IMPORT
+            detail = "A project holds answers to mark. Import one with this command; it appears here at once."
         else:
             title, detail = "Choose a project.", "Up and Down, then Enter. Ctrl+O comes back here."
         self._title.setText(title)
         restyle(self._title, "tone", tone)
         self._detail.setText(detail)
         self._detail.setFixedHeight(self._detail.heightForWidth(self._detail.width()))
-        self._command.setVisible(names == [])
+        self._show_command(command)
         self._show_names(names or [])
+
+    def _show_command(self, command: str) -> None:
+        """A command to be copied; empty: none."""
+        self._command.setVisible(bool(command))
+        if self._command.text() != command:
+            self._command.setText(command)
 
     def focus_first(self) -> None:
         """Let Enter open the first one."""

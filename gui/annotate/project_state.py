@@ -16,6 +16,8 @@ from hitl.annotation.items import Item
 from hitl.annotation.schema import Schema
 from hitl.annotation.state import History, ItemLabels, Step, labels_of
 from hitl.annotation_messages import (
+    AgreementFound,
+    AskAgreement,
     Counts,
     ItemOpened,
     Labelled,
@@ -38,7 +40,7 @@ _KEPT_ITEMS = 60
 
 @dataclass
 class _Question:
-    message: OpenProject | OpenItem
+    message: OpenProject | OpenItem | AskAgreement
     asked_ns: int = -ASK_AGAIN_NS
 
 
@@ -57,7 +59,11 @@ class ProjectState:
         self.authors: list[str] = []
         self.learner = False
         self.progress: Progress | None = None
+        self.agreement: AgreementFound | None = None
+        """How far people agree in the project, as it was asked last."""
         self.suggestions: dict[str, Suggestions] = {}
+        self.problems: dict[str, str] = {}
+        """Item -> why the model can say nothing of it."""
         self.items: dict[str, Item] = {}
         self.pending: dict[str, Label] = {}
         """Steps that the log does not have yet, by id."""
@@ -67,6 +73,8 @@ class ProjectState:
         self._stepped: list[Stepped] = []
         self._history = History()
         self._questions: dict[str, _Question] = {}
+        self._front = ""
+        """The item that was asked for last to be shown."""
         self._connected = False
         self._listed_ns = 0
         self._ask_project()
@@ -78,24 +86,41 @@ class ProjectState:
         if connected and not self._connected:
             self._ask_project()
             for item in list(self._wanted()):
-                self.want_item(item, fresh=True)
+                self.want_item(item, fresh=True, ahead=item != self._front)
         self._connected = connected
 
-    def open(self, project: str) -> None:
-        """Work on this project from now on; empty: choose one."""
-        kept, projects, connected, order = self.pending, self.projects, self._connected, self.queue.order
-        self.__init__(self.author, project)  # type: ignore[misc]
-        self.projects, self._connected, self.queue.order = projects, connected, order
-        for label in kept.values():
-            self.submitted(label)
+    def opened(self, project: str) -> ProjectState:
+        """The same person in this project; empty: choose one. Steps that wait for the log go along."""
+        fresh = ProjectState(self.author, project)
+        fresh.projects, fresh._connected, fresh.queue.order = self.projects, self._connected, self.queue.order
+        for label in self.pending.values():
+            fresh.submitted(label)
+        return fresh
 
-    def want_item(self, item: str, *, fresh: bool = False) -> None:
-        """Have this item, and ask for it where it is not there, or is to be seen anew."""
-        if item and self.project and (fresh or item not in self.items) and f"item {item}" not in self._questions:
-            asked = OpenItem(id=new_ulid(), project=self.project, item=item, author=self.author)
+    def want_item(self, item: str, *, fresh: bool = False, ahead: bool = False) -> None:
+        """Have this item, and ask for it where it is not there, or is to be seen anew. ahead: it will be shown later;
+        what is in front of the person, of which the learner tells every new version, stays."""
+        if not (item and self.project):
+            return
+        waits = self._questions.get(f"item {item}")
+        known_ahead = waits is not None and isinstance(waits.message, OpenItem) and waits.message.ahead
+        if (fresh or item not in self.items) and (waits is None or known_ahead and not ahead):
+            asked = OpenItem(id=new_ulid(), project=self.project, item=item, author=self.author, ahead=ahead)
             self._questions[f"item {item}"] = _Question(asked)
+            if not ahead:
+                self._front = item
 
-    def asks(self, now_ns: int) -> list[OpenProject | OpenItem]:
+    def show_item(self, item: str) -> None:
+        """This item is in front of the person now."""
+        if item != self._front:
+            self.want_item(item, fresh=True)
+
+    def want_agreement(self) -> None:
+        """Ask how far people agree in the project now."""
+        if self.project and "agreement" not in self._questions:
+            self._questions["agreement"] = _Question(AskAgreement(id=new_ulid(), project=self.project))
+
+    def asks(self, now_ns: int) -> list[OpenProject | OpenItem | AskAgreement]:
         """What has to be asked now: new questions, and those that were not answered."""
         if not self._connected:
             return []
@@ -117,8 +142,8 @@ class ProjectState:
         self._questions["project"] = _Question(asked)
 
     def _wanted(self) -> Iterable[str]:
-        """Items that are to be seen anew after the link was lost: the ones that are known."""
-        return list(self.items)[-2:]
+        """Items that are to be seen anew after the link was lost: what is in front, and what came last."""
+        return [item for item in dict.fromkeys([*list(self.items)[-2:], self._front]) if item in self.items]
 
     # -- what came in -------------------------------------------------------------------------------------------------
 
@@ -129,17 +154,21 @@ class ProjectState:
                 return self._project_opened(message)
             case ItemOpened():
                 return self._item_opened(message)
+            case AgreementFound():
+                return self._agreement_found(message)
             case Labelled(event=event) if event.project == self.project:
                 return self._labelled(event)
             case Suggestions() if message.project == self.project:
-                if not message.error:
+                if message.error:
+                    self.problems[message.item] = message.error
+                else:
                     self.suggestions[message.item] = message
+                    self.problems.pop(message.item, None)
                 return True
             case Progress() if message.project == self.project:
                 self.progress = message
                 self.queue.by_uncertainty = message.order
-                for item in list(self.items)[-1:]:
-                    self.want_item(item, fresh=True)  # the new version's suggestions come with it
+                self.want_item(self._front, fresh=True)  # the new version's suggestions come with it
                 return True
             case Ack(id=label_id, error=error) if label_id in self.pending:
                 self._answered(label_id, error)
@@ -185,6 +214,14 @@ class ProjectState:
         self._steps[item] = [*message.steps, *waiting]
         self._labels.pop(item, None)
         self._recount(item)
+        return True
+
+    def _agreement_found(self, message: AgreementFound) -> bool:
+        question = self._questions.get("agreement")
+        if question is None or message.id != question.message.id:
+            return False
+        del self._questions["agreement"]
+        self.agreement = message
         return True
 
     def _labelled(self, event: LabelEvent) -> bool:

@@ -43,27 +43,30 @@ def of_model(suggestions: Suggestions | None, labels: ItemLabels, track: str) ->
 
 
 def of_people(others: Mapping[str, ItemLabels], labels: ItemLabels, track: str) -> list[Proposal]:
-    """Spans of other people that this person does not have, in the order of the text."""
-    own = list(labels.spans(track).values())
+    """Spans of other people that this person neither has nor has rejected, in the order of the text."""
+    own = {(span.start, span.end, key) for span in labels.spans(track).values() for key in span.categories}
     found = [
         Proposal(f"{author}:{key}", span, author)
         for author, theirs in others.items()
         for key, span in theirs.spans(track).items()
-        if not any(_same(mine, span) for mine in own)
+        if any(
+            (span.start, span.end, kind) not in own and _no(span, kind)[0] not in labels.values
+            for kind in span.categories
+        )
     ]
     return sorted(found, key=lambda proposal: (proposal.span.start, -proposal.span.end, proposal.author))
 
 
 def rejection(span: Span) -> tuple[str, Rejected]:
     """Key and value that say no to a suggestion."""
-    value = Rejected(track=span.track, start=span.start, end=span.end, category=span.categories[0])
+    return _no(span, span.categories[0])
+
+
+def _no(span: Span, category: str) -> tuple[str, Rejected]:
+    value = Rejected(track=span.track, start=span.start, end=span.end, category=category)
     return key_of(value), value
 
 
 def _says(mine: Span, suggested: Span) -> bool:
     touches = mine.start < suggested.end and suggested.start < mine.end
     return touches and suggested.categories[0] in mine.categories
-
-
-def _same(mine: Span, theirs: Span) -> bool:
-    return (mine.start, mine.end) == (theirs.start, theirs.end) and set(theirs.categories) <= set(mine.categories)

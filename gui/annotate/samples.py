@@ -6,11 +6,15 @@ from hitl.annotation.items import Item, Output, SourceText
 from hitl.annotation.presets import preset
 from hitl.annotation.schema import Schema
 from hitl.annotation_messages import (
+    AgreementFound,
+    AskAgreement,
     Counts,
     CurvePoint,
+    HeadAgreement,
     ItemOpened,
     OpenItem,
     OpenProject,
+    PairAgreement,
     Progress,
     ProjectOpened,
     SegmentScore,
@@ -49,7 +53,8 @@ _SOURCES = [
 ]  # fmt: skip
 RTL = (
     "The sign says «ברוכים הבאים לנמל» in large letters. 👩‍👩‍👧‍👦 Families come here all summer 🏖️, cafés stay open "
-    "until late. النوارس تطير فوق الميناء، والأطفال يضحكون. Naïve visitors expect quiet."
+    "until late. النوارس تطير فوق الميناء، والأطفال يضحكون. Naïve visitors 🇪🇸🇯🇵 expect quiet. बंदरगाह में हर साल मेला "
+    "लगता है। 港の祭りは夏に行われる。항구는 여름에 붐빈다."
 )  # fmt: skip
 
 
@@ -169,6 +174,16 @@ def of_tomas() -> LabelEvent:
     ], "Tomás")  # fmt: skip
 
 
+def agreement_found(question: AskAgreement) -> AgreementFound:
+    """How far the two agree in the whole project."""
+    heads = [("relevance", 0.41, 212), ("factuality", 0.55, 96), ("completeness", 0.38, 30)]
+    return AgreementFound(
+        id=question.id, project=question.project, items=30,
+        heads=[HeadAgreement(head=head, alpha=alpha, segments=count) for head, alpha, count in heads],
+        pairs=[PairAgreement(first=AUTHOR, second="Tomás", exact=0.47, overlap=0.62, items=30)],
+    )  # fmt: skip
+
+
 def flagged() -> LabelEvent:
     """A note on the item, which is to be talked about."""
     return event(6, [Review(state="flagged", note="Is “lit” the first test or the opening?")])
@@ -188,7 +203,8 @@ def suggestions() -> Suggestions:
         for head, reward in (("relevance", relevance), ("factuality", factuality)):
             segments.append(SegmentScore(track="prediction 1", start=start, end=start + 9, head=head,
                                          probability=0.5 - reward / 2, reward=reward))  # fmt: skip
-    return Suggestions(project=PROJECT, item="dev-37", version="r12", spans=spans, segments=segments, uncertainty=0.62)
+    return Suggestions(project=PROJECT, item="dev-37", version="r12", spans=spans, segments=segments,
+                       preferences=[-0.4, 1.3, 0.2, None], uncertainty=0.62)  # fmt: skip
 
 
 def progress() -> Progress:
@@ -197,5 +213,6 @@ def progress() -> Progress:
     curve = [CurvePoint(labelled=count, f1={"relevance": c1, "factuality": c2}) for count, c1, c2 in scores]
     order = ["dev-37", "dev-38", "dev-39"]
     return Progress(project=PROJECT, version="r12", labelled=36, held_out=60, f1=curve[-1].f1, curve=curve,
+                    pairwise={"preference": 0.64},
                     order=order,
                     seconds=2.4, reason="Better on held-out items than the version before.")  # fmt: skip

@@ -19,6 +19,12 @@ from hitl.annotation.text import Range
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "RLE", "RLO", "RLI"})
 
 
+def is_right_to_left(text: str) -> bool:
+    """Whether a text as a whole reads from right to left: its first letter does (rule P2 of Unicode's annex 9)."""
+    kinds = (bidirectional(letter) for letter in text)
+    return next((kind in ("R", "AL") for kind in kinds if kind in ("L", "R", "AL")), False)
+
+
 @dataclass(frozen=True)
 class Piece:
     """A part of a range on one line: pixels from the row's left edge. first, last: whether the range begins or ends
@@ -49,6 +55,8 @@ class TextRow:
         option = QTextOption()
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         option.setTextDirection(Qt.LayoutDirection.LayoutDirectionAuto)
+        if is_right_to_left(self.text):
+            option.setAlignment(Qt.AlignmentFlag.AlignRight)
         self._layout.setTextOption(option)
         self._mixed = any(bidirectional(letter) in _RIGHT_TO_LEFT for letter in self.text)
         self._lanes: list[int] = []

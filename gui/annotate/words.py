@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from gui.annotate.editor import ItemEditor
 from gui.annotate.marks import score_text, signed
 from gui.annotate.queue import FILTER_WORDS, ORDER_WORDS, Queue
+from gui.annotate.times import length_words, span_words
 from hitl.annotation.schema import Schema
 from hitl.annotation.text import Range
 from hitl.annotation_messages import Progress, Suggestions
 from hitl.errors import InputError
+from hitl.labels import TIME_TRACK
 
 
 def short_head(schema: Schema | None, key: str) -> str:
@@ -52,7 +54,8 @@ def progress_words(schema: Schema | None, progress: Progress | None) -> str:
     if progress is None or not progress.f1:
         return ""
     scores = " ".join(f"{short_head(schema, head)} {score_text(f1)}" for head, f1 in progress.f1.items())
-    return f"held-out F1 {scores} {_trend(progress)}".rstrip()
+    pinned = f", pinned to {progress.pinned}" if progress.pinned else ""
+    return f"held-out F1 {scores} {_trend(progress)}".rstrip() + pinned
 
 
 def _trend(progress: Progress) -> str:
@@ -105,6 +108,8 @@ def hint_words(editor: ItemEditor) -> str:
         category = editor.schema.category(key)
         if category.needs == "source" and not label.evidence and editor.item.sources:
             return "Which sentence proves it? Click it in the sources, or press Ctrl+E."
+        if editor.timed:
+            continue
         if category.needs == "earlier" and editor.span is not None and editor.span.repeats is None:
             return "Which earlier text does it repeat? Press Ctrl+J and select it."
         if editor.span is not None and category.min_words:
@@ -121,3 +126,22 @@ def excerpt(text: str, start: int, end: int, most: int = 90) -> str:
         head, tail = piece[: most // 2], piece[-most // 2 :]
         piece = f"{head.rpartition(' ')[0] or head} … {tail.partition(' ')[2] or tail}"
     return f"“{piece}”"
+
+
+def quoted(editor: ItemEditor, track: str, start: int, end: int, most: int = 90) -> str:
+    """What a span covers: the text in quotes, or from when to when and what was done then."""
+    if track != TIME_TRACK:
+        return excerpt(editor.item.output(track).text, start, end, most)
+    what = next((stretch.text for stretch in editor.item.stretches if stretch.end_ms > start), "")
+    words = f"{span_words(start, end)}, {length_words(end - start)}"
+    return f"{words} · {what}" if what else words
+
+
+def place_words(editor: ItemEditor) -> str:
+    """Which sentence or stretch the selection begins in: “sentence 3 of 6”, “stretch 3 of 12 · 0:14.2–0:17.9”."""
+    cursor = editor.cursor
+    here, places = cursor.sentence, cursor.map.sentences
+    if not editor.timed:
+        return f"sentence {here + 1} of {len(places)}"
+    times = span_words(*places[here])
+    return f"stretch {here + 1} of {len(places)} · {times}" if editor.item.stretches else times

@@ -32,7 +32,7 @@ class Workbench:
         """What the last command has to tell."""
         self.watch = Stopwatch()
         self._submit = submit
-        self._clock = clock
+        self.clock = clock
         self._going_back: tuple[Back, str] | None = None
         self._last_item = ""
 
@@ -50,8 +50,8 @@ class Workbench:
 
     def open_project(self, project: str) -> None:
         """Work on this project; empty: choose one."""
-        self.state.open(project)
-        self.editor, self.wanted, self._last_item, self._going_back = None, "", "", None
+        self.state = self.state.opened(project)
+        self.editor, self.wanted, self._last_item, self._going_back, self.said = None, "", "", None, ""
 
     def open_item(self, item: str) -> None:
         """Open an item, now or when it comes."""
@@ -94,9 +94,10 @@ class Workbench:
         self.editor = ItemEditor(self.state.items[item], self.state.schema, labels, self.state.others(item))
         self.editor.shows_others = shows_others
         self._last_item = item
-        self.watch.open(self._clock.now_ns(), labels.spent_s)
+        self.watch.open(self.clock.now_ns(), labels.spent_s)
         self._refresh()
-        self.state.want_item(self.state.queue.after(item))  # so that the next one is there at once
+        self.state.show_item(item)
+        self.state.want_item(self.state.queue.after(item), ahead=True)  # so that the next one is there at once
 
     def _refresh(self) -> None:
         assert self.editor is not None
@@ -111,7 +112,7 @@ class Workbench:
         if editor is None:
             return None
         self.said, editor.said = editor.said, ""
-        now_ns = self._clock.now_ns()
+        now_ns = self.clock.now_ns()
         self.watch.touch(now_ns)
         if not changes:
             return None
@@ -193,7 +194,7 @@ class Workbench:
         if onward:
             self.open_item(onward)
         else:
-            self.said = "That was the last item of this list. Everything is saved."
+            self.said = "That was the last item of this list."
         return label
 
     def flag(self) -> Label | None:
@@ -205,4 +206,4 @@ class Workbench:
 
     def spent_s(self) -> float:
         """Seconds on the open item in all, now."""
-        return self.watch.total_s(self._clock.now_ns())
+        return self.watch.total_s(self.clock.now_ns())

@@ -117,8 +117,13 @@ class CameraView(QWidget):
         """Whether the picture is older than 200 ms, or there is none."""
         return self._picture is None or self._age_ns > STALE_FRAME_NS
 
-    def show_picture(self, picture: Picture) -> None:
-        """Show a newer picture."""
+    @property
+    def has_picture(self) -> bool:
+        """Whether there is a picture."""
+        return self._picture is not None
+
+    def show_picture(self, picture: Picture | None) -> None:
+        """Show a newer picture; None: there is none any more."""
         self._picture = picture
         self.update()
 
@@ -149,14 +154,14 @@ class CameraView(QWidget):
         small = self._theme.font(self._theme.type.caption)
         room = self.width() - 2 * GRID
         name = self.name.replace("_", " ")
-        _chip(painter, small, name, GRID, GRID, room, QColor(10, 11, 14, 190), QColor("#f2f4f8"))
+        draw_chip(painter, small, name, GRID, GRID, room, QColor(10, 11, 14, 190), QColor("#f2f4f8"))
         if self._picture is not None and self.stale:
             amber = QColor("#f0b95a")
             painter.setPen(QPen(amber, 4))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(QRectF(self.rect()), 6, 6)
             below = self.height() - GRID - painter.fontMetrics().height() - 6
-            _chip(painter, small, self._age_words(), GRID, below, room, amber, QColor("#17130a"))
+            draw_chip(painter, small, self._age_words(), GRID, below, room, amber, QColor("#17130a"))
         painter.end()
 
     def _paint_picture(self, painter: QPainter, picture: Picture) -> None:
@@ -172,9 +177,10 @@ class CameraView(QWidget):
             painter.fillRect(self.rect(), QColor(10, 11, 14, 120))
 
 
-def _chip(
+def draw_chip(
     painter: QPainter, font: QFont, text: str, left: int, top: int, room: int, back: QColor, front: QColor
 ) -> None:
+    """A word or two on a picture, within `room` pixels."""
     painter.setFont(font)
     metrics = painter.fontMetrics()
     text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room - 12)

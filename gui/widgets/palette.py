@@ -80,7 +80,7 @@ class Palette(Popover):
         self._model.clear()
         for command in COMMANDS:
             if matches(command, wanted):
-                item = QStandardItem(command.text)
+                item = QStandardItem(self._registry.action(command.id).text())
                 item.setData(command.id, _ID)
                 item.setData(keys_shown(self._registry.keys(command.id)), _KEYS)
                 item.setData(command.menu, _MENU)

@@ -78,15 +78,36 @@ def krippendorff_alpha(units: Iterable[Sequence[str | bool]]) -> Alpha:
 
 def agreement_of(schema: Schema, items: Iterable[Item], labels: Mapping[str, ByAuthor]) -> ProjectAgreement:
     """Agreement on a project. labels: item -> author -> labels, in the categories of now."""
-    shared = [item for item in items if len(labels.get(item.id, {})) >= 2]
-    of_items = {item.id: _Tally(schema) for item in shared}
-    for item in shared:
-        of_items[item.id].add(item, labels[item.id])
-    overall = _Tally(schema)
-    for tally in of_items.values():
-        overall.join(tally)
+    counted = RunningAgreement(schema)
+    for item in items:
+        if len(labels.get(item.id, {})) >= 2:
+            counted.put(item, labels[item.id])
     authors = sorted({author for found in labels.values() for author in found})
-    return ProjectAgreement(authors, overall.result(), {name: tally.result() for name, tally in of_items.items()})
+    return ProjectAgreement(authors, counted.overall(), counted.of_items())
+
+
+class RunningAgreement:
+    """Agreement on a project that is labelled meanwhile: an item is counted anew only where it is put again."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._tallies: dict[str, _Tally] = {}
+
+    def put(self, item: Item, labels: ByAuthor) -> None:
+        """What people say about an item now, in the categories of now."""
+        tally = self._tallies[item.id] = _Tally(self._schema)
+        tally.add(item, labels)
+
+    def overall(self) -> Agreement:
+        """Of all items together."""
+        all_items = _Tally(self._schema)
+        for tally in self._tallies.values():
+            all_items.join(tally)
+        return all_items.result()
+
+    def of_items(self) -> dict[str, Agreement]:
+        """Of each item, by its id."""
+        return {name: tally.result() for name, tally in self._tallies.items()}
 
 
 @dataclass

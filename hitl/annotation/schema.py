@@ -51,6 +51,8 @@ class Category(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Praise: a segment that it touches is better than one without, not worse."""
     min_words: int = 0
     """Shorter spans teach nothing."""
+    optional: bool = False
+    """What is missing would be good to have, and an output without it lacks nothing."""
     note: str = ""
     """What it means, in a sentence, for who annotates."""
 

@@ -3,8 +3,8 @@
 A range is `[start, end)` in code points of the text as it is; nothing is normalised, so offsets of files carry over.
 Sentences come from `syntok`; other scripts' full stops and line ends are added here. Sub-sentences follow the
 published rule of Fine-Grained RLHF (arXiv 2306.01693; `fgrlhf/reward_utils.py`): within a sentence, a piece ends
-behind a word that ends in one of , ; ! ? where it has at least five words and more than five remain. Knows nothing of
-labels, windows or models.
+behind a word that ends in one of , ; ! ? where more than five words remain; one of under five words joins the piece
+before it, or where it is the first, the piece behind it. Knows nothing of labels, windows or models.
 """
 
 from __future__ import annotations
@@ -81,10 +81,11 @@ def is_grapheme_boundary(text: str, offset: int) -> bool:
 
 
 def trimmed(text: str, start: int, end: int) -> Range:
-    """The range without spaces at its ends; empty at `start` where there is nothing else."""
-    while start < end and text[start].isspace():
+    """The range without spaces at its ends; empty at `start` where there is nothing else. A space that bears an accent
+    is no space."""
+    while start < end and text[start].isspace() and is_grapheme_boundary(text, start + 1):
         start += 1
-    while end > start and text[end - 1].isspace():
+    while end > start and text[end - 1].isspace() and is_grapheme_boundary(text, end):
         end -= 1
     return Range(start, end)
 
@@ -145,12 +146,13 @@ def _foreign(text: str, sentence: Range) -> list[Range]:
 
 def _pieces(text: str, sentence: Range, min_words: int) -> list[Range]:
     found = spaced_words(text, sentence)
-    pieces: list[Range] = []
-    first = 0
-    for index, word in enumerate(found[:-1]):
-        long_enough = index + 1 - first >= min_words and len(found) - index - 1 > min_words
-        if long_enough and text[word.end - 1] in ",;!?":
-            pieces.append(Range(found[first].start, word.end))
-            first = index + 1
-    pieces.append(Range(found[first].start, sentence.end))
-    return pieces
+    starts = [0]
+    for index in range(1, len(found) - min_words):
+        if text[found[index - 1].end - 1] not in ",;!?":
+            continue
+        if index - starts[-1] >= min_words:
+            starts.append(index)
+        elif starts[-1]:
+            starts[-1] = index  # a short piece in the middle belongs to the one before it
+    ends = [found[start - 1].end for start in starts[1:]] + [sentence.end]
+    return [Range(found[start].start, end) for start, end in zip(starts, ends, strict=True)]

@@ -14,10 +14,24 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hitl.annotation_messages import Generate, Labelled, OpenItem, OpenProject, StopGenerating, Written
+from hitl.annotation.project import Projects
+from hitl.annotation_messages import (
+    AgreementFound,
+    AskAgreement,
+    Generate,
+    Labelled,
+    OpenItem,
+    OpenProject,
+    OpenRecording,
+    ShowPictures,
+    StopGenerating,
+    Written,
+)
+from hitl.backend.agreement_thread import AgreementThread
 from hitl.backend.annotation_desk import AnnotationDesk, FromLearner, FromWindow, ToLearner, ToWindow
 from hitl.backend.engine import Answer
 from hitl.backend.ledger import Entry, Ledger
+from hitl.backend.pictures import PicturesThread, refused
 from hitl.errors import HitlError
 from hitl.events import LabelEvent
 from hitl.messages import Ack, Label
@@ -63,11 +77,13 @@ class _LearnerCame:
 
 
 class Annotation:
-    """Owns the desk and its thread. `now_ns()` is time on the session clock."""
+    """Owns the desk and its thread, and the one that shows recordings. `now_ns()` is time on the session clock."""
 
     def __init__(
         self,
         desk: AnnotationDesk,
+        pictures: PicturesThread,
+        projects: Projects,
         ledger: Ledger,
         deliver: Callable[[ToPeer | ToLearners], None],
         *,
@@ -75,18 +91,22 @@ class Annotation:
         now_ns: Callable[[], int],
     ) -> None:
         self._desk = desk
+        self._pictures = pictures
         self._ledger = ledger
         self._deliver = deliver
         self._session = session
         self._now_ns = now_ns
         self._items: queue.SimpleQueue[_Asked | _Safe | _Left | _LearnerCame | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="annotation")
+        self._agreement = AgreementThread(projects, lambda peer, found: deliver(ToPeer(peer, found)))
 
     # -- safe from any thread -------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin."""
+        self._pictures.start()
         self._thread.start()
+        self._agreement.start()
 
     def ask(self, message: Label | FromWindow | FromLearner, peer: bytes, *, learner: bool) -> None:
         """Something that came from a window or a learner."""
@@ -102,6 +122,7 @@ class Annotation:
 
     def left(self, peer: bytes) -> None:
         """Nothing can be sent to this window any more."""
+        self._pictures.left(peer)
         self._items.put(_Left(peer))
 
     def close(self) -> None:
@@ -109,6 +130,8 @@ class Annotation:
         self._items.put(None)
         if self._thread.ident is not None:
             self._thread.join()
+        self._pictures.close()
+        self._agreement.close()
         self._desk.close()
 
     # -- the thread -----------------------------------------------------------------------------------------------
@@ -143,6 +166,10 @@ class Annotation:
         elif isinstance(message, OpenItem):
             self._deliver(ToPeer(asked.peer, self._desk.open_item(asked.peer, message)))
             self._deliver(ToLearners(message))
+        elif isinstance(message, OpenRecording | ShowPictures):
+            self._show(message, asked.peer)
+        elif isinstance(message, AskAgreement):
+            self._agree(message, asked.peer)
         elif isinstance(message, Generate) and not asked.learner:
             why = "Nobody is there to write: start `hitl learner` on the backend's computer."
             of = len(message.prompts)
@@ -152,6 +179,20 @@ class Annotation:
             self._deliver(ToLearners(message))
         else:
             self._tell(message.project, message)
+
+    def _show(self, message: OpenRecording | ShowPictures, peer: bytes) -> None:
+        try:
+            self._pictures.ask(peer, message, self._desk.item(message))
+        except HitlError as error:
+            self._deliver(ToPeer(peer, refused(message, str(error))))
+
+    def _agree(self, request: AskAgreement, peer: bytes) -> None:
+        try:
+            schema, shared = self._desk.shared(request.project)
+        except HitlError as error:
+            self._deliver(ToPeer(peer, AgreementFound(id=request.id, project=request.project, error=str(error))))
+        else:
+            self._agreement.ask(peer, request, schema, shared)
 
     def _label(self, label: Label, peer: bytes) -> None:
         try:

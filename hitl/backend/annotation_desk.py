@@ -12,16 +12,23 @@ from dataclasses import dataclass, field
 
 from hitl.annotation.items import Item
 from hitl.annotation.project import Project, Projects
+from hitl.annotation.schema import Schema
 from hitl.annotation.state import History, ItemLabels, Step, check_changes, labels_of
 from hitl.annotation_messages import (
+    AgreementFound,
+    AskAgreement,
     Counts,
     Generate,
     ItemOpened,
     Labelled,
     OpenItem,
     OpenProject,
+    OpenRecording,
+    Pictures,
     Progress,
     ProjectOpened,
+    RecordingOpened,
+    ShowPictures,
     Stepped,
     StopGenerating,
     Suggestions,
@@ -34,10 +41,10 @@ from hitl.messages import Label
 MAX_HISTORY = 5_000
 """As many of the latest steps can be undone after a restart."""
 
-FromWindow = OpenProject | OpenItem | Generate | StopGenerating
+FromWindow = OpenProject | OpenItem | OpenRecording | ShowPictures | AskAgreement | Generate | StopGenerating
 FromLearner = Suggestions | Progress | Written
-ToWindow = ProjectOpened | ItemOpened | Labelled | FromLearner
-ToLearner = FromWindow | Labelled
+ToWindow = ProjectOpened | ItemOpened | RecordingOpened | Pictures | AgreementFound | Labelled | FromLearner
+ToLearner = OpenProject | OpenItem | Generate | StopGenerating | Labelled
 
 
 @dataclass
@@ -124,8 +131,21 @@ class AnnotationDesk:
             item = opened.item(request.item)
         except HitlError as error:
             return ItemOpened(id=request.id, project=request.project, error=str(error))
-        self._in_front[peer] = request
+        if not request.ahead:
+            self._in_front[peer] = request
         return ItemOpened(id=request.id, project=request.project, item=item, steps=opened.steps.get(request.item, []))
+
+    def item(self, request: OpenRecording | ShowPictures) -> Item:
+        """The item of which somebody wants to see something. Raises HitlError where it is not there."""
+        return self._known(request.project).item(request.item)
+
+    def shared(self, project: str) -> tuple[Schema, dict[str, tuple[LabelEvent, ...]]]:
+        """The schema, and all steps on the items that at least two people labelled. Raises what opening raises."""
+        opened = self._known(project)
+        several = {
+            item: tuple(steps) for item, steps in opened.steps.items() if len({step.author for step in steps}) > 1
+        }
+        return opened.project.schema, several
 
     def label(self, label: Label, session: str, session_ns: int) -> LabelEvent | None:
         """The event of a step, or None where it is known already. Raises InputError where it cannot be meant."""

@@ -27,20 +27,25 @@ from hitl.annotation_messages import (
     Written,
 )
 from hitl.backend.reward_project import RewardProject
+from hitl.backend.reward_versions import RewardVersions
 from hitl.backend.writer_thread import WriterThread
 from hitl.bus import Link
 from hitl.bus.addresses import client_keys_of, endpoints_of
 from hitl.config import Settings
 from hitl.errors import HitlError
 from hitl.messages import Ack
+from hitl.reward_examples import heads_of
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
+from hitl.time_labels import time_heads
 
 log = logging.getLogger("hitl.learner")
 
 _POLL_MS = 50
 _AT_ONCE = 4
 """Items that are read between two looks at what people ask."""
+_PIN_S = 1.0
+"""So often it is looked whether a person has rolled back to another version."""
 ToBackend = Suggestions | Progress | Written
 
 
@@ -87,13 +92,14 @@ class Learning:
         while True:
             with self._condition:
                 if not self._asked and not self._closing and not self._work_left():
-                    self._condition.wait()
+                    self._condition.wait(_PIN_S)
                 if self._closing:
                     break
                 asked = list(self._asked)
                 self._asked.clear()
             for message in asked:
                 self._safely(partial(self._take, message))
+            self._safely(self._follow_pins)
             self._safely(partial(self._work, idle=not asked))
         for opened in self._projects.values():
             self._safely(opened.rewards.close)
@@ -122,7 +128,8 @@ class Learning:
             opened = self._projects.get(message.project)
             if opened is not None:
                 self._suggest(opened, message.item)
-                opened.watched[message.author] = message.item
+                if not message.ahead:
+                    opened.watched[message.author] = message.item
 
     def _work_left(self) -> bool:
         return any(o.rewards.behind or o.rewards.unencoded(1) or not o.told for o in self._projects.values())
@@ -135,12 +142,22 @@ class Learning:
             elif idle and (ids := opened.rewards.unencoded(_AT_ONCE)):
                 for item_id in ids:
                     opened.rewards.encode(item_id)
+                    if self._asked:  # reading a recording takes seconds
+                        break
                 opened.told = False
             elif idle and not opened.told:
                 opened.told = True
                 opened.rewards.order()
                 if (progress := opened.rewards.progress()) is not None:
                     self._tell(progress)
+
+    def _follow_pins(self) -> None:
+        """Where a person rolled back, or let go, all is told anew."""
+        for opened in self._projects.values():
+            if opened.rewards.pin_moved():
+                for item_id in dict.fromkeys(opened.watched.values()):
+                    self._suggest(opened, item_id)
+                opened.told = False
 
     def _learn(self, opened: _Open) -> None:
         progress = opened.rewards.update(lambda: bool(self._asked))
@@ -206,9 +223,13 @@ def run_learner(settings: Settings) -> None:
 
     def load(name: str) -> RewardProject:
         from hitl.backend.reward_models import load_rewards
+        from hitl.backend.time_models import load_times
 
         project = projects.open(name)
-        return RewardProject(project, events.labels(name), load_rewards(project, settings))
+        versions = RewardVersions(project.folder / "rewards")
+        texts = load_rewards(project, settings, versions) if heads_of(project.schema) else None
+        times = load_times(project, settings) if time_heads(project.schema) else None
+        return RewardProject(project, events.labels(name), texts, times, versions)
 
     link = Link(endpoints_of(settings), "learner", "learner", keys=client_keys_of(settings))
     with link:

@@ -1,7 +1,7 @@
-"""The reward models of a project, as its learner needs them: `policies.rewards` behind the interface `Rewards`. With
-torch.
+"""The reward models of a project's texts, as its learner needs them: `policies.rewards` behind the interface
+`Rewards`. With torch.
 
-    <data>/projects/<name>/rewards/<version>/    promoted versions, the latest few
+    <data>/projects/<name>/rewards/r<number>/   promoted versions, the latest few
     <data>/features/                             what encoders read, for all projects
 
 Knows nothing of sockets, threads or people.
@@ -9,45 +9,35 @@ Knows nothing of sockets, threads or people.
 
 from __future__ import annotations
 
-import logging
-import re
-import shutil
-import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from hitl.annotation.project import Project
-from hitl.backend.reward_examples import heads_of, item_of
-from hitl.backend.reward_project import Estimate, SegmentEstimate, Trained
+from hitl.backend.kept_versions import KeptVersions
+from hitl.backend.pinned_rewards import PinnedRewards
+from hitl.backend.reward_versions import RewardVersions
+from hitl.backend.rewards import Estimate, SegmentEstimate, Trained
 from hitl.config import Settings
-from hitl.errors import UnavailableError
+from hitl.errors import CheckpointError, UnavailableError
+from hitl.reward_examples import heads_of, item_of
 from policies.errors import PolicyError
-from policies.rewards.checkpoint import save_learner
+from policies.rewards.checkpoint import load_learner, save_learner
 from policies.rewards.documents import Document, Label, Preferred
 from policies.rewards.encoder import RewardEncoder
 from policies.rewards.learner import RewardLearner, Update
 from policies.rewards.model import Prediction
 
-log = logging.getLogger("hitl.learner")
-
-KEPT_VERSIONS = 20
-_SAVE_S = 10.0
-"""Versions come with every label; so often one is written."""
-_VERSION = re.compile(r"r(\d{1,9})")
-
 
 class LearnedRewards:
-    """See `Rewards`. folder: of the versions."""
+    """See `Rewards`. versions: where promoted ones are kept."""
 
-    def __init__(self, learner: RewardLearner, folder: Path) -> None:
+    def __init__(self, learner: RewardLearner, versions: RewardVersions) -> None:
         self._learner = learner
-        self._folder = folder
+        self._kept = KeptVersions(
+            versions.folder, "r", lambda into: save_learner(learner, into), versions.newest(), versions.pinned
+        )
         self._labels: dict[str, Label] = {}
         self._documents: dict[str, Document] = {}
-        self._number = max((number for number, _ in self._versions()), default=0)
         self._promoted = dict(learner.fitted)
-        self._unsaved = False
-        self._saved_s = 0.0
 
     def put(self, name: str, label: Label) -> None:
         """See `Rewards.put`."""
@@ -73,7 +63,6 @@ class LearnedRewards:
         made = self._learner.update()
         if not self._learner.fitted:
             return None
-        self._number += 1
         return self._trained(made)
 
     def _trained(self, made: Update) -> Trained:
@@ -84,7 +73,7 @@ class LearnedRewards:
             (held if self._learner.is_held_out(self._documents[name]) else learned).add(item_of(name))
         scores = made.scores
         return Trained(
-            version=f"r{self._number}",
+            version=self._kept.new(),
             f1={head: score.f1 for head, score in scores.items() if score.f1 is not None},
             pairwise={head: score.accuracy for head, score in scores.items() if score.f1 is None},
             calibration={h: s.calibration_error for h, s in scores.items() if s.calibration_error is not None},
@@ -100,30 +89,11 @@ class LearnedRewards:
     def promote(self) -> None:
         """See `Rewards.promote`."""
         self._promoted = dict(self._learner.fitted)
-        self._unsaved = True
-        if time.monotonic() - self._saved_s >= _SAVE_S:
-            self._save()
+        self._kept.promote()
 
     def close(self) -> None:
         """See `Rewards.close`."""
-        if self._unsaved:
-            self._save()
-
-    def _save(self) -> None:
-        """A full disk costs the copy of this version, not the learning: the labels are in the log."""
-        self._saved_s = time.monotonic()
-        try:
-            save_learner(self._learner, self._folder / f"r{self._number}")
-            self._unsaved = False
-            for _, folder in self._versions()[:-KEPT_VERSIONS]:
-                shutil.rmtree(folder)
-        except OSError as error:
-            log.error("version r%d could not be kept (%s)", self._number, error)
-
-    def _versions(self) -> list[tuple[int, Path]]:
-        """Number and folder of those on disk, the oldest first."""
-        folders = [path for path in self._folder.glob("r*") if path.is_dir()] if self._folder.is_dir() else []
-        return sorted((int(match[1]), path) for path in folders if (match := _VERSION.fullmatch(path.name)))
+        self._kept.close()
 
     def estimate(self, documents: Sequence[Document]) -> list[Estimate]:
         """See `Rewards.estimate`."""
@@ -136,23 +106,34 @@ class LearnedRewards:
         segments = {}
         for head in self._learner.heads:
             if head.kind == "error" and head.name in self._learner.fitted:
+                spans = document.spans(head.density)
                 rows = zip(
-                    document.spans(head.density), found.chances[head.name], found.errors[head.name],
-                    found.rewards[head.name], strict=True,
+                    spans, found.chances[head.name], found.errors[head.name], found.rewards[head.name],
+                    found.categories.get(head.name) or [""] * len(spans), strict=True,
                 )  # fmt: skip
                 segments[head.name] = [
-                    SegmentEstimate(start, end, chance, error, reward) for (start, end), chance, error, reward in rows
+                    SegmentEstimate(*span, chance, error, reward, category)
+                    for span, chance, error, reward, category in rows
                 ]
         scores = {name: score for name, score in found.scores.items() if name in self._learner.fitted}
         return Estimate(segments, scores, found.uncertainty)
 
 
-def load_rewards(project: Project, settings: Settings) -> LearnedRewards:
-    """The reward models of a project, with nothing learned: what is learned comes from the labels in the log."""
+def load_rewards(project: Project, settings: Settings, versions: RewardVersions) -> PinnedRewards:
+    """The reward models of a project's texts, with nothing learned: that comes from the labels in the log. A version
+    that a person rolled back to answers as it did."""
     import torch
 
     torch.set_num_threads(1)  # it shares the cores with the robot's policy and the window
     encoder = RewardEncoder(
         settings.encoder or "minilm", device=settings.device, cache=settings.data_folder / "features"
     )
-    return LearnedRewards(RewardLearner(encoder, heads_of(project.schema)), project.folder / "rewards")
+    heads = heads_of(project.schema)
+
+    def load(version: str) -> LearnedRewards:
+        saved = load_learner(versions.folder / version, encoder)
+        if {head.name for head in saved.heads} != {head.name for head in heads}:
+            raise CheckpointError(f"{version} learned other heads", hint="Let the newest answer: --latest.")
+        return LearnedRewards(saved, versions)
+
+    return PinnedRewards(LearnedRewards(RewardLearner(encoder, heads), versions), versions, load)

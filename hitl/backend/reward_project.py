@@ -2,130 +2,97 @@
 suggest.
 
 Labels are put and taken from the reward models as people's steps change them, so that an undo is unlearned by the next
-update. A version that answers held-out labels worse than the promoted one is kept and not promoted. Knows nothing of
-sockets or threads; the models come from outside (`Rewards`).
+update. Texts and recordings have models of their own, each with its versions; a version that answers unseen labels
+worse than the promoted one is kept and not promoted. Knows nothing of sockets or threads; the models come from outside
+(`rewards`).
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from hitl.annotation.items import Item
 from hitl.annotation.project import Project
 from hitl.annotation.schema import Schema
 from hitl.annotation.state import ItemLabels, labels_of
-from hitl.annotation_messages import CurvePoint, Progress, SegmentScore, Suggestion, Suggestions
-from hitl.backend.reward_examples import PREFERENCE, documents_of, heads_of
-from hitl.backend.reward_examples import labels_of as examples_of
+from hitl.annotation_messages import CurvePoint, Progress, Suggestions
+from hitl.backend.reward_part import Part, Suggested
+from hitl.backend.reward_versions import RewardVersions
+from hitl.backend.rewards import Gate, Rewards, TimeRewards, Trained
+from hitl.backend.text_part import TextPart
+from hitl.backend.time_part import TimePart
 from hitl.events import LabelEvent
-from policies.rewards.documents import Document, HeadSpec, Label
 
-GATE_MARGIN = 0.05
-"""A new version may have so much less F1 on held-out labels, in the mean over heads, and is promoted all the same."""
-GATE_ITEMS = 20
-"""With fewer held-out items the difference is noise, and every version is promoted."""
 MAX_CURVE = 200
 REFRESH_S = 2.0
 """How long features of labelled items are computed before there is another version."""
 
 
-@dataclass(frozen=True)
-class SegmentEstimate:
-    """What a head thinks of one segment. probability: calibrated, that it has an error; error: whether it is to be
-    suggested; reward: what it earns, weights included."""
+@dataclass
+class _Learned:
+    """A part, and how far its learning is. changed: whether there are labels that its models have not learned from;
+    version: that which answers; last: the latest, and what the gate said of it."""
 
-    start: int
-    end: int
-    probability: float
-    error: bool
-    reward: float
+    part: Part
+    gate: Gate
+    changed: bool = False
+    version: str = ""
+    last: tuple[Trained, bool, str] | None = None
 
-
-@dataclass(frozen=True)
-class Estimate:
-    """What the models think of one document. segments: head -> its segments in order; scores: head that compares whole
-    outputs -> its score, the higher the better; uncertainty: 0 to 1."""
-
-    segments: Mapping[str, Sequence[SegmentEstimate]] = field(default_factory=dict)
-    scores: Mapping[str, float] = field(default_factory=dict)
-    uncertainty: float = 0.0
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A new version and how it does on the items that are kept out. f1, pairwise, calibration: head -> value;
-    labelled, held_out: how many items it learned from, and was measured on."""
-
-    version: str
-    f1: Mapping[str, float]
-    pairwise: Mapping[str, float]
-    calibration: Mapping[str, float]
-    labelled: int
-    held_out: int
-    seconds: float
-
-
-class Rewards(Protocol):
-    """The reward models of a project. Features of documents are computed once and kept."""
-
-    def put(self, name: str, label: Label) -> None:
-        """A label is true from now on."""
-        ...
-
-    def remove(self, name: str) -> None:
-        """It is not true any more."""
-        ...
-
-    def encode(self, documents: Sequence[Document]) -> None:
-        """Compute the features of documents of one item, where they are not there yet."""
-        ...
-
-    def update(self) -> Trained | None:
-        """Learn from all labels; None where there are too few. The new version answers until `revert`."""
-        ...
-
-    def revert(self) -> None:
-        """Let the promoted version answer again, which is the one before the last update."""
-        ...
-
-    def promote(self) -> None:
-        """Keep what `update` made, on disk as well."""
-        ...
-
-    def estimate(self, documents: Sequence[Document]) -> list[Estimate]:
-        """What the version that answers thinks of each; nothing before the first one."""
-        ...
-
-    def close(self) -> None:
-        """Keep the promoted version on disk."""
-        ...
+    def learn(self) -> bool:
+        """Another version; whether it was promoted."""
+        self.changed = False
+        trained = self.part.rewards.update()
+        if trained is None:
+            self.last, self.version = None, ""
+            return False
+        promoted, reason = self.gate.passes(trained)
+        if promoted:
+            self.part.rewards.promote()
+            self.version = trained.version
+        else:
+            self.part.rewards.revert()
+        self.last = trained, promoted, "; ".join(text for text in (reason, trained.remark) if text)
+        return promoted
 
 
 class RewardProject:
-    """State of one project; owned by one thread."""
+    """State of one project; owned by one thread. Without rewards of a kind, items of that kind are left alone."""
 
-    def __init__(self, project: Project, steps: Iterable[LabelEvent], rewards: Rewards) -> None:
+    def __init__(
+        self,
+        project: Project,
+        steps: Iterable[LabelEvent],
+        rewards: Rewards | None,
+        times: TimeRewards | None = None,
+        versions: RewardVersions | None = None,
+    ) -> None:
         self.project = project
-        self._rewards = rewards
+        self._versions = versions
+        self._pin = self._pinned()
+        self._texts: _Learned | None = None
+        self._times: _Learned | None = None
+        if rewards is not None:
+            self._texts = _Learned(TextPart(project.schema, rewards), Gate("items that are kept out"))
+        if times is not None:
+            unseen = "recordings, by models that have not seen them"
+            self._times = _Learned(TimePart(project.schema, times), Gate(unseen))
         self._steps: dict[str, list[LabelEvent]] = {}
         self._known: set[str] = set()
         self._dirty: dict[str, None] = {}
         self._waited_for: set[str] = set()
         """Items of `_dirty` that somebody has just labelled."""
-        self._changed = False
-        self._put: dict[str, dict[str, Label]] = {}
         self._encoded: set[str] = set()
+        self._failed: set[str] = set()
+        """Items of `_encoded` that could not be read."""
         self._order: list[str] = []
-        self._first: dict[str, Document] = {}
         self._curve: list[CurvePoint] = []
-        self._version = ""
-        self._mean_f1: float | None = None
+        self._seconds: float | None = None
+        """Of the last update; None before the first version."""
         self._latest = ""
-        self._last: tuple[Trained, bool, str] | None = None
         self._marked: dict[str, Counter[str]] = {}
         """Item -> how often each category was marked on it."""
         for step in steps:
@@ -138,9 +105,11 @@ class RewardProject:
         return self.project.schema
 
     @property
-    def heads(self) -> tuple[HeadSpec, ...]:
-        """What is learned."""
-        return heads_of(self.schema)
+    def _parts(self) -> list[_Learned]:
+        return [learned for learned in (self._texts, self._times) if learned is not None]
+
+    def _of(self, item: Item) -> _Learned | None:
+        return self._times if item.recording else self._texts
 
     def step(self, event: LabelEvent) -> None:
         """Somebody labelled; a step that is known changes nothing."""
@@ -156,7 +125,7 @@ class RewardProject:
     @property
     def behind(self) -> bool:
         """Whether there are labels that the models have not learned from."""
-        return bool(self._dirty) or self._changed
+        return bool(self._dirty) or any(learned.changed for learned in self._parts)
 
     def unencoded(self, count: int) -> list[str]:
         """The next items whose features are not there yet: those with labels first."""
@@ -164,15 +133,18 @@ class RewardProject:
         return [item_id for item_id in dict.fromkeys(ids) if item_id not in self._encoded][:count]
 
     def encode(self, item_id: str) -> Item:
-        """See to it that the features of an item are there."""
-        first = item_id not in self._encoded
-        self._encoded.add(item_id)  # tried once: an item that cannot be read is not tried for ever
+        """See to it that the features of an item are there. One that cannot be read is tried again when it is asked
+        for, and not for ever."""
+        new = item_id not in self._encoded
+        self._encoded.add(item_id)
         item = self.project.item(item_id)
-        if first:
-            documents = documents_of(item)
-            self._rewards.encode(documents)
-            if documents:
-                self._first[item_id] = documents[0]
+        learned = self._of(item)
+        if learned is not None and (new or item_id in self._failed):
+            if learned.part.encode(item):
+                self._failed.add(item_id)
+            elif item_id in self._failed:
+                self._failed.discard(item_id)
+                self._dirty.setdefault(item_id)
         return item
 
     def update(self, hurry: Callable[[], bool] = lambda: False) -> Progress | None:
@@ -180,55 +152,86 @@ class RewardProject:
         little is known, the version stays; None before the first one.
 
         hurry: whether somebody waits for something else. Then nothing is learned of old labels now: None."""
-        something_new = self._refresh(hurry)
-        if something_new is None:
+        if not self._refresh(hurry):
             return None
-        if not something_new:
-            return self.progress()
-        trained = self._rewards.update()
-        self._changed = False
-        if trained is None:
-            return self.progress()
-        promoted, reason = self._gate(trained)
-        if promoted:
-            self._rewards.promote()
-            self._version = trained.version
-            self._curve = [*self._curve, CurvePoint(labelled=trained.labelled, f1=dict(trained.f1))][-MAX_CURVE:]
-        else:
-            self._rewards.revert()
-        self._last = trained, promoted, reason
+        changed = [learned for learned in self._parts if learned.changed]
+        began_s = time.monotonic()
+        promoted = [learned.learn() for learned in changed]
+        if any(learned.last is not None for learned in changed):
+            self._seconds = time.monotonic() - began_s
+        self._note(changed)
+        progress = self.progress()
+        if progress is not None and any(promoted):
+            point = CurvePoint(labelled=progress.labelled, f1=progress.f1)
+            self._curve = [*self._curve, point][-MAX_CURVE:]
         return self.progress()
 
+    def _note(self, changed: list[_Learned]) -> None:
+        """Keep what was made of texts among their versions."""
+        texts = self._texts
+        if texts is None or texts not in changed or texts.last is None or self._versions is None:
+            return
+        trained, promoted, reason = texts.last
+        self._versions.record(
+            trained.version, labelled=trained.labelled, held_out=trained.held_out, f1=trained.f1,
+            pairwise=trained.pairwise, promoted=promoted, reason=reason,
+        )  # fmt: skip
+
+    def _pinned(self) -> str:
+        return self._versions.pinned() if self._versions is not None else ""
+
+    def pin_moved(self) -> bool:
+        """Whether another version answers than at the last look, since a person rolled back or let go."""
+        before, self._pin = self._pin, self._pinned()
+        return self._pin != before
+
+    def _answering(self) -> tuple[str, str]:
+        """The pinned version of texts, and what is to be said of it; both empty where none is."""
+        pin = self._pinned()
+        if not pin or self._versions is None:
+            return "", ""
+        if self._versions.problem:
+            return "", f"pinned to {pin}, which cannot answer ({self._versions.problem}); "
+        return pin, f"pinned to {pin}; "
+
+    def _version_of(self, learned: _Learned) -> str:
+        """The version that answers."""
+        return (self._answering()[0] if learned is self._texts else "") or learned.version
+
     def progress(self) -> Progress | None:
-        """How far learning is; None before the first version."""
-        if self._last is None:
+        """How far learning is, texts and recordings together; None before the first version."""
+        if self._seconds is None:
             return None
-        trained, promoted, reason = self._last
+        known = [learned.last for learned in self._parts if learned.last is not None]
+        trained = [last[0] for last in known]
+        pin, about_pin = self._answering()
+        nothing = "nothing is learned: there are too few labels"
         return Progress(
             project=self.project.name,
-            version=self._version,
-            labelled=trained.labelled,
-            held_out=trained.held_out,
-            f1=dict(trained.f1),
-            pairwise=dict(trained.pairwise),
-            calibration=dict(trained.calibration),
+            version=" ".join(name for learned in self._parts if (name := self._version_of(learned))),
+            pinned=pin,
+            labelled=sum(one.labelled for one in trained),
+            held_out=sum(one.held_out for one in trained),
+            f1={head: value for one in trained for head, value in one.f1.items()},
+            pairwise={head: value for one in trained for head, value in one.pairwise.items()},
+            calibration={head: value for one in trained for head, value in one.calibration.items()},
             curve=self._curve,
             order=self._order,
-            seconds=trained.seconds,
-            promoted=promoted,
-            reason=reason,
+            seconds=self._seconds,
+            promoted=all(promoted for _, promoted, _ in known),
+            reason=about_pin + ("; ".join(reason for _, _, reason in known) or nothing),
             learned_from=self._latest,
         )
 
-    def _refresh(self, hurry: Callable[[], bool]) -> bool | None:
-        """Tell the models which labels changed; whether any did since the last version, None where somebody waits.
+    def _refresh(self, hurry: Callable[[], bool]) -> bool:
+        """Tell the models which labels changed; False where somebody waits for something else.
         What was labelled just now comes first and is learned at once. Where the rest takes long, since features are
         not there yet, a version is made meanwhile of what is known."""
         waited_for = bool(self._waited_for)
         end_s = time.monotonic() + REFRESH_S
         while self._dirty and (self._waited_for if waited_for else time.monotonic() < end_s):
             if not waited_for and hurry():
-                return None
+                return False
             item_id, _ = self._dirty.popitem()
             self._waited_for.discard(item_id)
             item = self.encode(item_id)
@@ -236,16 +239,10 @@ class RewardProject:
             self._marked[item_id] = Counter(
                 key for labels in people.values() for span in labels.spans().values() for key in span.categories
             )
-            now = examples_of(self.schema, item, list(people.values()))
-            before = self._put.get(item_id, {})
-            for name in before.keys() - now.keys():
-                self._rewards.remove(name)
-            for name, label in now.items():
-                if before.get(name) != label:
-                    self._rewards.put(name, label)
-            self._changed = self._changed or before != now
-            self._put[item_id] = now
-        return self._changed
+            learned = self._of(item)
+            if learned is not None and item_id not in self._failed:
+                learned.changed = learned.part.put(item, people) or learned.changed
+        return True
 
     def _people(self, item_id: str) -> dict[str, ItemLabels]:
         """Author -> labels."""
@@ -253,81 +250,48 @@ class RewardProject:
         authors = dict.fromkeys(step.author for step in steps)
         return {author: labels_of(step for step in steps if step.author == author) for author in authors}
 
-    def _gate(self, trained: Trained) -> tuple[bool, str]:
-        """Whether the version may answer, and why, in words."""
-        measured = [value for value in trained.f1.values() if value == value]  # without what could not be measured
-        mean = sum(measured) / len(measured) if measured else None
-        if mean is None or trained.held_out < GATE_ITEMS or self._mean_f1 is None:
-            self._mean_f1 = mean
-            return True, f"promoted; {trained.held_out} items are kept out, too few to compare versions"
-        if mean < self._mean_f1 - GATE_MARGIN:
-            return False, (
-                f"not promoted: F1 on {trained.held_out} items that are kept out fell from {self._mean_f1:.2f} to "
-                f"{mean:.2f}"
-            )
-        before, self._mean_f1 = self._mean_f1, mean
-        return True, f"promoted: F1 on {trained.held_out} items that are kept out is {mean:.2f}, it was {before:.2f}"
-
     def order(self) -> list[str]:
         """All items: those that nobody is done with first, of these the least certain, and last what nothing is known
-        of. What is uncertain is an item's first output."""
+        of."""
         done = {item_id for item_id in self._steps if any(p.done for p in self._people(item_id).values())}
-        known = [item_id for item_id in self._first if item_id in self._encoded]
-        estimates = self._rewards.estimate([self._first[item_id] for item_id in known])
-        doubts = {item_id: estimate.uncertainty for item_id, estimate in zip(known, estimates, strict=False)}
+        doubts = {item: doubt for learned in self._parts for item, doubt in learned.part.doubts().items()}
         ids = self.project.ids()
         self._order = sorted(ids, key=lambda item_id: (item_id in done, -doubts.get(item_id, -1.0)))
         return self._order
 
-    def _estimates(self, item: Item) -> dict[str, Estimate]:
-        """Track -> what the models think."""
-        documents = documents_of(item)
-        tracks = [document.id.removeprefix(f"{item.id}/") for document in documents]
-        return dict(zip(tracks, self._rewards.estimate(documents), strict=False))
-
     def close(self) -> None:
         """Keep what was learned, and close the files."""
-        self._rewards.close()
+        for learned in self._parts:
+            learned.part.rewards.close()
         self.project.close()
 
     def suggestions(self, item_id: str) -> Suggestions | None:
-        """What the version that answers thinks of an item; None before the first one."""
+        """What the version that answers thinks of an item, or why it cannot be read; None before the first one."""
         item = self.encode(item_id)
-        found = self._estimates(item)
-        if not found:
+        learned = self._of(item)
+        if learned is None:
             return None
-        segments = [
-            SegmentScore(
-                track=track, start=s.start, end=s.end, head=head, probability=s.probability,
-                reward=s.reward,
-            )
-            for track, estimate in found.items()
-            for head, own in estimate.segments.items()
-            for s in own
-        ]  # fmt: skip
-        scores = [estimate.scores.get(PREFERENCE) for estimate in found.values()]
+        found = learned.part.suggested(item, self._people(item_id), self._usual)
+        if found is None:
+            if self._seconds is None:
+                return None
+            found = Suggested()  # what was suggested is not any more
         return Suggestions(
             project=self.project.name,
             item=item_id,
-            version=self._version,
-            spans=self._spans(found),
-            segments=segments,
-            preferences=[score for score in scores if score is not None],
-            uncertainty=next(iter(found.values())).uncertainty,
+            version=self._version_of(learned),
+            spans=found.spans,
+            segments=found.segments,
+            curves=found.curves,
+            preferences=found.preferences,
+            uncertainty=found.uncertainty,
+            error=found.error,
         )
 
-    def _spans(self, found: Mapping[str, Estimate]) -> list[Suggestion]:
-        usual = {head: self._usual(head) for estimate in found.values() for head in estimate.segments}
-        return [
-            Suggestion(track=track, start=s.start, end=s.end, category=usual[head], probability=s.probability)
-            for track, estimate in found.items()
-            for head, own in estimate.segments.items()
-            for s in own
-            if s.error
-        ]
-
     def _usual(self, head: str) -> str:
-        """The category of a head that people mark most often; the first one of those that are."""
-        keys = [category.key for category in self.schema.of_head(head) if not category.good]
+        """The category of a head that people mark most often, of those that are no praise where there are any; the
+        first one of those that are."""
+        categories = self.schema.of_head(head)
+        keys = [category.key for category in categories if not category.good] or [one.key for one in categories]
         counts = {key: sum(marked[key] for marked in self._marked.values()) for key in keys}
         return max(keys, key=lambda key: counts[key])

@@ -20,10 +20,8 @@ import msgspec
 import numpy as np
 
 from hitl import kinematics
-from hitl.annotation.project import Projects
-from hitl.annotation_messages import FROM_LEARNER, FROM_WINDOW
-from hitl.backend.annotation import Annotation, ToLearners, ToPeer
-from hitl.backend.annotation_desk import AnnotationDesk
+from hitl.backend import annotation_server
+from hitl.backend.annotation_server import AnnotationServer
 from hitl.backend.controller import Chunk, Controller, Embodiment, Rules, Seen, StopWanted
 from hitl.backend.engine import Answer, Engine, Loaded, Model, Saved, Sound
 from hitl.backend.ledger import Entry, Ledger, Written
@@ -35,7 +33,6 @@ from hitl.bus.addresses import endpoints_of, server_keys_of
 from hitl.clock import Clock, SystemClock, new_ulid
 from hitl.config import Settings
 from hitl.errors import InputError
-from hitl.events import LabelEvent
 from hitl.messages import (
     PROTOCOL,
     Ack,
@@ -45,7 +42,6 @@ from hitl.messages import (
     CorrectionStatus,
     Frame,
     Hello,
-    Label,
     NewEpisode,
     Observation,
     Resume,
@@ -121,9 +117,11 @@ class Backend:
         self._status_due_ns = 0
         self._closing = threading.Event()
         self._ledger = Ledger(self._log, self._deliver)
-        self._annotation = Annotation(
-            AnnotationDesk(Projects(settings.data_folder), self._log.labels),
+        self._annotation = AnnotationServer(
+            catalog,
+            self._log,
             self._ledger,
+            self._hub,
             self._deliver,
             session=self._session,
             now_ns=self._session_ns,
@@ -200,8 +198,8 @@ class Backend:
             ear = self._recognition.answered(received.peer, message)
             if ear is not None:
                 self._hub.send("control", ear, message)
-        elif isinstance(message, (Label, *FROM_WINDOW, *FROM_LEARNER)):
-            self._annotation.ask(message, received.peer, learner=bool(self._hub.peers("learner")))
+        elif isinstance(message, annotation_server.TAKES):
+            self._annotation.receive(received)
         elif isinstance(message, RobotRequest):
             self._request(received, message)
 
@@ -210,8 +208,7 @@ class Backend:
             log.info("speech is recognized by %s", hello.name)
             for ear, answer in self._recognition.came(received.peer):
                 self._hub.send("control", ear, answer)
-        if hello.role == "learner":
-            self._annotation.learner_came()
+        self._annotation.hello(hello)
         if hello.role != "robot":
             if hello.role in _TOLD:
                 self._welcome(received.peer)
@@ -330,7 +327,7 @@ class Backend:
         self._hub.wake()
 
     def _send_results(self) -> None:
-        while self._results:
+        for _ in range(len(self._results)):  # not what comes meanwhile: the bus has its turn, too
             result = self._results.popleft()
             if isinstance(result, Chunk):
                 self._send_chunk(result)
@@ -342,16 +339,11 @@ class Backend:
             elif isinstance(result, Written):
                 if self._recorder is not None and result.entry.event is not None and result.new:
                     self._recorder.event(result.entry.event)
-                if isinstance(result.entry.event, LabelEvent) and result.new:
-                    self._annotation.safe(result.entry.event)
+                self._annotation.written(result)
                 for item in result.entry.then:
                     self._tell(item, result.new)
-            elif isinstance(result, ToPeer):
-                if not self._hub.send("control", result.peer, result.message) and not self._hub.alive(result.peer):
-                    self._annotation.left(result.peer)
-            elif isinstance(result, ToLearners):
-                for peer in self._hub.peers("learner"):
-                    self._hub.send("control", peer, result.message)
+            elif isinstance(result, annotation_server.GIVES):
+                self._annotation.send(result)
             elif isinstance(result, StopWanted):
                 self._stop(result.id, result.author, result.said)
             elif isinstance(result, Loaded):

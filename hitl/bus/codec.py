@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from hitl.annotation_messages import AnnotationMessage
+from hitl.annotation_messages import MAX_PICTURES_BYTES, AnnotationMessage, Pictures
 from hitl.clock import is_ulid
 from hitl.errors import InputError, MessageError
 from hitl.messages import (
@@ -130,6 +130,9 @@ def check_payloads(message: AnyMessage, payloads: Sequence[Payload]) -> None:
         fits = len(sizes) == 2 and sizes[0] % 8 == sizes[1] % 8 == 0
     elif isinstance(message, ActionChunk):
         fits = len(sizes) == 1 and message.steps > 0 and sizes[0] > 0 and sizes[0] % (8 * message.steps) == 0
+    elif isinstance(message, Pictures):
+        small = len(sizes) < 2 or sum(sizes) <= MAX_PICTURES_BYTES
+        fits = len(sizes) == len(message.times_ms) and all(sizes) and small
     elif isinstance(message, Recognize):
         check_recognize(message, payloads)
         return
@@ -139,7 +142,7 @@ def check_payloads(message: AnyMessage, payloads: Sequence[Payload]) -> None:
         raise MessageError(
             f"{type(message).__name__} came with payloads of {sizes} bytes, which do not fit its fields",
             field="payloads",
-            hint="Send exactly the buffers that hitl/messages.py lists for it.",
+            hint="Send exactly the buffers that hitl/messages.py and its neighbours list for it.",
         )
 
 

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hitl.evaluation.fine_grained_data import read_examples
 from hitl.evaluation.progress import Progress
 from hitl.evaluation.rewards import SEGMENT_HEADS, judge, measure
-from hitl.evaluation.rewards_data import Question, questions_of
+from hitl.evaluation.rewards_data import HEADS, Question, read_questions
 from hitl.evaluation.statistics import table
 from policies.rewards.encoder import RewardEncoder
 from policies.rewards.learner import RewardLearner
@@ -23,13 +22,13 @@ from policies.rewards.learner import RewardLearner
 ORDERS = ("uncertainty", "random")
 FIRST = 10
 STEP = 20
+DRAWS = 1000
 
 
 def run(
     data: Path,
     *,
     encoder: RewardEncoder,
-    cache: Path | None,
     seeds: int = 5,
     step: int = STEP,
     limit: int = 210,
@@ -37,7 +36,7 @@ def run(
 ) -> dict:
     """What the JSON holds. limit: so many labels at most."""
     progress = progress or Progress(False)
-    questions = questions_of(read_examples(data), cache, progress)
+    questions = read_questions(data)
     encoder.features([d for question in questions for d in question.documents], progress.of("answers read"))
     show = progress.of("orders")
     curves: dict[str, list[list[dict[str, float]]]] = {order: [] for order in ORDERS}
@@ -65,13 +64,13 @@ def _curve(
     shuffled = [questions[i] for i in rng.permutation(len(questions))]
     held = shuffled[: len(shuffled) // 5]
     waiting = shuffled[len(shuffled) // 5 :]
-    learner = RewardLearner(encoder, held_out=0.0)
+    learner = RewardLearner(encoder, HEADS, held_out=0.0)
     points: list[dict[str, float]] = []
     asked, count = 0, min(FIRST, len(waiting))
     while count and asked < limit:
         for question in waiting[:count]:
             learner.add(question.documents)
-            for label_id, label in question.labels().items():
+            for label_id, label in question.labels.items():
                 if label.head in SEGMENT_HEADS:
                     learner.put(label_id, label)
         asked, waiting = asked + count, waiting[count:]
@@ -88,26 +87,53 @@ def _curve(
 
 def _compare(curves: dict[str, list[list[dict[str, float]]]], sizes: list[int], name: str) -> dict:
     """Mean F1 by order; what uncertainty gains over random order on the whole way, with its standard error over seeds;
-    and labels until the smoothed curve of an order reaches where that of random order ends, less a hundredth.
+    labels until the smoothed curve of an order reaches where that of random order ends, less a hundredth; and the
+    labels of uncertainty for one of random order, with the middle 95 % of draws of seeds. None: never.
 
     Both curves are smoothed, since the first of many noisy points to pass a mark passes it early by chance.
     """
     values = {order: np.array([[point[name] for point in points] for points in curves[order]]) for order in ORDERS}
-    smooth = {order: _smoothed(values[order].mean(0)) for order in ORDERS}
-    target = float(smooth["random"][-1]) - 0.01
-    needed = {o: next((n for n, f in zip(sizes, smooth[o], strict=True) if f >= target), None) for o in ORDERS}
+    target, needed = _needed(values, sizes)
     gains = values["uncertainty"].mean(1) - values["random"].mean(1)
-    error = float(gains.std(ddof=1) / len(gains) ** 0.5) if len(gains) > 1 else None
-    saved = None if needed["uncertainty"] is None or not needed["random"] else needed["uncertainty"] / needed["random"]
+    seeds = len(gains)
+    error = float(gains.std(ddof=1) / seeds**0.5) if seeds > 1 else None
+    drawn = np.random.default_rng(0).integers(0, seeds, (DRAWS, seeds))
+    ratios = [_ratio(_needed({order: values[order][draw] for order in ORDERS}, sizes)[1]) for draw in drawn]
+    interval = np.percentile(ratios, [2.5, 97.5], method="inverted_cdf")
     return {
         "f1": {order: [round(float(x), 4) for x in values[order].mean(0)] for order in ORDERS},
         "spread": {order: [round(float(x), 4) for x in values[order].std(0)] for order in ORDERS},
         "gain": round(float(gains.mean()), 4),
         "gain_error": None if error is None else round(error, 4),
         "target_f1": round(target, 4),
-        "labels_needed": needed,
-        "labels_saved": None if saved is None else round(1 - saved, 3),
+        "labels_needed": {order: _finite(needed[order], 1) for order in ORDERS},
+        "labels_ratio": _finite(_ratio(needed), 3),
+        "labels_ratio_interval": [_finite(float(x), 3) for x in interval] if seeds > 1 else None,
     }
+
+
+def _needed(values: dict[str, np.ndarray], sizes: list[int]) -> tuple[float, dict[str, float]]:
+    """values: order -> F1 `(seeds, points)`. The F1 that is to be reached, and after how many labels each order does,
+    on straight lines between points; infinity: never."""
+    smooth = {order: _smoothed(values[order].mean(0)) for order in ORDERS}
+    target = float(smooth["random"][-1]) - 0.01
+    needed = {}
+    for order, curve in smooth.items():
+        reached = np.flatnonzero(curve >= target)
+        at = int(reached[0]) if len(reached) else -1
+        needed[order] = float("inf") if at < 0 else float(sizes[at])
+        if at > 0:
+            part = (target - curve[at - 1]) / (curve[at] - curve[at - 1])
+            needed[order] = float(sizes[at - 1] + part * (sizes[at] - sizes[at - 1]))
+    return target, needed
+
+
+def _ratio(needed: dict[str, float]) -> float:
+    return needed["uncertainty"] / needed["random"]
+
+
+def _finite(value: float, digits: int) -> float | None:
+    return round(value, digits) if np.isfinite(value) else None
 
 
 def _smoothed(curve: np.ndarray) -> np.ndarray:
@@ -122,7 +148,7 @@ def as_table(result: dict) -> str:
         for order in ORDERS:
             values = [f"{x:.3f}" for x in numbers["f1"][order]]
             needed = numbers["labels_needed"][order]
-            lines.append([f"{name}, {order}", *values, "never" if needed is None else needed])
+            lines.append([f"{name}, {order}", *values, "never" if needed is None else f"{needed:.0f}"])
     header = ["F1 after so many labelled answers", *map(str, result["labels"]), "needed"]
     notes = [
         "needed: labels until the F1 of the random order at its end, less 0.01; curves smoothed over three points."
@@ -131,4 +157,13 @@ def as_table(result: dict) -> str:
         error = numbers["gain_error"]
         shown = "" if error is None else f" (standard error {error:.3f})"
         notes.append(f"{name}: asking about the uncertain gains {numbers['gain']:+.3f} F1 on average{shown}.")
+        if numbers["labels_ratio_interval"] is not None:
+            low, high = map(_times, numbers["labels_ratio_interval"])
+            notes.append(
+                f"{name}: labels for one of random order: {_times(numbers['labels_ratio'])} ({low} to {high})."
+            )
     return "\n".join([table(header, lines), "", *notes])
+
+
+def _times(ratio: float | None) -> str:
+    return "never" if ratio is None else f"{ratio:.2f}"

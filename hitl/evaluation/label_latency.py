@@ -2,9 +2,10 @@
 
 Backend and learner run as processes of their own, this process is the window's side. All items of the project are
 labelled before, so that the models are as large as they will be; then labels are put on items one at a time, each
-turning over what is known of one sentence. Two delays of each: from the step's submission to its Ack (it is on disk),
-and from there to the suggestions for the item that a version made which knows the step. The first few labels are put
-while the learner still reads the other items, as it does once after an import; they are told apart.
+turning over what is known of one sentence, or of what a robot did under one command. Two delays of each: from the
+step's submission to its Ack (it is on disk), and from there to the suggestions for the item that a version made which
+knows the step. The first few labels are put while the learner still reads the other items, as it does once after an
+import; they are told apart.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from hitl.annotation.items import Item, Output, SourceText
+from hitl.annotation.items import Item, Output, SourceText, Stretch
 from hitl.annotation.presets import preset
 from hitl.annotation.project import Projects
 from hitl.annotation.text import sentences
@@ -32,7 +33,8 @@ from hitl.errors import UnavailableError
 from hitl.events import LabelEvent
 from hitl.interchange.exchange import Reading
 from hitl.interchange.registry import FORMATS
-from hitl.labels import Change, Review, Span, Value, key_of
+from hitl.interchange.store import import_file
+from hitl.labels import TIME_TRACK, Change, Judged, Review, Span, Value, key_of
 from hitl.launch import System
 from hitl.messages import Ack, Label
 from hitl.sessions.catalog import Catalog
@@ -137,18 +139,19 @@ def run(
     settings: Settings,
     *,
     data: Path | None = None,
+    recordings: Path | None = None,
     items: int = 200,
     n: int = 50,
     seed: int = 0,
     commands: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Measure `n` labels; prints a table, returns what JSON shows. data: a file in the published format of
-    Fine-Grained RLHF, whose labels are known before; without it `items` made-up ones. Raises UnavailableError where a
-    part fails."""
+    Fine-Grained RLHF, whose labels are known before; recordings: a folder of recordings, with random labels; without
+    either `items` made-up answers. Raises UnavailableError where a part fails."""
     rng = random.Random(seed)
     with TemporaryDirectory(prefix="hitl-bench-") as folder:
         bench = msgspec.structs.replace(settings, data=folder, policy=False, learner=True, record=False)
-        given = prepare(bench, data, items, rng)
+        given = prepare_recordings(bench, recordings, rng) if recordings else prepare(bench, data, items, rng)
         with System(bench, commands=commands, parts=("backend",)) as system:
             with Link(endpoints_of(system.settings), "gui", _AUTHOR) as link:
                 person = Person(system, link)
@@ -186,6 +189,41 @@ def prepare(settings: Settings, data: Path | None, items: int, rng: random.Rando
     return list(given)
 
 
+def prepare_recordings(settings: Settings, folder: Path, rng: random.Random) -> list[Item]:
+    """Make the project of recordings, with what somebody said of every stretch at random. Returns its items. Raises
+    InputError where there is none."""
+    import_file(settings.data_folder, "recordings", folder.absolute(), PROJECT)
+    project = Projects(settings.data_folder).open(PROJECT)
+    given = list(project.items())
+    project.close()
+    log = FeedbackLog(Catalog(settings.data_folder).log_file)
+    log.extend([_marked(item, rng) for item in given])
+    log.close()
+    return given
+
+
+def _marked(item: Item, rng: random.Random) -> LabelEvent:
+    values: list[Value] = [Judged(track=TIME_TRACK, start=0, end=item.duration_ms, heads=["safety", "done"])]
+    for stretch in _stretches(item):
+        category = rng.choices(("mistake", "good", "done", "unsafe"), (3, 7, 4, 1))[0]
+        values.append(_over(stretch, category))
+    return _event(item, [Change(key=key_of(value, new_ulid()), value=value) for value in values])
+
+
+def _stretches(item: Item) -> list[Stretch]:
+    return item.stretches or [Stretch(start_ms=0, end_ms=item.duration_ms)]
+
+
+def _over(stretch: Stretch, category: str) -> Span:
+    return Span(track=TIME_TRACK, start=stretch.start_ms, end=stretch.end_ms, categories=[category])
+
+
+def _event(item: Item, changes: list[Change]) -> LabelEvent:
+    return LabelEvent(
+        id=new_ulid(), session="", session_ns=0, author="earlier", project=PROJECT, item=item.id, changes=changes
+    )
+
+
 def _labelled(item: Item, rng: random.Random) -> LabelEvent:
     values: list[Value] = [
         Span(track="1", start=s.start, end=s.end, categories=[rng.choice(["Irrelevant", "Wrong-Grounding"])])
@@ -194,13 +232,15 @@ def _labelled(item: Item, rng: random.Random) -> LabelEvent:
     ]
     values.append(Review(state="done"))
     changes = [Change(key=key_of(value, new_ulid()), value=value) for value in values]
-    return LabelEvent(
-        id=new_ulid(), session="", session_ns=0, author="earlier", project=PROJECT, item=item.id, changes=changes
-    )
+    return _event(item, changes)
 
 
 def turned_over(item: Item, rng: random.Random) -> list[Change]:
-    """A span over one sentence, alone: with it that sentence is wrong for this person, whatever it was before."""
+    """A span over one sentence, alone: with it that sentence is wrong for this person, whatever it was before. Of a
+    recording, over one stretch."""
+    if item.recording:
+        marked = _over(rng.choice(_stretches(item)), rng.choice(("mistake", "unsafe", "done")))
+        return [Change(key=key_of(marked, new_ulid()), value=marked)]
     text = item.outputs[0].text
     place = rng.choice(sentences(text))
     category = rng.choice(["Irrelevant", "Wrong-Grounding", "Unverifiable"])
@@ -241,5 +281,5 @@ def _table(result: Mapping[str, Any]) -> str:
         f"{result['suggestions_p50_ms']:>6} ms{result['suggestions_p95_ms']:>6} ms\n"
         f"{'the same while all is read':<28}{'':<28}{result['reading_p50_ms']:>6} ms{result['reading_p95_ms']:>6} ms\n"
         f"{result['labels']} labels, {result['lost']} without suggestions, {result['refused']} refused; "
-        f"{result['learned_from']} labelled answers, all read after {result['ready_s']} s"
+        f"{result['learned_from']} labelled items, all read after {result['ready_s']} s"
     )

@@ -8,6 +8,7 @@ temperatures come from training answers. Knows nothing of how a head works.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hitl.evaluation.fine_grained_data import read_examples
 from hitl.evaluation.progress import Progress
-from hitl.evaluation.rewards_data import Question, questions_of, taught, tuned
+from hitl.evaluation.rewards_data import Question, read_questions, taught, tuned
 from hitl.evaluation.statistics import table
 from policies.rewards.encoder import RewardEncoder
 from policies.rewards.heads import calibration_error, f1
@@ -40,10 +40,14 @@ PUBLISHED: dict[str, dict[str, float | str]] = {
 
 @dataclass
 class Judged:
-    """What was judged of the test answers: for each question its segments (label, chance, called an error), and for
-    pairs how sure the model was of the right order."""
+    """What was judged of the test answers: for each question its segments (label, chance, called an error), of those
+    that are errors the categories that they have and the likeliest one, and for pairs how sure the model was of the
+    right order."""
 
     segments: dict[str, list[list[tuple[int, float, bool]]]] = field(
+        default_factory=lambda: {name: [] for name in SEGMENT_HEADS}
+    )
+    categories: dict[str, list[list[tuple[tuple[str, ...], str]]]] = field(
         default_factory=lambda: {name: [] for name in SEGMENT_HEADS}
     )
     margins: dict[str, list[list[float]]] = field(default_factory=lambda: {name: [] for name in PAIR_HEADS})
@@ -52,6 +56,7 @@ class Judged:
         """Take in the questions of another one."""
         for name in SEGMENT_HEADS:
             self.segments[name] += other.segments[name]
+            self.categories[name] += other.categories[name]
         for name in PAIR_HEADS:
             self.margins[name] += other.margins[name]
 
@@ -62,11 +67,15 @@ def judge(model: RewardModel, questions: Sequence[Question]) -> Judged:
     for question in questions:
         predicted = model.predict(question.documents)
         for name in SEGMENT_HEADS:
-            labels = getattr(question, name)
-            rows = zip(labels, predicted[0].chances[name], predicted[0].errors[name], strict=True)
-            found.segments[name].append([(label, chance, said) for label, chance, said in rows if label is not None])
-        for name, pairs in (("completeness", question.coverage.pairs), ("preference", question.preferred)):
-            margins = [predicted[a].scores[name] - predicted[b].scores[name] for a, b in pairs]
+            label = question.segments(name)
+            values = label.values if label else ()
+            named = label.categories if label else ()
+            rows = zip(values, predicted[0].chances[name], predicted[0].errors[name], strict=False)
+            found.segments[name].append([(value, chance, said) for value, chance, said in rows if value is not None])
+            likeliest = predicted[0].categories.get(name, ())
+            found.categories[name].append([(has, said) for has, said in zip(named, likeliest, strict=False) if has])
+        for name in PAIR_HEADS:
+            margins = [predicted[a].scores[name] - predicted[b].scores[name] for a, b in question.pairs(name)]
             found.margins[name].append(margins)
     return found
 
@@ -107,6 +116,7 @@ def measure(judged: Judged, seed: int = 0) -> dict[str, dict]:
     heads = {}
     for name in SEGMENT_HEADS:
         heads[name] = _segment_numbers([q for q in judged.segments[name] if q], seed)
+        heads[name] |= _category_numbers([q for q in judged.categories[name] if q], seed)
     for name in PAIR_HEADS:
         heads[name] = _pair_numbers([q for q in judged.margins[name] if q], seed)
     return heads
@@ -131,6 +141,21 @@ def _segment_numbers(questions: list[list[tuple[int, float, bool]]], seed: int) 
         "n": len(labels),
         "errors": int(labels.sum()),
         "always_one_class": {"accuracy": round(max(share, 1 - share), 4), "f1": round(2 * share / (1 + share), 4)},
+    }
+
+
+def _category_numbers(questions: list[list[tuple[tuple[str, ...], str]]], seed: int) -> dict:
+    """How often the likeliest category of an error is one that it has, beside always naming the most usual one."""
+    if not questions:
+        return dict.fromkeys(("category_accuracy", "category_accuracy_interval", "usual_category_accuracy"))
+    counts = np.array([[sum(said in has for has, said in question), len(question)] for question in questions])
+    drawn = _draws(counts, seed)
+    usual = Counter(key for question in questions for has, _ in question for key in has).most_common(1)[0][1]
+    right, total = counts.sum(0)
+    return {
+        "category_accuracy": round(float(right / total), 4),
+        "category_accuracy_interval": _interval(drawn[:, 0] / drawn[:, 1]),
+        "usual_category_accuracy": round(float(usual / total), 4),
     }
 
 
@@ -183,7 +208,6 @@ def run(
     data: Path,
     *,
     encoder: RewardEncoder,
-    cache: Path | None,
     folds: int = 5,
     test: Path | None = None,
     seed: int = 0,
@@ -194,10 +218,8 @@ def run(
     """What the JSON holds. test: judge these examples by what all of `data` teach, instead of folds. tune: epochs for
     which the encoder is trained, too; the curve is that of heads alone, which is what learns while people label."""
     progress = progress or Progress(False)
-    examples = read_examples(data)
-    held = read_examples(test) if test else []
-    questions = questions_of(examples, cache, progress)
-    others = questions_of(held, cache, progress)
+    questions = read_questions(data)
+    others = read_questions(test) if test else []
     encoder.features([d for q in (*questions, *others) for d in q.documents], progress.of("answers read"))
 
     def evaluate(limit: int | None, label: str, draw: int = 0, epochs: int = 0) -> dict[str, dict]:
@@ -268,6 +290,16 @@ def as_table(result: dict) -> str:
                 numbers["n"],
             ])  # fmt: skip
     first = table(["", "here", "95 %", "one class", "published", "calibration error", "n"], rows)
+    kinds = [
+        [
+            name, f"{numbers['category_accuracy']:.3f}",
+            "-".join(f"{x:.3f}" for x in numbers["category_accuracy_interval"]),
+            f"{numbers['usual_category_accuracy']:.3f}",
+        ]
+        for name, numbers in result["heads"].items()
+        if numbers.get("category_accuracy") is not None
+    ]  # fmt: skip
+    third = table(["likeliest category of an error", "here", "95 %", "the most usual one"], kinds)
     names = [name for name in result["curve"][0] if name != "answers"]
     lines = [[name, *(_shown(point[name]) for point in result["curve"])] for name in names]
     second = table(["labelled answers", *(str(point["answers"]) for point in result["curve"])], lines)
@@ -275,7 +307,7 @@ def as_table(result: dict) -> str:
         f"{result['training_questions']} labelled answers taught the model; the published ones had 2,853 and three"
         f" encoders. An update of all heads takes {result['update_s']:.2f} s."
     )
-    return f"{first}\n\n{second}\n\n{note}"
+    return f"{first}\n\n{third}\n\n{second}\n\n{note}"
 
 
 def _shown(value: float | None) -> str:

@@ -24,9 +24,8 @@ from torch import Tensor
 
 from hitl.annotation.text import sentences, sub_sentences
 from hitl.errors import InputError
-from hitl.evaluation.fine_grained_data import Example, read_examples
 from hitl.evaluation.progress import Progress
-from hitl.evaluation.rewards_data import questions_of, taught
+from hitl.evaluation.rewards_data import Question, read_questions, taught
 from hitl.evaluation.statistics import table
 from policies.rewards.backbone import Backbone, load_backbone
 from policies.rewards.documents import Document
@@ -179,11 +178,11 @@ def run(
     progress: Progress | None = None,
 ) -> dict:
     """What the JSON holds: medians over `repeats` batches of `answers` answers, four to a question."""
-    examples = read_examples(data)
+    questions = read_questions(data)
     groups = max(1, answers // _ANSWERS)
-    if len(examples) < groups:
-        raise InputError(f"has {len(examples)} questions, and a batch needs {groups}.", field=str(data))
-    batches = [[examples[(r * groups + i) % len(examples)] for i in range(groups)] for r in range(repeats + 1)]
+    if len(questions) < groups:
+        raise InputError(f"has {len(questions)} questions, and a batch needs {groups}.", field=str(data))
+    batches = [[questions[(r * groups + i) % len(questions)] for i in range(groups)] for r in range(repeats + 1)]
     backbone = load_backbone(encoder, device)
     learner = _taught(backbone, batches[0])
     ours, theirs = OnePass(learner, backbone), ThreePasses(backbone)
@@ -201,13 +200,17 @@ def run(
     return _summary(np.array(rows[1:]), answers=groups * _ANSWERS, difference=difference, backbone=backbone)
 
 
-def _taught(backbone: Backbone, examples: Sequence[Example]) -> RewardLearner:
+def _taught(backbone: Backbone, questions: Sequence[Question]) -> RewardLearner:
     """Heads that have learned something, so that equal scores mean something."""
-    return taught(RewardEncoder(backbone.name, backbone=backbone), questions_of(examples, None, Progress(False)))
+    return taught(RewardEncoder(backbone.name, backbone=backbone), questions)
 
 
-def _texts(examples: Sequence[Example]) -> list[Text]:
-    return [Text(e.question, e.passages, answer) for e in examples for answer in e.predictions]
+def _texts(questions: Sequence[Question]) -> list[Text]:
+    return [
+        Text(document.prompt, tuple(map(tuple, document.sources)), document.answer)
+        for question in questions
+        for document in question.documents
+    ]
 
 
 def _difference(ours: OnePass, texts: Sequence[Text]) -> float:

@@ -1,81 +1,76 @@
-"""From published feedback to what a RewardLearner takes: documents, and labels with ids. Knows nothing of heads."""
+"""From published feedback to what a RewardLearner takes: documents, and labels with ids.
+
+Files are read as an import reads them, and labels are made of them as of what people mark in the window, so that the
+models that are evaluated are the ones that learn while people label. Knows nothing of heads.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from hitl.evaluation.fine_grained_data import Example
-from hitl.evaluation.fine_grained_labels import (
-    Coverage,
-    coverages,
-    factuality_labels,
-    preference_pairs,
-    relevance_labels,
-)
-from hitl.evaluation.progress import Progress
+from hitl.annotation.presets import preset
+from hitl.annotation.state import by_item
+from hitl.annotation.state import labels_of as said_in
+from hitl.errors import InputError
+from hitl.interchange import fine_grained
+from hitl.interchange.exchange import Reading
+from hitl.reward_examples import documents_of, heads_of, labels_of
 from policies.rewards.backbone import load_backbone
-from policies.rewards.documents import Document, Label, Preferred, SegmentLabels, Wanted
+from policies.rewards.documents import Document, HeadSpec, Label, Preferred, SegmentLabels
 from policies.rewards.encoder import RewardEncoder
 from policies.rewards.ensemble import Ensemble
 from policies.rewards.learner import RewardLearner
 from policies.rewards.tuning import RewardNetwork, Tuning, tune
 
+HEADS: tuple[HeadSpec, ...] = heads_of(preset(fine_grained.NAME))
+"""Those of a project with the published schema."""
+
 
 @dataclass(frozen=True)
 class Question:
-    """One question with its four answers and everything that is known of them. Only `documents` are ever inputs."""
+    """One question with its answers and everything that is known of them, by id. Only `documents` are ever inputs."""
 
     documents: tuple[Document, ...]
-    relevance: tuple[int | None, ...]
-    factuality: tuple[int | None, ...]
-    coverage: Coverage
-    preferred: tuple[tuple[int, int], ...]
+    labels: Mapping[str, Label]
 
-    def labels(self) -> dict[str, Label]:
-        """What a learner may learn from, by id."""
-        first, made = self.documents[0].id, dict[str, Label]()
-        made[f"{first} relevance"] = SegmentLabels("relevance", first, self.relevance)
-        made[f"{first} factuality"] = SegmentLabels("factuality", first, self.factuality)
-        if self.coverage.wanted:
-            made[f"{first} wanted"] = Wanted("completeness", first, self._wanted())
-        for head, pairs in (("completeness", self.coverage.pairs), ("preference", self.preferred)):
-            for better, worse in pairs:
-                label = Preferred(head, self.documents[better].id, self.documents[worse].id)
-                made[f"{first} {head} {better + 1}>{worse + 1}"] = label
-        return made
+    def segments(self, head: str) -> SegmentLabels | None:
+        """What is known of the first answer, the only one that has spans."""
+        found = self.labels.get(f"{head}@{self.documents[0].id}")
+        return found if isinstance(found, SegmentLabels) else None
 
-    def _wanted(self) -> tuple[bool, ...]:
-        sources = self.documents[0].sources
-        return tuple(
-            (p, s) in self.coverage.wanted for p, passage in enumerate(sources, 1) for s in range(1, len(passage))
+    def pairs(self, head: str) -> list[tuple[int, int]]:
+        """(better, worse) as places among `documents`; ties are left out."""
+        at = {document.id: place for place, document in enumerate(self.documents)}
+        pairs = [x for x in self.labels.values() if isinstance(x, Preferred) and x.head == head]
+        return [(at[pair.better], at[pair.worse]) for pair in pairs]
+
+
+def read_questions(path: Path) -> list[Question]:
+    """All examples of a file of feedback. Raises InputError naming file, example and field."""
+    found = fine_grained.read(path, Reading(project=fine_grained.NAME))
+    if not found.items:
+        raise InputError("holds no examples.", field=str(path), hint="Give feedback in the published JSON.")
+    if not found.events:
+        raise InputError(
+            "holds prompts and no feedback.", field=str(path), hint="Give train_feedback.json or dev_feedback.json."
         )
-
-
-def questions_of(examples: Sequence[Example], cache: Path | None, progress: Progress) -> list[Question]:
-    """Labels by the published rules. cache: folder that keeps the slow ones."""
-    found = coverages(examples, cache / "coverage.json" if cache else None, progress.of("labels"))
+    said = {item: said_in(steps) for (item, _), steps in by_item(found.events).items()}
     return [
-        Question(
-            example.documents,
-            relevance_labels(example),
-            factuality_labels(example),
-            coverage,
-            tuple(preference_pairs(example)),
-        )
-        for example, coverage in zip(examples, found, strict=True)
+        Question(tuple(documents_of(found.schema, item)), labels_of(found.schema, item, [said[item.id]]))
+        for item in found.items
     ]
 
 
 def taught(encoder: RewardEncoder, questions: Sequence[Question], *, held_out: float = 0.0) -> RewardLearner:
     """A learner that has learned all labels of these questions."""
-    learner = RewardLearner(encoder, held_out=held_out)
+    learner = RewardLearner(encoder, HEADS, held_out=held_out)
     for question in questions:
         learner.add(question.documents)
-        for label_id, label in question.labels().items():
+        for label_id, label in question.labels.items():
             learner.put(label_id, label)
     learner.update()
     return learner
@@ -94,7 +89,7 @@ def tuned(encoder: RewardEncoder, questions: Sequence[Question], epochs: int, se
     labels = {
         label_id: label
         for question in questions
-        for label_id, label in question.labels().items()
+        for label_id, label in question.labels.items()
         if label.head in wanted
     }
     tune(network, documents, labels, Tuning(mode="full", epochs=epochs, batch=8, rate=5e-5, seed=seed))

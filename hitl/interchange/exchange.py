@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -69,12 +70,13 @@ _PLURALS = {
 @dataclass(frozen=True)
 class Reading:
     """What a reader is told. schema: that of the project; None: the reader says which fits. find: an item that the
-    project has already; None where the project is new."""
+    project has already; None where the project is new. data: the data folder, for formats that read of it."""
 
     project: str
     author: str = DEFAULT_AUTHOR
     schema: Schema | None = None
     find: Callable[[str], Item] | None = None
+    data: Path | None = None
 
     def item(self, item_id: str, where: str) -> Item:
         """An item of the project. Raises InputError that names the place."""

@@ -19,7 +19,7 @@ from hitl.annotation.items import Item, Output, SourceText
 from hitl.annotation.presets import preset
 from hitl.annotation.schema import Schema
 from hitl.annotation.state import ItemLabels
-from hitl.annotation.text import sentences
+from hitl.annotation.text import sentences, spaced_words
 from hitl.errors import InputError
 from hitl.interchange.exchange import Exported, Imported, Reading, Report, Steps, lose_what_is_not
 from hitl.interchange.files import as_json, read_json, write_whole
@@ -146,7 +146,7 @@ def _read_feedback(steps: Steps, item: Item, author: str, example: _Example, whe
         for (first, second), winner in zip(_PAIRS, example.preference, strict=True):
             value = Preference(first=first, second=second, winner=winners[winner])
             steps.add(item, author, value, f"{where}.preference")
-    marks = [(e.start, e.end, steps.schema.category(e.kind).head) for e in example.feedback.errors]
+    marks = [(e.start, e.end, e.kind) for e in example.feedback.errors]
     for unsure in _hidden(item.output("1").text, marks, steps.schema):
         steps.add(item, author, unsure, where)
     steps.add(item, author, Review(state="done"), where)
@@ -154,11 +154,16 @@ def _read_feedback(steps: Steps, item: Item, author: str, example: _Example, whe
 
 def _hidden(text: str, marks: Sequence[tuple[int, int, str]], schema: Schema) -> list[Unsure]:
     """Sentences of which the files say nothing of C2: a span has one type there, and C1 goes first, so that where
-    there is only C1 a wrong fact may be hidden (`create_rel_fact_rm_files.py` leaves these out, too). marks: begin,
-    end and head of the spans."""
+    there is only C1 a wrong fact may be hidden. `create_rel_fact_rm_files.py` leaves these out, too, and passes over
+    the same short spans of C1. marks: begin, end and category of the spans."""
+    told = []
+    for start, end, key in marks:
+        category = schema.category(key)
+        if len(spaced_words(text, (start, end))) >= category.min_words:
+            told.append((start, end, category.head))
     found = []
     for sentence in sentences(text):
-        heads = {head for start, end, head in marks if sentence.touches((start, end))}
+        heads = {head for start, end, head in told if sentence.touches((start, end))}
         if heads == {"relevance"} and any(head.key == "factuality" for head in schema.heads):
             found.append(Unsure(track="1", start=sentence.start, end=sentence.end, heads=["factuality"]))
     return found
@@ -283,10 +288,7 @@ def _entry(item: Item, labels: ItemLabels, schema: Schema, report: Report) -> di
 def _lose_unsure(item: Item, labels: ItemLabels, schema: Schema, report: Report) -> None:
     """The format does not say where somebody is unsure; what follows from its spans comes back by itself."""
     marks = [
-        (span.start, span.end, schema.category(key).head)
-        for span in labels.spans("1").values()
-        for key in span.categories
-        if key in _SPANS
+        (span.start, span.end, key) for span in labels.spans("1").values() for key in span.categories if key in _SPANS
     ]
     follow = _hidden(item.output("1").text, marks, schema)
     for value in labels.of(Unsure).values():

@@ -11,11 +11,15 @@ from hitl.errors import InputError
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def fitting_schema(spans: Collection[str], missing: Collection[str], severities: Collection[str]) -> Schema:
-    """The schema. spans, missing: names of categories; their order is kept. Raises InputError where there are too
-    many, or a name cannot be one."""
+def fitting_schema(
+    spans: Collection[str], missing: Collection[str], severities: Collection[str], *, recordings: bool = False
+) -> Schema:
+    """The schema, of recordings or of texts. spans, missing: names of categories; their order is kept. Raises
+    InputError where there are too many, or a name cannot be one."""
     for name in PRESETS:
         known = preset(name)
+        if recordings and not any(head.density == "time" for head in known.heads):
+            continue
         keys = {category.key for category in known.categories}
         if keys.issuperset({*spans, *missing}) and {s.key for s in known.severities}.issuperset(severities):
             return known
@@ -26,7 +30,7 @@ def fitting_schema(spans: Collection[str], missing: Collection[str], severities:
             field="categories",
             hint="Give a schema: --schema FILE.",
         )
-    heads = [Head(key="quality", name="Quality", density="sentence")]
+    heads = [Head(key="quality", name="Quality", density="time" if recordings else "sentence")]
     if missing:
         heads.append(Head(key="completeness", name="Completeness", density="whole"))
     free = list(_LETTERS)

@@ -3,7 +3,8 @@
 Format: https://labelstud.io/guide/task_format, results as its tags define them (https://labelstud.io/tags/labels and
 choices, textarea, pairwise). Offsets of its Text tag count code points, as ours do, since the editor's
 `fixCodePointsInRange` of October 2021 (HumanSignal/label-studio #1008, #1559); before it counted UTF-16 units, and
-such offsets are known by the text that stands beside them. This file writes; `label_studio_reader.py` reads.
+such offsets are known by the text that stands beside them. This file writes; `label_studio_reader.py` reads. Projects
+of recordings are time series there: `label_studio_recordings.py`.
 """
 
 from __future__ import annotations
@@ -18,18 +19,25 @@ from hitl.annotation.schema import Schema
 from hitl.annotation.state import ItemLabels
 from hitl.interchange.exchange import Exported, Report, lose_what_is_not
 from hitl.interchange.files import as_json, write_whole
-from hitl.labels import Missing, Preference, Review, Rewrite, Span
+from hitl.interchange.label_studio_parts import (
+    OWN,
+    add_area,
+    add_categories,
+    add_choices,
+    add_review,
+    add_text,
+    as_xml,
+    region,
+    result,
+    review_results,
+)
+from hitl.interchange.label_studio_recordings import time_config, time_data, time_results
+from hitl.labels import Missing, Preference, Rewrite, Span
 
-NAME = "label-studio"
-OWN = "hitl"
-"""Under this name a task's data hold what Label Studio has no place for."""
-STATES = ("open", "done", "skipped", "flagged")
 _HELD = (
     "span", "span.severity", "span.note", "span.evidence", "span.repeats", "span.suggested_by", "missing",
     "missing.evidence", "missing.note", "rewrite", "preference", "review", "review.note", "review.state",
 )  # fmt: skip
-_COLOURS = ("#0072b2", "#56b4e9", "#cc79a7", "#d55e00", "#e69f00", "#009e73", "#f0e442", "#999999")
-"""Of Okabe and Ito, which people with colour blindness tell apart."""
 
 
 def config_path(path: Path) -> Path:
@@ -41,19 +49,23 @@ def write(exported: Exported, path: Path) -> Report:
     """Tasks, one for each item, with an annotation for each person; and the labeling config beside them."""
     report, labels, tasks = Report(), exported.labels(), []
     outputs = max((len(item.outputs) for item in exported.items), default=1)
+    recordings = bool(exported.items) and all(item.recording for item in exported.items)
     for place, item in enumerate(exported.items, start=1):
-        if item.recording:
-            report.lose("recordings", item.id)
+        if item.recording and not recordings:  # a project of Label Studio shows all its tasks alike
+            report.lose("recordings beside texts", item.id)
             continue
         annotations = []
         for author, found in labels.get(item.id, {}).items():
             lose_what_is_not(_HELD, ItemLabels(found.values), item.id, report)
             report.count(found)
             lead_time = {"lead_time": found.spent_s} if found.spent_s else {}
-            annotations.append({"result": _results(item, author, found), **lead_time})
-        tasks.append({"id": place, "data": _data(item, outputs), "annotations": annotations})
+            results = time_results(author, found) if recordings else _results(item, author, found)
+            annotations.append({"result": results, **lead_time})
+        data = time_data(item) if recordings else _data(item, outputs)
+        tasks.append({"id": place, "data": data, "annotations": annotations})
+    config = time_config(exported.schema) if recordings else labeling_config(exported.schema, outputs)
     write_whole(path, as_json(tasks))
-    write_whole(config_path(path), labeling_config(exported.schema, outputs))
+    write_whole(config_path(path), config)
     return report
 
 
@@ -74,7 +86,7 @@ def _data(item: Item, outputs: int) -> dict[str, Any]:
 
 def _results(item: Item, author: str, labels: ItemLabels) -> list[dict[str, Any]]:
     number = {output.track: n for n, output in enumerate(item.outputs, start=1)}
-    results = [_result("annotator", "output_1", "textarea", {"text": [author]})]
+    results = [result("annotator", "output_1", "textarea", {"text": [author]})]
     for key, span in labels.of(Span).items():
         results += _span(item, key.removeprefix("span:"), span, number[span.track])
     missing: dict[str, list[str]] = {}
@@ -82,38 +94,20 @@ def _results(item: Item, author: str, labels: ItemLabels) -> list[dict[str, Any]
         missing.setdefault(value.track, []).append(told_missing(value))
     for track, lines in missing.items():
         n = number[track]
-        results.append(_result(f"missing_{n}", f"output_{n}", "textarea", {"text": lines}))
+        results.append(result(f"missing_{n}", f"output_{n}", "textarea", {"text": lines}))
     for rewrite in labels.of(Rewrite).values():
         n = number[rewrite.track]
-        results.append(_result(f"rewrite_{n}", f"output_{n}", "textarea", {"text": [rewrite.text]}))
+        results.append(result(f"rewrite_{n}", f"output_{n}", "textarea", {"text": [rewrite.text]}))
     for preference in labels.of(Preference).values():
         results.append(_preference(preference, number))
-    for review in labels.of(Review).values():
-        results.append(_result("review", "output_1", "choices", {"choices": [review.state]}))
-        if review.note:
-            results.append(_result("review_note", "output_1", "textarea", {"text": [review.note]}))
-    return results
-
-
-def _result(name: str, about: str, kind: str, value: dict[str, Any], region: str = "") -> dict[str, Any]:
-    return {"id": region or name, "from_name": name, "to_name": about, "type": kind, "value": value}
+    return [*results, *review_results(labels, "output_1")]
 
 
 def _span(item: Item, name: str, span: Span, n: int) -> list[dict[str, Any]]:
     """A region, and what is said of it under the same id."""
     text = item.output(span.track).text[span.start : span.end]
-    place = {"start": span.start, "end": span.end, "text": text}
-    marked = _result(f"spans_{n}", f"output_{n}", "labels", {**place, "labels": span.categories}, name)
-    beside: dict[str, Any] = {"evidence": span.evidence, "repeats": span.repeats, "suggested_by": span.suggested_by}
-    if beside := {field: value for field, value in beside.items() if value}:
-        marked["meta"] = {OWN: beside}
-    results = [marked]
-    if span.severity:
-        results.append(_result(f"severity_{n}", f"output_{n}", "choices", {**place, "choices": [span.severity]}, name))
-    if span.note:
-        noted = {"start": span.start, "end": span.end, "text": [span.note]}
-        results.append(_result(f"note_{n}", f"output_{n}", "textarea", noted, name))
-    return results
+    place = {"start": span.start, "end": span.end}
+    return region(place, f"output_{n}", n, "labels", name, span, {"text": text})
 
 
 def told_missing(value: Missing) -> str:
@@ -127,10 +121,10 @@ def _preference(value: Preference, number: dict[str, int]) -> dict[str, Any]:
     own."""
     first, second = number[value.first], number[value.second]
     if value.winner == "tie":
-        return _result(f"tie_{first}_{second}", f"output_{first}", "choices", {"choices": ["tie"]})
+        return result(f"tie_{first}_{second}", f"output_{first}", "choices", {"choices": ["tie"]})
     side = "left" if value.winner == "first" else "right"
     name = f"prefer_{first}_{second}"
-    return _result(name, name, "pairwise", {"selected": side})
+    return result(name, name, "pairwise", {"selected": side})
 
 
 # -- the labeling config ------------------------------------------------------------------------------------------
@@ -140,52 +134,23 @@ def labeling_config(schema: Schema, outputs: int) -> bytes:
     """XML for Label Studio's settings: what a task shows and what may be said of it."""
     view = Xml.Element("View")
     Xml.SubElement(view, "Style").text = ".htx-text{white-space: pre-wrap;}"  # else it trims spaces, and offsets move
-    _text(view, "prompt")
-    _text(view, "source_text")
+    add_text(view, "prompt")
+    add_text(view, "source_text")
     for n in range(1, outputs + 1):
         _add_output(view, schema, n)
     if schema.preferences:
         for first, second in combinations(range(1, outputs + 1), 2):
             about = f"output_{first},output_{second}"
             Xml.SubElement(view, "Pairwise", name=f"prefer_{first}_{second}", toName=about)
-            _choices(view, f"tie_{first}_{second}", first, ["tie"])
-    _choices(view, "review", 1, STATES)
-    _area(view, "review_note", 1)
-    _area(view, "annotator", 1)
-    Xml.indent(view)
-    return Xml.tostring(view, encoding="utf-8") + b"\n"
+            add_choices(view, f"tie_{first}_{second}", f"output_{first}", ["tie"])
+    add_review(view, "output_1")
+    return as_xml(view)
 
 
 def _add_output(view: Xml.Element, schema: Schema, n: int) -> None:
-    _text(view, f"output_{n}")
-    labels = Xml.SubElement(view, "Labels", name=f"spans_{n}", toName=f"output_{n}", choice="multiple")
-    for category in schema.categories:
-        if category.where == "span":
-            label = Xml.SubElement(labels, "Label", value=category.key, background=_COLOURS[category.colour])
-            if n == 1:  # a key can do one thing only
-                label.set("hotkey", category.shortcut)
-    if schema.severities:
-        _choices(view, f"severity_{n}", n, [severity.key for severity in schema.severities], per_region=True)
-    _area(view, f"note_{n}", n, per_region=True)
+    add_text(view, f"output_{n}")
+    add_categories(view, schema, "Labels", f"output_{n}", n)
     if any(category.where == "missing" for category in schema.categories):
-        _area(view, f"missing_{n}", n)
+        add_area(view, f"missing_{n}", f"output_{n}")
     if schema.rewrites:
-        _area(view, f"rewrite_{n}", n)
-
-
-def _text(view: Xml.Element, name: str) -> None:
-    Xml.SubElement(view, "Text", name=name, value=f"${name}", granularity="symbol")
-
-
-def _choices(view: Xml.Element, name: str, n: int, values: Any, per_region: bool = False) -> None:
-    choices = Xml.SubElement(view, "Choices", name=name, toName=f"output_{n}", choice="single-radio")
-    if per_region:
-        choices.set("perRegion", "true")
-    for value in values:
-        Xml.SubElement(choices, "Choice", value=value)
-
-
-def _area(view: Xml.Element, name: str, n: int, per_region: bool = False) -> None:
-    area = Xml.SubElement(view, "TextArea", name=name, toName=f"output_{n}", editable="true")
-    if per_region:
-        area.set("perRegion", "true")
+        add_area(view, f"rewrite_{n}", f"output_{n}")

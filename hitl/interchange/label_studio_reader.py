@@ -17,8 +17,9 @@ from hitl.errors import InputError
 from hitl.interchange.exchange import Imported, Reading, Report, Steps
 from hitl.interchange.files import read_json
 from hitl.interchange.fitting import fitting_schema
-from hitl.interchange.label_studio import NAME, OWN, STATES
-from hitl.labels import Evidence, Missing, Preference, Review, Rewrite, Span, Value
+from hitl.interchange.label_studio_parts import NAME, OWN, STATES
+from hitl.interchange.label_studio_recordings import LABELS, SERIES, is_recording, time_item
+from hitl.labels import TIME_TRACK, Evidence, Missing, Preference, Review, Rewrite, Span, Value
 
 _MISSING = re.compile(r"([^\[\]]+?) \[((?:\d{1,9}\.\d{1,9}(?:, ?)?)*)\] ?(.*)", re.DOTALL)
 _NUMBERED = re.compile(r"(prefer|tie)_(\d{1,4})_(\d{1,4})")
@@ -106,14 +107,15 @@ def _schema(tasks: Sequence[_Task]) -> Schema:
     severities: dict[str, None] = {}
     for task in tasks:
         for result in task.results():
-            if result.type == "labels":
-                spans |= dict.fromkeys(result.texts("labels"))
+            if result.type in ("labels", LABELS):
+                spans |= dict.fromkeys(result.texts(result.type))
             elif result.from_name.startswith("severity"):
                 severities |= dict.fromkeys(result.texts("choices"))
             elif result.from_name.startswith("missing_"):
                 found = (_MISSING.fullmatch(text) for text in result.texts("text"))
                 missing |= dict.fromkeys(match[1] for match in found if match)
-    return fitting_schema(spans, missing, severities)
+    recordings = bool(tasks) and all(is_recording(task.data) for task in tasks)
+    return fitting_schema(spans, missing, severities, recordings=recordings)
 
 
 # -- the item -----------------------------------------------------------------------------------------------------
@@ -121,6 +123,8 @@ def _schema(tasks: Sequence[_Task]) -> Schema:
 
 def _item(task: _Task, place: int, tasks: Sequence[_Task], where: str) -> tuple[Item, dict[str, str]]:
     """The item, and its tracks by the names of Label Studio's objects."""
+    if is_recording(task.data):
+        return time_item(task.data, where), {SERIES: TIME_TRACK}
     if OWN in task.data:
         return _own_item(task, where)
     keys = _text_keys(task, tasks, where)
@@ -219,7 +223,7 @@ def _read_annotation(place: _Place, annotation: _Annotation) -> None:
             regions.setdefault(result.id, []).append(result)
     state, note = ("skipped" if annotation.was_cancelled else ""), ""
     for result in annotation.result:
-        if result.type == "labels":
+        if result.type in ("labels", LABELS):
             _read_span(place, result, regions.get(result.id, []))
         elif result.from_name == "review" and result.texts("choices")[:1] in ([s] for s in STATES):
             state = result.texts("choices")[0]
@@ -236,17 +240,20 @@ def _read_annotation(place: _Place, annotation: _Annotation) -> None:
 def _read_span(place: _Place, result: _Result, region: Sequence[_Result]) -> None:
     track = place.track(result.to_name)
     start, end = result.value.get("start"), result.value.get("end")
-    if not isinstance(start, int) or not isinstance(end, int):
-        place.report.lose("regions without offsets of characters", place.where)
+    if track == TIME_TRACK and isinstance(start, int | float) and isinstance(end, int | float):
+        start, end = round(start), round(end)  # it may have been drawn there
+    elif track == TIME_TRACK or not isinstance(start, int) or not isinstance(end, int):
+        place.report.lose("regions without offsets", place.where)
         return
-    start, end = _offsets(place, place.item.output(track).text, start, end, result.value.get("text"))
+    else:
+        start, end = _offsets(place, place.item.output(track).text, start, end, result.value.get("text"))
     severity = [text for other in region if other.from_name.startswith("severity") for text in other.texts("choices")]
     notes = [text for other in region if other.from_name.startswith("note") for text in other.texts("text")]
     try:
         beside = msgspec.convert(result.meta.get(OWN, {}), _Beside)
     except msgspec.ValidationError as error:
         raise InputError(f"{error}", field=f"{place.where}.meta", hint="Leave it as it was exported.") from error
-    if not (labels := result.texts("labels")):
+    if not (labels := result.texts(result.type)):
         place.report.lose("regions without a label", place.where)
         return
     value = Span(

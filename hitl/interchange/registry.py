@@ -17,12 +17,14 @@ Writer = Callable[[Exported, Path], Report]
 
 @dataclass(frozen=True)
 class Format:
-    """about: what it is, in a few words. reads, writes: `module:function`, empty where it does not."""
+    """about: what it is, in a few words. reads, writes: `module:function`, empty where it does not. project: what a
+    new project is called where nobody says it; empty: like the file."""
 
     name: str
     about: str
     reads: str = ""
     writes: str = ""
+    project: str = ""
 
     def reader(self) -> Reader:
         """What reads it. Raises InputError where nothing does."""
@@ -56,6 +58,7 @@ FORMATS = {
         Format("label-studio", "tasks with annotations", "label_studio_reader:read", "label_studio:write"),
         Format("mqm-tsv", "WMT's ratings of translations", "mqm:read", "mqm:write"),
         Format("haluquestqa", "long answers with experts' spans", "haluquestqa:read"),
+        Format("recordings", "a recording.mcap, a session, or a folder", "recordings:read", project="recordings"),
         Format("trl-preference", "prompt, chosen, rejected", "trl:read_preferences", "trl:write_preferences"),
         Format("trl-unpaired", "prompt, completion, label", writes="trl:write_unpaired"),
         Format("trl-stepwise", "prompt, completions, labels", writes="trl:write_stepwise"),

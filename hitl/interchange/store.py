@@ -62,16 +62,18 @@ class Listed:
 def import_file(
     data: Path, format_name: str, path: Path, project: str = "", author: str = "", schema: Schema | None = None
 ) -> Stored:
-    """Read a file into a project, which is made where there is none. project: empty: named like the file. schema: of a
-    new project; None: that which fits. Raises InputError, with nothing changed; StorageError."""
-    read = format_of(format_name).reader()
-    projects, name = Projects(data), project or _name_of(path)
+    """Read a file into a project, which is made where there is none. project: empty: named like the file, or as the
+    format says. schema: of a new project; None: that which fits. Raises InputError, with nothing changed;
+    StorageError."""
+    entry = format_of(format_name)
+    read = entry.reader()
+    projects, name = Projects(data), project or entry.project or _name_of(path)
     there = projects.open(name) if name in projects.names() else None
     try:
         if there is not None and schema is not None:
             raise InputError(f"{name!r} has a schema", field="schema", hint="Change it: hitl projects schema.")
         found, fitting = (there.item, there.schema) if there is not None else (None, schema)
-        reading = Reading(name, author or DEFAULT_AUTHOR, fitting, found)
+        reading = Reading(name, author or DEFAULT_AUTHOR, fitting, found, data)
         imported = read(path, reading)
         for item in imported.items:
             checked_item(item)

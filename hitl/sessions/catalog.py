@@ -22,7 +22,10 @@ from hitl.errors import InputError, StorageError
 from hitl.messages import Role
 
 FORMAT = "hitl-session-1"
+NEWEST = "last"
+"""The name of the newest session."""
 _ABOUT = "session.json"
+_LISTED = 5
 
 
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +113,18 @@ class Catalog:
                 yield _read(folder)
             except InputError as error:
                 yield error
+
+
+def find_session(catalog: Catalog, name: str) -> Session:
+    """The session of this id, or the newest for "last". Raises InputError that lists what is there."""
+    if name != NEWEST and is_ulid(name) and (catalog.data / "sessions" / name).is_dir():
+        return catalog.session(name)
+    there = catalog.sessions()
+    if name == NEWEST and there:
+        return there[0]
+    listed = ", ".join(session.id for session in there[:_LISTED]) or "none yet"
+    why = f"{name[:80]!r} is none of {catalog.data}."
+    raise InputError(why, field="session", hint=f"Give {NEWEST} or an id; the newest: {listed}.")
 
 
 def _read(folder: Path) -> Session:

@@ -6,7 +6,7 @@ policies or data sets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,15 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitl.errors import InputError
-from hitl.events import UtteranceEvent
-from hitl.messages import AUDIO_RATE
+from hitl.events import EpisodeEvent, UtteranceEvent
+from hitl.messages import AUDIO_RATE, CommandStatus, Task
 from hitl.sessions import foxglove
-from hitl.sessions.recording import STATE_TOPIC, VOICE_TOPIC, RecordedState, is_whole, read_recording
+from hitl.sessions.recording import (
+    CAMERA_TOPIC,
+    COMMAND_TOPIC,
+    STATE_TOPIC,
+    VOICE_TOPIC,
+    RecordedState,
+    is_whole,
+    read_recording,
+)
 
 SILENT_NS = 500_000_000
 """A robot of which nothing is recorded for so long has a gap."""
 _STOPPED = ("stopped", "paused", "fault")
-_CAMERA = "/camera/"
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,8 @@ class RecordedEpisode:
     """One episode's T ticks, every one that is recorded, in order.
 
     tick: `(T,)` int64, the robot's count; tick_ns: `(T,)` int64; joints, targets: `(T, n)` float64 after the tick, in
-    the robot's units; stopped: `(T,)` bool, held by a stop, a pause or a fault; rate_hz: control ticks a second.
+    the robot's units; stopped: `(T,)` bool, held by a stop, a pause or a fault; rate_hz: control ticks a second; task:
+    how far it was in the end, where the robot knows.
     """
 
     id: str
@@ -41,6 +49,7 @@ class RecordedEpisode:
     joints: NDArray[np.float64]
     targets: NDArray[np.float64]
     stopped: NDArray[np.bool_]
+    task: Task | None = None
 
     @property
     def start_ns(self) -> int:
@@ -51,6 +60,11 @@ class RecordedEpisode:
     def end_ns(self) -> int:
         """Behind its last tick."""
         return int(self.tick_ns[-1]) + round(1e9 / self.rate_hz)
+
+    @property
+    def length_ms(self) -> int:
+        """Of the whole, as on the time track of an annotated recording."""
+        return round((self.end_ns - self.start_ns) / 1e6)
 
     def away(self) -> tuple[tuple[int, int], ...]:
         """The stretches in which the robot was stopped, paused, at fault or not recorded; in order, disjoint."""
@@ -78,12 +92,15 @@ class RecordedVoice:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A recording without its pictures. `whole`: false where its end is missing; `end_ns`: of what is there."""
+    """A recording without its pictures. `whole`: false where its end is missing; `end_ns`: of what is there; commands:
+    when each began, and what it was, in order of time; outcomes: episode -> how it ended, where that was logged."""
 
     episodes: tuple[RecordedEpisode, ...]
     voices: tuple[RecordedVoice, ...]
     whole: bool
     end_ns: int
+    commands: tuple[tuple[int, CommandStatus], ...] = ()
+    outcomes: Mapping[str, EpisodeEvent] = field(default_factory=dict)
 
 
 @dataclass
@@ -95,12 +112,14 @@ class _Growing:
     ticks: list[tuple[int, int, bool]] = field(default_factory=list)
     joints: list[list[float]] = field(default_factory=list)
     targets: list[list[float]] = field(default_factory=list)
+    task: Task | None = None
 
     def add(self, session_ns: int, recorded: RecordedState) -> None:
         state = recorded.state
         behind = self.ticks and (state.tick <= self.ticks[-1][0] or session_ns <= self.ticks[-1][1])
         if behind or self.joints and len(recorded.joints) != len(self.joints[0]):
             return
+        self.task = state.task or self.task
         self.ticks.append((state.tick, session_ns, state.mode in _STOPPED))
         self.joints.append(recorded.joints)
         self.targets.append(recorded.targets)
@@ -109,7 +128,7 @@ class _Growing:
         tick, tick_ns, stopped = zip(*self.ticks, strict=True)
         return RecordedEpisode(
             self.id, self.rate_hz, np.array(tick, np.int64), np.array(tick_ns, np.int64),
-            np.array(self.joints), np.array(self.targets), np.array(stopped),
+            np.array(self.joints), np.array(self.targets), np.array(stopped), self.task,
         )  # fmt: skip
 
 
@@ -122,17 +141,24 @@ def read_recorded(path: Path) -> Recorded:
     events: dict[str, UtteranceEvent] = {}
     sounds: list[tuple[int, foxglove.Sound]] = []
     episodes: list[_Growing] = []
+    commands: list[tuple[int, CommandStatus]] = []
+    outcomes: dict[str, EpisodeEvent] = {}
     end_ns = 0
     for record in read_recording(path):
         end_ns = max(end_ns, record.session_ns)
         try:
             if record.topic == STATE_TOPIC:
                 _add(episodes, record.session_ns, states.decode(record.data))
+            elif record.topic == COMMAND_TOPIC:
+                commands.append((record.session_ns, msgspec.json.decode(record.data, type=CommandStatus)))
             elif record.topic == VOICE_TOPIC:
                 sounds.append((record.session_ns, _sound(record.data)))
             elif record.schema == "hitl.UtteranceEvent":
                 event = msgspec.json.decode(record.data, type=UtteranceEvent)
                 events[event.id] = event
+            elif record.schema == "hitl.EpisodeEvent":
+                outcome = msgspec.json.decode(record.data, type=EpisodeEvent)
+                outcomes[outcome.episode] = outcome
         except (ValueError, msgspec.MsgspecError) as problem:
             hint = "Was it written by another version of hitl?"
             raise InputError(
@@ -144,12 +170,14 @@ def read_recorded(path: Path) -> Recorded:
         tuple(sorted(voices, key=lambda voice: voice.begins_ns)),
         is_whole(path),
         end_ns,
+        tuple(sorted(commands, key=lambda command: command[0])),
+        outcomes,
     )
 
 
 def recorded_pictures(path: Path, cameras: set[str]) -> Iterator[tuple[str, int, bytes]]:
     """Camera, time and JPEG bytes of every picture of these cameras, in the order in which they were written."""
-    wanted = {f"{_CAMERA}{camera}": camera for camera in cameras}
+    wanted = {f"{CAMERA_TOPIC}{camera}": camera for camera in cameras}
     for record in read_recording(path):
         if record.topic in wanted and record.schema == foxglove.IMAGE_SCHEMA:
             yield wanted[record.topic], record.session_ns, foxglove.read_compressed_image(record.data)[2]

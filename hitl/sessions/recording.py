@@ -9,6 +9,7 @@ nanoseconds; the session's start is in the metadata record "session". Knows noth
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import time
 from collections import deque
@@ -33,6 +34,9 @@ from hitl.sessions import foxglove
 FORMAT = "hitl-recording-1"
 STATE_TOPIC = "/robot/state"
 VOICE_TOPIC = "/voice"
+COMMAND_TOPIC = "/command"
+CAMERA_TOPIC = "/camera/"
+"""And the camera's name."""
 _CHUNK_BYTES = 512 * 1024
 _FLUSH_S = 1.0
 _MAX_PICTURES = 60
@@ -134,7 +138,9 @@ class Recorder:
 
         The buffer must not change afterwards. False where it is dropped.
         """
-        return self._put(_Item(f"/camera/{camera}", session_ns, _Picture(camera, height, width, picture, encoding)))
+        return self._put(
+            _Item(f"{CAMERA_TOPIC}{camera}", session_ns, _Picture(camera, height, width, picture, encoding))
+        )
 
     def message(self, topic: str, session_ns: int, message: msgspec.Struct) -> bool:
         """Record any message as JSON on `topic`; False where it is dropped."""
@@ -364,5 +370,5 @@ def _records(path: Path) -> Iterator[object]:
     with file:
         try:
             yield from StreamReader(file, record_size_limit=1 << 30, validate_crcs=True).records
-        except (mcap.exceptions.McapError, ValueError, KeyError):
+        except (mcap.exceptions.McapError, struct.error, ValueError, KeyError):
             return  # cut off or damaged from here on

@@ -36,12 +36,15 @@ def save_learner(learner: RewardLearner, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     latest, fitted = learner.latest, dict(learner.fitted)
     tensors: dict[str, Tensor] = {}
-    numbers: dict[str, dict[str, float]] = {}
+    numbers: dict[str, dict[str, Any]] = {}
     for name, head in fitted.items():
         numbers[name] = {"temperature": head.temperature, "bias": head.linear.bias}
         _add(tensors, f"{name}.linear", head.linear)
         if isinstance(head, SegmentHead):
             numbers[name]["threshold"] = head.threshold
+            numbers[name]["categories"] = {key: linear.bias for key, linear in head.categories.items()}
+            for key, linear in head.categories.items():
+                _add(tensors, f"{name}.category.{key}", linear)
         else:
             numbers[name] |= {"middle": head.middle, "spread": head.spread}
             if head.wanted is not None:
@@ -86,7 +89,7 @@ def load_learner(folder: Path, encoder: RewardEncoder) -> RewardLearner:
                 field=str(path),
             )
         tensors = _tensors(folder / "heads.safetensors", described["files"]["heads.safetensors"])
-        heads = [HeadSpec(**head) for head in described["heads"]]
+        heads = [HeadSpec(**{**head, "categories": tuple(head.get("categories", ()))}) for head in described["heads"]]
         learner = RewardLearner(encoder, heads, held_out=described["held_out"], seed=described["seed"])
         learner.fitted = {name: _head(name, found, tensors) for name, found in described["numbers"].items()}
         scores = {name: Score(**score) for name, score in described["scores"].items()}
@@ -113,7 +116,11 @@ def _tensors(path: Path, digest: str) -> dict[str, Tensor]:
 def _head(name: str, numbers: dict[str, Any], tensors: dict[str, Tensor]) -> Head:
     linear = _linear(tensors, f"{name}.linear", numbers["bias"])
     if "threshold" in numbers:
-        return SegmentHead(linear, numbers["temperature"], numbers["threshold"])
+        categories = {
+            key: _linear(tensors, f"{name}.category.{key}", bias)
+            for key, bias in numbers.get("categories", {}).items()
+        }
+        return SegmentHead(linear, numbers["temperature"], numbers["threshold"], categories)
     wanted = _linear(tensors, f"{name}.wanted", numbers["wanted_bias"]) if "wanted_bias" in numbers else None
     return WholeHead(linear, numbers["temperature"], wanted, numbers["middle"], numbers["spread"])
 

@@ -25,13 +25,15 @@ class HeadSpec:
 
     kind: `error` says for every segment whether there is an error; `preference` says of two answers which is better;
     `coverage` says how much of what was wanted from the sources is in the answer. The latter two have density `whole`.
-    weight: the size of its reward, as the published 0.3, 0.5 and 0.3.
+    weight: the size of its reward, as the published 0.3, 0.5 and 0.3. categories: of errors, which a head of kind
+    `error` tells apart; none for a head that does not.
     """
 
     name: str
     density: Density
     kind: Kind
     weight: float = 1.0
+    categories: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind != "error" and self.density != "whole":
@@ -39,8 +41,8 @@ class HeadSpec:
 
 
 FINE_GRAINED = (
-    HeadSpec("relevance", "sub_sentence", "error", 0.3),
-    HeadSpec("factuality", "sentence", "error", 0.5),
+    HeadSpec("relevance", "sub_sentence", "error", 0.3, ("Irrelevant", "Redundant", "Incoherent")),
+    HeadSpec("factuality", "sentence", "error", 0.5, ("Wrong-Grounding", "Unverifiable")),
     HeadSpec("completeness", "whole", "coverage", 0.3),
     HeadSpec("preference", "whole", "preference", 0.0),
 )
@@ -96,11 +98,15 @@ def _digest(value: object) -> str:
 
 @dataclass(frozen=True)
 class SegmentLabels:
-    """Of one head of kind `error`: for every segment of a document 1 (error), 0 (none) or None (not known)."""
+    """Of one head of kind `error`: for every segment of a document 1 (error), 0 (none) or None (not known).
+
+    categories: for every segment which errors there are; empty where that is not known of any.
+    """
 
     head: str
     document: str
     values: tuple[int | None, ...]
+    categories: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)

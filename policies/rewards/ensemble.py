@@ -51,7 +51,8 @@ class Ensemble:
             errors[head.name] = tuple(bool(x > 0.5) for x in joint)
             rewards[head.name] = tuple(float(head.weight * (1 - 2 * x)) for x in joint)
         doubts = [1 - abs(2 * x - 1) for values in chances.values() for x in values]
-        return Prediction(chances, first.scores, rewards, errors, float(np.mean(doubts)) if doubts else 0.0)
+        doubt = float(np.mean(doubts)) if doubts else 0.0
+        return Prediction(chances, first.scores, rewards, errors, doubt, first.categories)
 
 
 def _log_odds(chances: Sequence[float]) -> np.ndarray:

@@ -7,8 +7,8 @@ Bradley-Terry score. What a head is calibrated with comes from fits that did not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +25,25 @@ COVERAGE_FEATURES = ("wanted and said", "wanted and said, softly", "said", "sent
 
 @dataclass(frozen=True)
 class SegmentHead:
-    """chance = sigmoid(logit / temperature); an error where it is above `threshold`."""
+    """chance = sigmoid(logit / temperature); an error where it is above `threshold`. categories: of errors, each with
+    how likely it is of a segment that has one."""
 
     linear: Linear
     temperature: float
     threshold: float
+    categories: Mapping[str, Linear] = field(default_factory=dict)
 
     def chances(self, rows: NDArray[np.floating]) -> Floats:
         """rows `(segments, COUNTED + PROJECTED)` -> `(segments,)`."""
         return sigmoid(self.linear.logits(rows) / self.temperature)
+
+    def likeliest(self, rows: NDArray[np.floating]) -> tuple[str, ...]:
+        """The category of each segment, if it has an error; nothing where the head tells none apart."""
+        if not self.categories:
+            return ()
+        names = list(self.categories)
+        logits = np.stack([linear.logits(rows) for linear in self.categories.values()])
+        return tuple(names[at] for at in logits.argmax(0))
 
 
 @dataclass(frozen=True)
@@ -59,11 +69,13 @@ class WholeHead:
 
 @dataclass(frozen=True)
 class SegmentData:
-    """rows `(n, d)`, targets `(n,)` in {0, 1}, folds `(n,)`: equal for one question."""
+    """rows `(n, d)`, targets `(n,)` in {0, 1}, folds `(n,)`: equal for one question. categories: each with `(n,)`
+    in {0, 1}, nan where there is no error or its category is not known."""
 
     rows: NDArray[np.float32]
     targets: Floats
     folds: NDArray[np.int64]
+    categories: Mapping[str, Floats] = field(default_factory=dict)
 
 
 def fit_segment_head(data: SegmentData, start: SegmentHead | None = None) -> SegmentHead | None:
@@ -73,7 +85,18 @@ def fit_segment_head(data: SegmentData, start: SegmentHead | None = None) -> Seg
     linear = fit(data.rows, data.targets, RIDGE, start=start.linear if start else None)
     unseen = out_of_fold(data.rows, data.targets, RIDGE, data.folds, start=linear)
     heat = temperature(unseen, data.targets)
-    return SegmentHead(linear, heat, threshold(sigmoid(unseen / heat), data.targets))
+    return SegmentHead(linear, heat, threshold(sigmoid(unseen / heat), data.targets), _fit_categories(data, start))
+
+
+def _fit_categories(data: SegmentData, start: SegmentHead | None) -> dict[str, Linear]:
+    """One regression for each category that was marked, on the errors alone."""
+    fitted = {}
+    for name, values in data.categories.items():
+        known = np.isfinite(values)
+        if (values[known] > 0.5).any():
+            before = start.categories.get(name) if start else None
+            fitted[name] = fit(data.rows[known], values[known], RIDGE, start=before)
+    return fitted
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,7 @@ class RewardLearner:
             raise PolicyError(f"does not fit the head {head.name}, which is of kind {head.kind}.", field=label_id)
         document = self._documents[_named(label)[0]]
         if isinstance(label, SegmentLabels):
+            self._check_categories(label_id, label, head)
             expected = len(document.spans(head.density))
         elif isinstance(label, Wanted):
             expected = sum(len(passage) - 1 for passage in document.sources)
@@ -175,6 +176,15 @@ class RewardLearner:
             return
         if len(label.values) != expected:
             raise PolicyError(f"has {len(label.values)} values, its document {expected} places.", field=label_id)
+
+    def _check_categories(self, label_id: str, label: SegmentLabels, head: HeadSpec) -> None:
+        if label.categories and len(label.categories) != len(label.values):
+            raise PolicyError(
+                f"has {len(label.categories)} categories and {len(label.values)} values.", field=label_id
+            )
+        unknown = sorted({name for has in label.categories for name in has} - set(head.categories))
+        if unknown:
+            raise PolicyError(f"has the category {unknown[0]!r}, which {head.name} does not have.", field=label_id)
 
 
 def predict_one(
@@ -185,6 +195,7 @@ def predict_one(
     scores: dict[str, float] = {}
     rewards: dict[str, tuple[float, ...]] = {}
     errors: dict[str, tuple[bool, ...]] = {}
+    categories: dict[str, tuple[str, ...]] = {}
     doubts: list[float] = []
     for head in heads:
         made, count = fitted.get(head.name), len(document.spans(head.density))
@@ -196,14 +207,17 @@ def predict_one(
             continue
         found = np.full(count, 0.5)
         if isinstance(made, SegmentHead) and count:
-            found = made.chances(segment_rows(head, features))
+            rows = segment_rows(head, features)
+            found = made.chances(rows)
+            categories[head.name] = made.likeliest(rows)
         limit = made.threshold if isinstance(made, SegmentHead) else 0.5
         chances[head.name] = tuple(float(x) for x in found)
         errors[head.name] = tuple(bool(x > limit) for x in found)
         # The mean of the published plus or minus weight, by the chance of each.
         rewards[head.name] = tuple(float(head.weight * (1 - 2 * x)) for x in found)
         doubts += [1.0 - abs(2 * float(x) - 1) for x in found]
-    return Prediction(chances, scores, rewards, errors, float(np.mean(doubts)) if doubts else 0.0)
+    doubt = float(np.mean(doubts)) if doubts else 0.0
+    return Prediction(chances, scores, rewards, errors, doubt, categories)
 
 
 def segment_rows(head: HeadSpec, features: Features) -> np.ndarray:
@@ -216,6 +230,7 @@ def segment_data(
 ) -> SegmentData:
     """All segments whose label is known."""
     rows, targets, folds = [np.zeros((0, 0), np.float32)], [np.zeros(0)], [np.zeros(0, np.int64)]
+    named: list[np.ndarray] = [np.zeros((0, len(head.categories)))]
     for label in labels:
         if not isinstance(label, SegmentLabels):
             continue
@@ -224,7 +239,23 @@ def segment_data(
         rows.append(segment_rows(head, features[label.document])[known])
         targets.append(values[known])
         folds.append(np.full(int(known.sum()), _fold(documents[label.document])))
-    return SegmentData(np.concatenate(rows[1:] or rows), np.concatenate(targets), np.concatenate(folds))
+        named.append(_categories(head, label)[known])
+    categories = np.concatenate(named)
+    return SegmentData(
+        np.concatenate(rows[1:] or rows),
+        np.concatenate(targets),
+        np.concatenate(folds),
+        {name: categories[:, at] for at, name in enumerate(head.categories)},
+    )
+
+
+def _categories(head: HeadSpec, label: SegmentLabels) -> np.ndarray:
+    """`(segments, categories)`: whether a segment has an error of this category; nan where it is not known."""
+    rows = [
+        [float(name in has) for name in head.categories] if has else [np.nan] * len(head.categories)
+        for has in label.categories or [()] * len(label.values)
+    ]
+    return np.array(rows, np.float64).reshape(len(label.values), len(head.categories))
 
 
 def whole_data(

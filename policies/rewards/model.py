@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +20,8 @@ class Prediction:
     chances: head of kind `error` -> the chance of an error in each segment. scores: other heads -> a score of the
     whole answer, higher is better. rewards: every head -> what each of its segments earns. errors: where the chance
     is above the head's threshold. uncertainty: 0 to 1, how little is known about this answer: what to
-    ask a person about first.
+    ask a person about first. categories: of heads that tell categories apart the likeliest one of each segment, if it
+    has an error.
     """
 
     chances: Mapping[str, tuple[float, ...]]
@@ -28,6 +29,7 @@ class Prediction:
     rewards: Mapping[str, tuple[float, ...]]
     errors: Mapping[str, tuple[bool, ...]]
     uncertainty: float
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class RewardModel(Protocol):

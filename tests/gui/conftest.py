@@ -18,6 +18,7 @@ from gui.connection import Connection, Opened
 from gui.main_window import MainWindow
 from gui.preferences import Preferences
 from gui.theme import Theme
+from gui.voice import OpenEar
 from hitl.bus import Received
 from hitl.clock import ManualClock
 from hitl.errors import StorageError
@@ -111,12 +112,17 @@ def clock() -> ManualClock:
 def make_window(qtbot, qapp, link: FakeLink, preferences: Preferences, clock: ManualClock) -> Iterator[Callable]:
     made: list[MainWindow] = []
 
-    def make(text_size: int = 13, size: tuple[int, int] = (1280, 800), kept: tuple[Request, ...] = ()) -> MainWindow:
+    def make(text_size: int = 13, size: tuple[int, int] = (1280, 800), kept: tuple[Request, ...] = (),
+             open_ear: OpenEar | None = None) -> MainWindow:  # fmt: skip
         preferences.set("text_size", text_size)
         theme = Theme("light", text_size)
         theme.apply(qapp)
         window = MainWindow(
-            lambda _address: Connection(lambda: Opened(link, kept), clock), preferences, theme, clock=clock
+            lambda _address: Connection(lambda: Opened(link, kept), clock),
+            preferences,
+            theme,
+            clock=clock,
+            open_ear=open_ear,
         )
         made.append(window)
         window.resize(*size)

@@ -7,6 +7,7 @@ from PySide6.QtCore import QSize
 
 from gui.connection import Connection, Opened, captured_at, picture_of
 from gui.samples import frame
+from hitl.annotation_messages import Pictures
 from hitl.clock import ManualClock
 from hitl.errors import ConfigError
 from hitl.messages import Ack, Correction, Frame, Stop
@@ -42,6 +43,28 @@ def test_of_frames_the_newest_wins_and_of_messages_all_come(qtbot, link):
     assert pictures["front"].image.pixelColor(0, 0).red() == 19
     connection.close()
     assert link.closed
+
+
+def test_recorded_pictures_all_come_with_what_they_are_of(qtbot, link):
+    connection = Connection(lambda: Opened(link), ManualClock(1_000))
+    with qtbot.waitSignal(connection.ready):
+        connection.start()
+    for number in range(3):
+        told = Pictures(id="q", project="p", item="r", camera="front", times_ms=[number], finished=number == 2)
+        link.deliver(told, payloads=(memoryview(f"jpeg {number}".encode()),))
+    got = []
+
+    def drained() -> bool:
+        batch = connection.take()
+        got.extend(batch.recorded)
+        assert not any(isinstance(message, Pictures) for message in batch.messages), "they come once"
+        return len(got) == 3
+
+    qtbot.waitUntil(drained)
+    assert [(entry.message.times_ms, entry.jpegs) for entry in got] == [
+        ([number], (f"jpeg {number}".encode(),)) for number in range(3)
+    ]
+    connection.close()
 
 
 def test_one_signal_is_under_way_however_much_comes(qtbot, link):

@@ -9,15 +9,14 @@ import pytest
 
 from hitl import moment_features
 from hitl.errors import InputError
-from hitl.messages import CommandStatus
 from hitl.moment_features import features_of, fingerprint
 from hitl.recorded_moments import NO_COMMAND, RecordedMoments, read_moments
 from hitl.sessions.catalog import Session
 from hitl.sessions.recording import Recorder
 from policies.hierarchy.policy import HierarchicalPolicy
-from tests.support.narrated import CAMERAS, Move, record
+from tests.support.narrated import CAMERAS, Move
+from tests.support.recorded import command, session_with_commands
 
-S = 1_000_000_000
 SHIPPED = Path(__file__).parents[2] / "assets" / "models" / "aloha-packing"
 
 
@@ -25,18 +24,8 @@ SHIPPED = Path(__file__).parents[2] / "assets" / "models" / "aloha-packing"
 def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """Eight seconds; another episode begins at 4 s. The hand goes up from 1 s to 2 s. Commands begin at 0.5 s, at 2 s
     and at 5 s."""
-    begun = Recorder.state
-    told = [(0.5, "go home"), (2.0, "put it down"), (5.0, "go home")]
-
-    def state(self: Recorder, session_ns: int, *rest: object) -> bool:
-        while told and told[0][0] * S <= session_ns:
-            at_s, text = told.pop(0)
-            self.message("/command", round(at_s * S), CommandStatus(command_id=f"c{at_s}", text=text, source="policy"))
-        return begun(self, session_ns, *rest)  # type: ignore[arg-type]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Recorder, "state", state)
-        return record(tmp_path_factory.mktemp("data"), [], [Move(1, 2)], 8.0, borders_s=(4.0,))
+    told = [(0.5, command("go home", name="1")), (2.0, command("put it down")), (5.0, command("go home", name="2"))]
+    return session_with_commands(tmp_path_factory.mktemp("data"), told, 8.0, [Move(1, 2)], borders_s=(4.0,))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hitl.annotation.presets import preset
 from hitl.annotation.schema import changed
-from hitl.labels import Judged, Rejected, Review, Span, Value
+from hitl.labels import Judged, Rejected, Review, Span, Unsure, Value
 from hitl.time_labels import PIECE_MS, time_heads, time_labels
 from policies.rewards.trajectory.labels import TimeHead, TimeLabel
 
@@ -64,6 +64,19 @@ def test_good_does_not_take_a_stretch_from_what_is_no_mistake() -> None:
 
 def test_what_nobody_judged_is_no_answer() -> None:
     assert labels(Review(state="done"), span(0, 1000, "mistake", track="a")) == {}
+
+
+def test_where_somebody_was_unsure_nothing_is_known() -> None:
+    found = labels(
+        Judged(track="time", start=0, end=6000, heads=["safety", "done"]),
+        Unsure(track="time", start=2000, end=4000, heads=["safety"]),
+    )
+    stretches = {
+        head: [(x.start_ms, x.end_ms) for x in found.values() if x.head == head] for head in ("safety", "done")
+    }
+    assert stretches == {"safety": [(0, 2000), (4000, 6000)], "done": [(0, 3000), (3000, 6000)]}
+    everything = labels(Judged(track="time", start=0, end=2000), Unsure(track="time", start=0, end=2000))
+    assert everything == {}
 
 
 def test_a_rejected_suggestion_is_a_no() -> None:

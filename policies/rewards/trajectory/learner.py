@@ -1,5 +1,5 @@
 """A trajectory reward model that learns while people mark: features and labels of recordings in, a new version in a
-few seconds, scores out.
+second or two, scores out.
 
 Equal labels give equal weights, in whatever order they came. Knows nothing of logs, windows and recordings' files.
 """
@@ -9,28 +9,35 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
 from policies.errors import PolicyError
 from policies.rewards.trajectory.features import GROUPS, Features
-from policies.rewards.trajectory.fitting import Example, Settings, fit
+from policies.rewards.trajectory.fitting import Fitted, Settings, fit
 from policies.rewards.trajectory.labels import TimeHead, TimeLabel
 from policies.rewards.trajectory.model import TrajectoryRewards
-from policies.rewards.trajectory.ranking import auroc
+from policies.rewards.trajectory.ranking import auroc, calibration_error
+from policies.rewards.trajectory.windows import Example
 
 
 @dataclass(frozen=True)
 class Update:
-    """version: counts updates; labels: ids that were learned from, sorted; auroc: head -> how well members rank labels
-    of recordings that they have not seen; only of heads that learn."""
+    """version: counts updates; labels: ids that were learned from, sorted; recordings: those that they speak of.
+
+    By head that learns, of members on labels of recordings that they have not seen: auroc, how well they rank; f1, of
+    the yes at the head's threshold; calibration: expected calibration error of the chances.
+    """
 
     version: int
     labels: tuple[str, ...]
     seconds: float
+    recordings: tuple[str, ...] = ()
     auroc: Mapping[str, float] = field(default_factory=dict)
+    f1: Mapping[str, float] = field(default_factory=dict)
+    calibration: Mapping[str, float] = field(default_factory=dict)
 
 
 class TrajectoryLearner:
@@ -90,15 +97,20 @@ class TrajectoryLearner:
             if used:
                 examples.append(example)
                 ids += used
-        scores: dict[str, float] = {}
-        model = None
+        model, update = None, Update(0, (), 0.0)
         if examples:
             fitted = fit(examples, len(self.heads), self._settings, self._seed)
             model = TrajectoryRewards.of(fitted, self.heads, self.groups, ids)
-            scores = self._scores(examples, fitted.unseen)
+            update = self._measured(examples, fitted)
         with self._lock:
             self.model = model
-            self.latest = Update(self.latest.version + 1, tuple(sorted(ids)), time.perf_counter() - began, scores)
+            self.latest = replace(
+                update,
+                version=self.latest.version + 1,
+                labels=tuple(sorted(ids)),
+                recordings=tuple(example.key for example in examples),
+                seconds=time.perf_counter() - began,
+            )
             return self.latest
 
     def _example(self, name: str, features: Features, labels: Mapping[str, TimeLabel]) -> tuple[Example, list[str]]:
@@ -114,13 +126,16 @@ class TrajectoryLearner:
         inputs = torch.from_numpy(features.rows(self.groups))
         return Example(name, inputs, columns[0], columns[1], columns[2], columns[3].float()), used
 
-    def _scores(self, examples: Sequence[Example], unseen: np.ndarray) -> dict[str, float]:
+    def _measured(self, examples: Sequence[Example], fitted: Fitted) -> Update:
         head = torch.cat([example.head for example in examples]).numpy()
         value = torch.cat([example.value for example in examples]).numpy() > 0.5
-        found = {}
-        for at, one in enumerate(self.heads):
-            mine = (head == at) & np.isfinite(unseen)
-            area = auroc(value[mine], unseen[mine])
-            if area is not None:
-                found[one.key] = area
-        return found
+        areas, f1s, errors = {}, {}, {}
+        for at, (one, calibration) in enumerate(zip(self.heads, fitted.calibrations, strict=True)):
+            mine = (head == at) & np.isfinite(fitted.unseen)
+            logits, values = fitted.unseen[mine], value[mine]
+            if (area := auroc(values, logits)) is not None:
+                areas[one.key] = area
+            if calibration.f1 is not None:
+                f1s[one.key] = calibration.f1
+                errors[one.key] = calibration_error(values, calibration.chances(logits)) or 0.0
+        return Update(0, (), 0.0, (), areas, f1s, errors)

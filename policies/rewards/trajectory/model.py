@@ -22,13 +22,14 @@ from torch import Tensor
 
 from policies.errors import CheckpointError, PolicyError
 from policies.hierarchy.checkpoint import restore, write_tensors, write_text
+from policies.rewards.trajectory.calibration import Calibration
 from policies.rewards.trajectory.features import VERSION, Features
-from policies.rewards.trajectory.fitting import Calibration, Fitted
+from policies.rewards.trajectory.fitting import Fitted
 from policies.rewards.trajectory.labels import TimeHead
 from policies.rewards.trajectory.network import NetworkConfig, TrajectoryNetwork, pooled
 
 FORMAT = "hitl-trajectory-rewards"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _WEIGHTS = "model.safetensors"
 
 
@@ -65,7 +66,7 @@ class TrajectoryRewards:
 
     heads: tuple[TimeHead, ...]
     groups: tuple[str, ...]
-    members: tuple[TrajectoryNetwork, ...]
+    network: TrajectoryNetwork
     calibrations: tuple[Calibration, ...]
     lineage: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -80,8 +81,19 @@ class TrajectoryRewards:
         about: Mapping[str, Any] | None = None,
     ) -> TrajectoryRewards:
         """What `fit` has made, with its questions."""
-        made = fitted.members, fitted.calibrations
+        made = fitted.network, fitted.calibrations
         return cls(tuple(heads), tuple(groups), *made, tuple(sorted(lineage)), dict(about or {}))
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The heads that have learned something."""
+        pairs = zip(self.heads, self.calibrations, strict=True)
+        return tuple(head.key for head, calibration in pairs if calibration.known)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Head -> from which chance on it is a yes."""
+        return {head.key: c.threshold for head, c in zip(self.heads, self.calibrations, strict=True)}
 
     def score(self, features: Features, segments: Sequence[tuple[int, int]]) -> list[SegmentScore]:
         """Each `[start_ms, end_ms)` of a recording. Raises PolicyError where a segment is empty or the features lack
@@ -91,7 +103,7 @@ class TrajectoryRewards:
                 raise PolicyError(f"{start} to {end} ms is empty.", field="segment", hint="Give its end second.")
         places = torch.tensor([features.between(*segment) for segment in segments], dtype=torch.int64).reshape(-1, 2)
         logits = self._logits(features)
-        means = torch.stack([pooled(found, places[:, 0], places[:, 1]) for found in logits]).double().numpy()
+        means = pooled(logits, places[:, 0], places[:, 1]).double().numpy()
         scores = []
         for at, (start, end) in enumerate(segments):
             each = self._chances(means[:, at])
@@ -102,7 +114,7 @@ class TrajectoryRewards:
                     start, end,
                     dict(zip(names, mean.tolist(), strict=True)),
                     dict(zip(names, each.std(0).tolist(), strict=True)),
-                    dict(zip(names, _entropy(mean).tolist(), strict=True)),
+                    dict(zip(names, entropy(mean).tolist(), strict=True)),
                     float(self._reward(mean[None])[0]),
                 )
             )  # fmt: skip
@@ -122,11 +134,7 @@ class TrajectoryRewards:
     def save(self, folder: Path) -> None:
         """Write a version; the description last, so that a folder without one was never finished."""
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {
-            f"{at}.{name}": value
-            for at, member in enumerate(self.members)
-            for name, value in member.state_dict().items()
-        }
+        tensors = dict(self.network.state_dict())
         write_tensors(folder / _WEIGHTS, tensors, FORMAT)
         digest = hashlib.sha256((folder / _WEIGHTS).read_bytes()).hexdigest()
         description = {
@@ -136,8 +144,7 @@ class TrajectoryRewards:
             "features": VERSION,
             "heads": [asdict(head) for head in self.heads],
             "groups": list(self.groups),
-            "network": self.members[0].config.to_json(),
-            "members": len(self.members),
+            "network": self.network.config.to_json(),
             "calibrations": [asdict(calibration) for calibration in self.calibrations],
             "lineage": list(self.lineage),
             "about": dict(self.about),
@@ -154,12 +161,12 @@ class TrajectoryRewards:
             if hashlib.sha256(path.read_bytes()).hexdigest() != description["sha256"]:
                 raise CheckpointError("does not match its digest in model.json.", field=str(path))
             tensors = load_file(str(path))
-            config = NetworkConfig.from_json(description["network"])
-            members = tuple(_member(config, at, tensors, path) for at in range(int(description["members"])))
+            network = TrajectoryNetwork(NetworkConfig.from_json(description["network"]))
+            restore(network, tensors, path)
             return cls(
                 tuple(TimeHead(**head) for head in description["heads"]),
                 tuple(description["groups"]),
-                members,
+                network.eval(),
                 tuple(Calibration(**calibration) for calibration in description["calibrations"]),
                 tuple(description["lineage"]),
                 description["about"],
@@ -171,19 +178,16 @@ class TrajectoryRewards:
     def _logits(self, features: Features) -> Tensor:
         """Of every member, moment and head: `(M, T, heads)`."""
         rows = torch.from_numpy(features.rows(self.groups))
-        wanted = self.members[0].config.inputs
+        wanted = self.network.config.inputs
         if rows.shape[1] != wanted:
             why = f"have {rows.shape[1]} numbers a moment, the model reads {wanted}."
             raise PolicyError(why, field="features", hint="Compute them with the policy that it was made with.")
-        return torch.stack([member(rows[None])[0] for member in self.members])
+        logits: Tensor = self.network(rows[None])[:, 0]
+        return logits
 
     def _chances(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """`(n, heads)` -> calibrated `(n, heads)`; a half where a head has learned nothing."""
-        found = np.full(logits.shape, 0.5)
-        for at, calibration in enumerate(self.calibrations):
-            if calibration.known:
-                found[:, at] = 0.5 * (1 + np.tanh(0.5 * (calibration.slope * logits[:, at] + calibration.offset)))
-        return found
+        return np.stack([one.chances(logits[:, at]) for at, one in enumerate(self.calibrations)], 1)
 
     def _reward(self, chances: NDArray[np.float64]) -> NDArray[np.float64]:
         """`(n, heads)` -> `(n,)`: praise earns its weight times its chance, an error loses it; and nothing where
@@ -195,7 +199,7 @@ class TrajectoryRewards:
         return total
 
 
-def _entropy(chances: NDArray[np.float64]) -> NDArray[np.float64]:
+def entropy(chances: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of yes or no, in bits."""
     p = np.clip(chances, 1e-12, 1 - 1e-12)
     found: NDArray[np.float64] = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
@@ -216,10 +220,3 @@ def _description(path: Path) -> dict[str, Any]:
         hint = f"This hitl reads {FORMAT_VERSION} with {VERSION}: let it learn from its labels again."
         raise CheckpointError(why, field=str(path), hint=hint)
     return raw
-
-
-def _member(config: NetworkConfig, at: int, tensors: Mapping[str, Tensor], path: Path) -> TrajectoryNetwork:
-    network = TrajectoryNetwork(config)
-    mine = {name.split(".", 1)[1]: value for name, value in tensors.items() if name.startswith(f"{at}.")}
-    restore(network, mine, path)
-    return network.eval()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gui.annotate.cursor import Cursor
@@ -104,6 +104,7 @@ def test_the_same_words_before():
 
 @given(texts, st.lists(st.sampled_from(["word+", "word-", "more", "less", "down", "up", "end+", "end-", "start+",
                                         "start-", "home", "end", "sentence+", "sentence-"]), max_size=12))  # fmt: skip
+@example("?\n?", ["word+", "word+", "start-", "sentence-"])
 def test_whatever_is_pressed_the_selection_is_in_the_text_and_cuts_no_character(text, keys):
     cursor = Cursor(TextMap(text))
     moves = {

@@ -7,16 +7,16 @@ from itertools import combinations, product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gui.annotate import samples
-from gui.annotate.agreement import agreement, places
 from gui.annotate.diff import changed_words, word_diff
 from gui.annotate.editor import ItemEditor
 from gui.annotate.marks import Mark, Target, lanes_of, marks_of, score_text, signed
 from gui.annotate.preferences import cycle, cycle_words, pairs, ranks
 from gui.annotate.queue import Queue
 from gui.annotate.words import excerpt, hint_words, progress_words, rewards_of, saved_words, short_head, time_words
-from hitl.annotation.state import ItemLabels, labels_of
+from hitl.annotation.state import ItemLabels
 from hitl.annotation_messages import Counts
 from hitl.labels import Preference, Span
 
@@ -121,14 +121,6 @@ def test_a_diff_is_by_words():
     assert changed_words(pieces) == (1, 1)
 
 
-def test_people_agree_where_they_say_the_same():
-    labels = {"Ada": labels_of([samples.marked()]), "Tomás": labels_of([samples.of_tomas()])}
-    found = places(labels, "prediction 1")
-    assert agreement(labels, "prediction 1") == (2, 6)
-    assert all(one.end <= two.start for one, two in combinations(found, 2))
-    assert [set(place.cells) for place in found][:2] == [{"Ada", "Tomás"}, {"Ada", "Tomás"}]
-
-
 spans = st.tuples(st.integers(0, 30), st.integers(1, 10)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 
 
@@ -159,6 +151,8 @@ def test_rewards_are_summed_for_each_sentence():
 def test_words():
     assert progress_words(samples.schema(), samples.progress()) == "held-out F1 C1 .64 C2 .58 ↗"
     assert progress_words(samples.schema(), None) == ""
+    pinned = replace(samples.progress(), pinned="r12")
+    assert progress_words(samples.schema(), pinned) == "held-out F1 C1 .64 C2 .58 ↗, pinned to r12"
     assert [time_words(seconds) for seconds in (0, 59.9, 130)] == ["0:00 min", "0:59 min", "2:10 min"]
     assert saved_words(0, True) == ("saved", "good")
     assert saved_words(1, False) == ("1 step waiting", "warn")

@@ -218,7 +218,8 @@ def test_other_peoples_labels_are_taken_over_with_one_key(person):
     assert (table.rowCount(), table.columnCount()) == (4, 2)
     person.press("Down")
     person.press("Return")
-    assert values(person, 1)[0] == samples.span("four", "Wrong-Grounding", evidence=[Evidence(source=0, sentence=4)])
+    (found,) = values(person, 1)
+    assert found == samples.span("four", "Wrong-Grounding", evidence=[Evidence(source=0, sentence=4)])
     assert "✓" in table.item(1, 0).text()
 
 
@@ -282,13 +283,14 @@ def test_text_size_and_theme_change_while_it_is_shown(person):
 
 @pytest.mark.parametrize("text", [
     "plain words", "The sign ברוכים הבאים is up", "👩‍👩‍👧‍👦 all 🏖️ summer", "مرحبا بالعالم", "e\u0301te\u0301",
+    "بلد جميل is a country", "港の祭りは夏", "हर साल मेला", "🇪🇸🇯🇵 and more",
 ])  # fmt: skip
 def test_every_character_is_where_it_is_found(qapp, text):
     row = TextRow(text, Range(0, len(text)))
     row.lay_out(500, Theme("light").font())
     row.set_lanes([0], 10, 2)
     whole = row.pieces(0, len(text))
-    assert whole[0].first and any(piece.last for piece in whole)
+    assert any(piece.first for piece in whole) and any(piece.last for piece in whole)
     for offset, letter in enumerate(text):
         if letter.isalpha():
             pieces = row.pieces(offset, offset + 1)
@@ -316,7 +318,8 @@ def test_without_a_project_the_page_teaches(qtbot, make_window, link):
     window = make_window()
     window.registry.trigger("view.annotate")
     page = window.annotate.projects
-    assert "Waiting for the backend" in page._title.text() or "Opening" in page._title.text()
+    assert "Waiting for the backend" in page._title.text() and page._command.text() == "hitl backend"
+    assert page._command.isVisible() and "Settings" in page._detail.text()
     window.annotate.connected = True
     window.annotate.bench.state.projects = []
     window.annotate.refresh()
@@ -354,3 +357,17 @@ def test_what_nobody_can_say_is_shown_beside_the_sentence(person):
     assert person.view.text._drawing.look.unsure == {0}
     person.press("U", CTRL)
     assert values(person, 2)[1] is None
+
+
+def test_what_reads_from_right_to_left_begins_at_the_right(qapp):
+    def edges(text):
+        row = TextRow(text, Range(0, len(text)))
+        row.lay_out(500, Theme("light").font())
+        row.set_lanes([0], 10, 2)
+        pieces = row.pieces(0, len(text))
+        return min(piece.left for piece in pieces), max(piece.right for piece in pieces)
+
+    assert edges("مرحبا بالعالم")[1] == pytest.approx(500, abs=2)
+    assert edges("«مرحبا» hello")[1] == pytest.approx(500, abs=2), "its first letter decides"
+    assert edges("hello مرحبا")[0] == pytest.approx(0, abs=2)
+    assert edges("123")[0] == pytest.approx(0, abs=2)

@@ -305,6 +305,39 @@ def test_a_new_version_orders_the_queue_and_asks_for_its_suggestions():
     assert any(isinstance(question, OpenItem) for question in desk.state.asks(desk.clock.now_ns()))
 
 
+def test_the_backend_knows_which_item_is_in_front():
+    desk = Desk()
+    asked: list[OpenItem] = []
+    answer = desk.backend.answer
+
+    def heard(question):
+        asked.extend([question] if isinstance(question, OpenItem) else [])
+        return answer(question)
+
+    desk.backend.answer = heard  # type: ignore[method-assign]
+    desk.bench.go(1)
+    desk.settle()
+    assert [(q.item, q.ahead) for q in asked] == [("i1", False), ("i2", True)], "known already, and told all the same"
+    asked.clear()
+    desk.bench.receive([Progress(project="p", version="2", labelled=3, held_out=2)])
+    desk.settle()
+    assert [(q.item, q.ahead) for q in asked] == [("i1", False)], "not the one that was asked for ahead"
+    asked.clear()
+    desk.state.link(False)
+    desk.state.link(True)
+    desk.clock.advance(10)
+    desk.settle()
+    assert {(q.item, q.ahead) for q in asked} == {("i1", False), ("i2", True)}
+
+
+def test_an_item_that_was_asked_for_ahead_and_is_shown_before_it_comes_is_asked_for_anew():
+    desk = Desk()
+    desk.state.want_item("i2", ahead=True)
+    desk.state.want_item("i2")
+    (question,) = desk.state.asks(desk.clock.now_ns() + ASK_AGAIN_NS)
+    assert (question.item, question.ahead) == ("i2", False)
+
+
 def test_time_is_written_into_steps_and_pauses_are_left_out():
     desk = Desk()
     desk.clock.advance(10)
@@ -366,3 +399,19 @@ def test_changes_of_no_step_are_no_label():
     desk = Desk()
     assert desk.bench.do([]) is None and not desk.sent
     assert desk.bench.do([Change(key="review", value=Review(state="open"))]) is not None
+
+
+def test_another_project_begins_anew_and_what_waits_for_the_log_goes_along():
+    desk = Desk()
+    desk.mark()
+    before = desk.bench.state
+    before.queue.order = "random"
+    desk.bench.said = "Taken back."
+    desk.bench.open_project("q")
+    now = desk.bench.state
+    assert desk.bench.said == "", "that was about the other one"
+    assert now is not before and (now.author, now.project, now.schema, now.items) == ("Ada", "q", None, {})
+    assert now.projects == before.projects and now.queue.order == "random"
+    assert list(now.pending) == list(before.pending) and len(now.pending) == 1
+    (question,) = [asked for asked in now.asks(desk.clock.now_ns()) if isinstance(asked, OpenProject)]
+    assert question.project == "q"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hitl.annotation.text import (
@@ -66,16 +66,44 @@ def test_sentences(text, expected):
 
 def test_sub_sentences_follow_the_published_rule():
     text = "In the book of this name, the hero, Anna, goes home to her mother and the dog; now all of it is well then."
-    assert (
-        cut(text, sub_sentences(text))
-        == [
-            "In the book of this name,",  # six words, more than five remain
-            "the hero, Anna, goes home to her mother and the dog;",  # "the hero," is too short to be cut off
-            "now all of it is well then.",
-        ]
-        or len(sub_sentences(text)) == 2
-    )
+    assert cut(text, sub_sentences(text)) == [
+        "In the book of this name, the hero, Anna,",  # short pieces join the one before them
+        "goes home to her mother and the dog;",
+        "now all of it is well then.",
+    ]
+    text = "In May, when all was over, nobody of them went home again."
+    assert cut(text, sub_sentences(text)) == ["In May, when all was over,", "nobody of them went home again."]
     assert cut("Yes, it is.", sub_sentences("Yes, it is.")) == ["Yes, it is."]
+
+
+def published_starts(tokens: list[str]) -> list[int]:
+    """`get_subsentence_starts` of allenai/FineGrainedRLHF."""
+    starts = [True]
+    previous, begun = tokens[0], 0
+    for at, token in enumerate(tokens[1:], 1):
+        if previous[-1] in ",;!?" and at + 5 < len(tokens):
+            if at - begun < 5:
+                starts.append(begun > 0)
+                if begun > 0:
+                    starts[begun] = False
+                    begun = at
+            else:
+                starts.append(True)
+                begun = at
+        else:
+            starts.append(False)
+        previous = token
+    return [at for at, begins in enumerate(starts) if begins]
+
+
+@given(st.lists(st.sampled_from(["so", "so,", "so;"]), min_size=1, max_size=40))
+def test_sub_sentences_are_those_of_the_published_code(tokens):
+    text = " ".join(tokens)
+    assume(len(sentences(text)) == 1)
+    starts = published_starts(tokens)
+    ends = [*starts[1:], len(tokens)]
+    expected = [" ".join(tokens[start:end]) for start, end in zip(starts, ends, strict=True)]
+    assert cut(text, sub_sentences(text)) == expected
 
 
 def test_exactly_five_words_may_be_cut_off_but_not_before_five():

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from hitl.annotation.items import Prompt
+from hitl.annotation.items import Item, Prompt
 from hitl.annotation_messages import (
+    AgreementFound,
+    AskAgreement,
     Generate,
     ItemOpened,
     Labelled,
     OpenItem,
     OpenProject,
+    OpenRecording,
+    Pictures,
     Progress,
     ProjectOpened,
+    RecordingOpened,
+    ShowPictures,
     Suggestions,
     Written,
 )
 from hitl.bus import Link
 from hitl.clock import new_ulid
 from hitl.events import LabelEvent
-from hitl.labels import Change
+from hitl.labels import Change, Review
 from hitl.messages import Ack
 from hitl.sessions.feedback_log import FeedbackLog
 from tests.hitl.backend.test_server import Peer, Stage
 from tests.support.labelled import PROJECT, label, project, put, span
+from tests.support.recorded import session_with_commands
 
 
 @pytest.fixture
@@ -113,6 +120,21 @@ def test_what_a_learner_says_reaches_who_has_the_project_open(stage, others):
     assert not other.all(Progress), "it has no project open"
 
 
+def test_a_window_is_told_how_far_people_agree(stage, others):
+    ann, bob = stage.window, others("gui")
+    for peer, author in ((ann, "ann"), (bob, "bob")):
+        open_project(stage, peer, author)
+        submit(stage, peer, label(put(span()), put(Review(state="done"), ""), author=author))
+    asked = AskAgreement(id=new_ulid(), project=PROJECT)
+    until(stage, lambda: ann.link.send(asked), ann)
+    found = until(stage, lambda: next(iter(ann.all(AgreementFound)), None), ann)
+    assert (found.id, found.items, found.pairs[0].exact, found.error) == (asked.id, 1, 1.0, "")
+    assert not bob.all(AgreementFound)
+    ann.got.clear()
+    until(stage, lambda: ann.link.send(AskAgreement(id="x", project="gone")), ann)
+    assert "gone" in until(stage, lambda: next(iter(ann.all(AgreementFound)), None), ann).error
+
+
 def test_a_learner_that_comes_late_is_told_what_is_open(stage, others):
     assert not open_project(stage, stage.window).learner
     until(stage, lambda: stage.window.link.send(OpenItem(id=new_ulid(), project=PROJECT, item="two", author="ann")))
@@ -136,6 +158,8 @@ def test_a_window_may_not_speak_for_a_learner_nor_a_learner_label(stage, others)
     until(stage, lambda: stage.window.link.send(Progress(project=PROJECT, version="v", labelled=0, held_out=0)))
     until(stage, lambda: any("may not send Progress" in ack.error for ack in stage.window.all(Ack)))
     assert "may not send Label" in submit(stage, learner, label(put(span()))).error
+    until(stage, lambda: stage.window.link.send(Pictures(id="x", project="p", item="i", camera="c")))
+    until(stage, lambda: any("Pictures is not taken" in ack.error for ack in stage.window.all(Ack)))
 
 
 def test_undo_survives_a_restart_of_the_backend(stage):
@@ -149,3 +173,33 @@ def test_undo_survives_a_restart_of_the_backend(stage):
     undo = label(Change(key="span:a", value=None), undoes=step.id)
     assert submit(stage, stage.window, undo).error == ""
     assert [type(event) for event in stored(stage)] == [LabelEvent, LabelEvent]
+
+
+def test_pictures_of_a_recording_come_as_payloads(tmp_path):
+    session = session_with_commands(tmp_path / "data", [], 1.0, cameras={"front": (24, 32)})
+    name = f"{session.id}/e0"
+    project(tmp_path / "data", [Item(id="rec", recording=name, duration_ms=1000)], "segments").close()
+    stage = Stage(tmp_path, record=False)
+    try:
+        open_project(stage, stage.window)
+        ask = OpenRecording(id=new_ulid(), project=PROJECT, item="rec")
+        until(stage, lambda: stage.window.link.send(ask))
+        opened = until(stage, lambda: stage.window.newest(RecordingOpened))
+        assert opened.id == ask.id and [(one.name, len(one.times_ms)) for one in opened.cameras] == [("front", 10)]
+        for item, camera, start_ms in (("rec", "front", 500), ("nothing", "front", 0)):
+            show = ShowPictures(id=item, project=PROJECT, item=item, camera=camera, start_ms=start_ms, end_ms=900)
+            until(stage, lambda show=show: stage.window.link.send(show))
+        came = []
+
+        def all_there():
+            came.extend(r for r in stage.window.link.poll(5) if isinstance(r.message, Pictures))
+            return len(came) == 2
+
+        stage.window.poll = lambda timeout_ms=10: None  # what comes is read here, with its payloads
+        until(stage, all_there)
+        shown, refused = sorted(came, key=lambda received: received.message.id, reverse=True)
+        assert shown.message.times_ms == [500, 600, 700, 800] and shown.message.finished
+        assert [bytes(jpeg[:2]) for jpeg in shown.payloads] == [b"\xff\xd8"] * 4
+        assert "no item" in refused.message.error and refused.message.finished and not refused.payloads
+    finally:
+        stage.close()

@@ -156,6 +156,7 @@ def test_a_learner_that_comes_later_hears_what_is_open(desk):
     opened(desk, author="bob", peer=OTHER)
     ask = OpenItem(id="i", project=PROJECT, item="one", author="ann")
     desk.open_item(WINDOW, ask)
+    desk.open_item(WINDOW, OpenItem(id="k", project=PROJECT, item="two", author="ann", ahead=True))
     desk.open_item(OTHER, OpenItem(id="j", project=PROJECT, item="nine", author="bob"))
     projects, item_ask = desk.under_way()
     assert isinstance(projects, OpenProject) and projects.project == PROJECT and item_ask == ask

@@ -19,7 +19,9 @@ from hitl.annotation_messages import (
     Written,
 )
 from hitl.backend.learner import Learning
+from hitl.backend.pinned_rewards import PinnedRewards
 from hitl.backend.reward_project import RewardProject
+from hitl.backend.reward_versions import RewardVersions
 from hitl.backend.writer_thread import WriterThread
 from hitl.errors import UnavailableError
 from tests.hitl.backend.test_reward_project import DONE, Counting
@@ -86,6 +88,38 @@ def test_a_label_refreshes_the_item_in_front_and_the_progress(learning, told, mo
     assert told.messages[1].learned_from == step.id
 
 
+def test_a_version_that_a_person_rolls_back_to_is_told_at_once_and_so_is_letting_go(tmp_path, told, models):
+    made, versions = project(tmp_path), RewardVersions(tmp_path / "rewards")
+    old = Counting()
+    old.promoted = 1
+    pinned = PinnedRewards(models, versions, lambda _version: old)
+    thread = Learning(lambda name: RewardProject(made, [], pinned, versions=versions), told)
+    thread.start()
+    thread.ask(open_project())
+    thread.ask(OpenItem(id="i", project=PROJECT, item="one", author="ann"))
+    thread.ask(Labelled(event=logged(label(put(span(0, 10))))))
+    told.until(lambda all: any(isinstance(m, Progress) for m in all))
+    (versions.folder / "r12").mkdir()
+    (versions.folder / "r12" / "model.json").write_text("{}")
+    versions.pin("r12")  # from another process, while nobody asks anything
+    told.until(lambda all: any(isinstance(m, Suggestions) and m.version == "r12" for m in all))
+    told.until(lambda all: any(isinstance(m, Progress) and m.pinned == m.version == "r12" for m in all))
+    told.messages.clear()
+    versions.unpin()
+    told.until(lambda all: any(isinstance(m, Suggestions) and m.version == "v1" for m in all))
+    told.until(lambda all: any(isinstance(m, Progress) and (m.pinned, m.version) == ("", "v1") for m in all))
+    thread.close()
+
+
+def test_an_item_that_is_asked_for_ahead_does_not_come_in_front(learning, told, models):
+    learning.ask(open_project())
+    learning.ask(OpenItem(id="i", project=PROJECT, item="one", author="ann"))
+    learning.ask(OpenItem(id="j", project=PROJECT, item="two", author="ann", ahead=True))
+    learning.ask(Labelled(event=logged(label(put(span()), about="three"))))
+    told.until(lambda all: any(isinstance(m, Progress) for m in all))
+    assert [message.item for message in told.of(Suggestions)] == ["one"]
+
+
 def test_all_items_are_read_while_nobody_asks_and_then_the_queue_is_told(learning, told, models):
     learning.log.append(logged(label(put(span(0, 10)), DONE)))
     models.uncertain = {"three/1": 0.9}
@@ -109,6 +143,23 @@ def test_an_error_does_not_end_the_learning(learning, told):
     learning.ask(Labelled(event=logged(label(put(span(0, 10)), about="nine"))))
     learning.ask(Labelled(event=logged(label(put(span(0, 10))))))
     told.until(lambda all: any(isinstance(m, Progress) for m in all))
+
+
+def test_who_asks_waits_for_one_item_that_is_read_and_not_for_all(learning, models):
+    """Reading a recording takes seconds."""
+    happened, all_read = [], threading.Event()
+
+    def reading(documents):
+        happened.append(documents[0].id)
+        if len(happened) == 1:
+            learning.ask(OpenItem(id="i", project=PROJECT, item="three", author="ann"))
+        if len(happened) == 3:
+            all_read.set()
+
+    models.encode = reading
+    learning.ask(open_project())
+    assert all_read.wait(PATIENCE_S)
+    assert happened == ["one/1", "three/1", "two/1"]
 
 
 class Slow:

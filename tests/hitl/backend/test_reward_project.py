@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from hitl.backend.reward_examples import heads_of
-from hitl.backend.reward_project import Estimate, RewardProject, SegmentEstimate, Trained
+from hitl.annotation.items import Output
+from hitl.backend.reward_project import RewardProject
+from hitl.backend.rewards import Estimate, SegmentEstimate, Trained
 from hitl.labels import Change, Preference, Review
 from tests.support.labelled import item, label, logged, project, put, span
 
@@ -24,6 +26,7 @@ class Counting:
         self.f1 = 0.5
         self.held_out = 30
         self.uncertain = {}
+        self.category = ""
 
     def put(self, name, label):
         self.labels[name] = label
@@ -52,7 +55,9 @@ class Counting:
 
     def estimated(self, document):
         segments = [
-            SegmentEstimate(start, end, 0.9 if start == 0 else 0.1, start == 0, -0.4 if start == 0 else 0.4)
+            SegmentEstimate(
+                start, end, 0.9 if start == 0 else 0.1, start == 0, -0.4 if start == 0 else 0.4, self.category
+            )
             for start, end in document.spans("sentence")
         ]
         score = float(len(document.answer))
@@ -219,5 +224,22 @@ def test_suggestions_have_the_usual_category_and_rewards(learned, models):
     assert found.preferences == [71.0, 54.0] and found.version == "v1" and found.uncertainty == 0.5
 
 
-def test_the_heads_are_those_of_the_schema(learned):
-    assert learned.heads == heads_of(learned.schema) and len(item().outputs) == 2
+def test_scores_of_outputs_are_in_their_order_also_where_one_has_none(tmp_path, models):
+    said = item(outputs=4)
+    texts = [" ", "No.", "It was dug in 1912.", ""]
+    outputs = [Output(track=output.track, text=text) for output, text in zip(said.outputs, texts, strict=True)]
+    made = project(tmp_path, [msgspec.structs.replace(said, outputs=outputs)])
+    learned = RewardProject(made, [], models)
+    say(learned, put(span(0, 2, track="2")))
+    learned.update()
+    assert learned.suggestions("one").preferences == [None, 3.0, 19.0, None]
+    models.estimated = lambda document: Estimate()  # nobody said which is better
+    assert learned.suggestions("one").preferences == []
+    made.close()
+
+
+def test_suggestions_have_the_likeliest_category_where_the_models_tell_one(learned, models):
+    models.category = "Wrong-Grounding"
+    say(learned, put(span(0, 10, "Unverifiable")))
+    learned.update()
+    assert [s.category for s in learned.suggestions("one").spans] == ["Wrong-Grounding", "Wrong-Grounding"]

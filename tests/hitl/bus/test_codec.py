@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hitl.annotation_messages import MAX_PICTURES_BYTES, Pictures, ShowPictures
 from hitl.bus import codec
 from hitl.clock import new_ulid
 from hitl.errors import InputError, MessageError
@@ -299,3 +300,38 @@ def test_a_sound_for_a_recognizer_is_one_payload_and_an_answer_has_none() -> Non
     codec.check_payloads(Recognized(id="x"), [])
     with pytest.raises(MessageError, match="payloads"):
         codec.check_payloads(Recognized(id="x"), [bytes(2)])
+
+
+def pictures(*times_ms: int) -> Pictures:
+    return Pictures(id="p", project="p", item="i", camera="front", times_ms=list(times_ms))
+
+
+@pytest.mark.parametrize(
+    ("message", "payloads"),
+    [
+        (pictures(), []),
+        (pictures(0, 100), [b"jpeg", b"jpeg"]),
+        (pictures(0), [bytes(MAX_PICTURES_BYTES + 1)]),
+        (pictures(0, 1), [bytes(MAX_PICTURES_BYTES - 1), b"1"]),
+    ],
+)
+def test_pictures_come_with_one_payload_each(message: Pictures, payloads: list[bytes]) -> None:
+    codec.check_payloads(message, payloads)
+    assert codec.decode(codec.encode(message)) == message
+
+
+@pytest.mark.parametrize(
+    ("message", "payloads"),
+    [
+        (pictures(0), []),
+        (pictures(), [b"jpeg"]),
+        (pictures(0, 100), [b"jpeg", b""]),
+        (pictures(0, 1), [bytes(MAX_PICTURES_BYTES), b"1"]),
+        (ShowPictures(id="s", project="p", item="i", camera="front", start_ms=0, end_ms=9), [b"jpeg"]),
+    ],
+)
+def test_pictures_that_do_not_fit_and_payloads_elsewhere_are_refused(
+    message: codec.AnyMessage, payloads: list[bytes]
+) -> None:
+    with pytest.raises(MessageError, match="payloads"):
+        codec.check_payloads(message, payloads)

@@ -1,44 +1,73 @@
-"""The published labels: the reader is strict, and the rules give what they gave."""
+"""The published labels: what is read is checked, and the rules give what the published code gives."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hitl.errors import InputError
-from hitl.evaluation import fine_grained_labels as rules
-from hitl.evaluation.fine_grained_data import Error as Span
-from hitl.evaluation.fine_grained_data import Example, Feedback, read_examples
+from hitl.evaluation.rewards_data import HEADS, Question, read_questions
+from policies.rewards.documents import FINE_GRAINED, Wanted
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "qa_feedback" / "feedback.json"
+PASSAGES = [["Title", "The cat sat on the red mat in the hall.", "It rained for days in the whole county."]]
+OTHERS = ("It rained for days in the whole county.", "Nothing.", "The cat sat on the red mat in the hall.")
+ANSWER = "The cat sat on the red mat in the hall, and it was a very fat one. It rained for days."
 
 
-def example(
-    answer: str, *errors: tuple[str, int, int], corrected: str = "", preference: tuple[int, ...] = (0,) * 6
-) -> Example:
-    spans = [Span(kind, "", start, end) for kind, start, end in errors]  # type: ignore[arg-type]
-    passages = (("Title", "The cat sat on the red mat in the hall.", "It rained for days in the whole county."),)
-    others = ("It rained for days in the whole county.", "Nothing.", "The cat sat on the red mat in the hall.")
-    return Example("Where?", passages, (answer, *others), Feedback(spans, [], corrected), preference)
+def question(
+    folder: Path,
+    answer: str,
+    *errors: tuple[str, int, int],
+    corrected: str = "",
+    missing: list[dict[str, Any]] | None = None,
+    preference: tuple[int, ...] = (0,) * 6,
+) -> Question:
+    """What a file of one example comes to."""
+    grounding = '{"passage_id":1,"sentence_id":[1]}'
+    spans = [
+        {
+            "error type": kind, "explanation": grounding if kind == "Wrong-Grounding" else "",
+            "start": start, "end": end,
+        }
+        for kind, start, end in errors
+    ]  # fmt: skip
+    record = {
+        "question": "Where?", "passages": PASSAGES, "gold": "",
+        **{f"prediction {number}": text for number, text in enumerate((answer, *OTHERS), 1)},
+        "feedback": {"errors": spans, "missing-info": missing or [], "corrected-prediction": corrected},
+        "preference": list(preference),
+    }  # fmt: skip
+    file = folder / "one.json"
+    file.write_text(json.dumps([record]), encoding="utf-8")
+    return read_questions(file)[0]
+
+
+def test_the_heads_are_the_published_ones() -> None:
+    assert HEADS == FINE_GRAINED
 
 
 def test_the_sample_is_read_whole() -> None:
-    examples = read_examples(SAMPLE)
-    assert len(examples) == 12 and all(len(e.documents) == 4 for e in examples)
-    for one in examples:
-        assert len(rules.relevance_labels(one)) == len(one.documents[0].spans("sub_sentence"))
-        assert len(rules.factuality_labels(one)) == len(one.documents[0].spans("sentence"))
-    assert any(1 in rules.factuality_labels(one) for one in examples)
+    questions = read_questions(SAMPLE)
+    assert len(questions) == 12 and all(len(one.documents) == 4 for one in questions)
+    errors = 0
+    for one in questions:
+        for head, density in (("relevance", "sub_sentence"), ("factuality", "sentence")):
+            found = one.segments(head)
+            if found is not None:
+                assert len(found.values) == len(one.documents[0].spans(density))  # type: ignore[arg-type]
+                assert [bool(has) for has in found.categories] == [value == 1 for value in found.values]
+                errors += found.values.count(1)
+    assert errors > 12
 
 
-def test_nothing_of_the_feedback_is_in_a_document() -> None:
-    one = read_examples(SAMPLE)[0]
-    other = Example(one.question, one.passages, one.predictions, Feedback([], [], "other"), (0,) * 6)
+def test_nothing_of_the_feedback_is_in_a_document(tmp_path: Path) -> None:
+    one = question(tmp_path, ANSWER)
+    other = question(tmp_path, ANSWER, ("Irrelevant", 0, 39), corrected=OTHERS[0], preference=(1,) * 6)
     assert [d.content for d in one.documents] == [d.content for d in other.documents]
 
 
@@ -64,21 +93,17 @@ def _set(*path: Any) -> Change:
     ("change", "message"),
     [
         (_set(1, "question", KeyError), "question"),
-        (_set(1, "extra", 1), "extra"),
         (_set(1, "prediction 3", 5), r"\$\[1\]"),
         (_set(0, "preference", 2, 7), "preference"),
-        (_set(0, "preference", [0, 1]), "length"),
         (_set(0, "feedback", "errors", 0, "error type", "Rude"), "errors"),
-        (_set(0, "feedback", "errors", 0, "end", 0), "before it starts"),
-        (_set(0, "feedback", "errors", 0, "end", 10**6), "characters"),
-        (_set(0, "feedback", "errors", 0, "start", -1), "start"),
+        (_set(0, "feedback", "errors", 0, "end", 0), "errors"),
+        (_set(0, "feedback", "errors", 0, "end", 10**6), "errors"),
         (_set(0, "feedback", "missing-info", [
             {"error type": "Missing-Answer", "passage_id": 99, "sentence_id": [1]}
-        ]), "passage 99"),
+        ]), "missing-info"),
         (_set(0, "feedback", "missing-info", [
             {"error type": "Missing-Answer", "passage_id": 1, "sentence_id": [999]}
-        ]), "behind the last"),
-        (_set(0, "passages", 0, []), "no title"),
+        ]), "missing-info"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(tmp_path: Path, change: Change, message: str) -> None:
@@ -87,81 +112,62 @@ def test_what_is_wrong_is_named(tmp_path: Path, change: Change, message: str) ->
     file = tmp_path / "wrong.json"
     file.write_text(json.dumps(records), encoding="utf-8")
     with pytest.raises(InputError, match=message) as caught:
-        read_examples(file)
+        read_questions(file)
     assert "wrong.json" in str(caught.value)
 
 
-def test_questions_are_there_once(tmp_path: Path) -> None:
-    records = json.loads(SAMPLE.read_text(encoding="utf-8"))
-    (tmp_path / "twice.json").write_text(json.dumps([*records, records[3]]), encoding="utf-8")
-    with pytest.raises(InputError, match=r"\[12\]\.question.*example 3"):
-        read_examples(tmp_path / "twice.json")
+def test_a_file_without_examples_or_without_feedback(tmp_path: Path) -> None:
+    (tmp_path / "none.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(InputError, match="none.json.*holds no examples"):
+        read_questions(tmp_path / "none.json")
+    prompt = {"text": "x", "answer": ["It is."], "passages": [], "question": "Is it?"}
+    (tmp_path / "prompts.json").write_text(json.dumps([prompt]), encoding="utf-8")
+    with pytest.raises(InputError, match="prompts.json.*no feedback"):
+        read_questions(tmp_path / "prompts.json")
 
 
-@pytest.mark.parametrize("content", [b"", b"[", b"{}", b"[]", b"\xff\xfe", b"[1]"])
-def test_files_of_another_kind(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "x.json").write_bytes(content)
-    with pytest.raises(InputError, match="x.json"):
-        read_examples(tmp_path / "x.json")
-    with pytest.raises(InputError, match="no such file"):
-        read_examples(tmp_path / "nowhere.json")
+def values(one: Question, head: str) -> tuple[int | None, ...] | None:
+    found = one.segments(head)
+    return found.values if found else None
 
 
-ANSWER = "The cat sat on the red mat in the hall, and it was a very fat one. It rained for days."
+def test_short_spans_of_c1_count_for_nothing_and_those_of_c2_do(tmp_path: Path) -> None:
+    whole, short = (0, 39), (0, 15)
+    assert values(question(tmp_path, ANSWER, ("Irrelevant", *whole)), "relevance") == (1, 0, 0)
+    assert values(question(tmp_path, ANSWER, ("Irrelevant", *short)), "relevance") == (0, 0, 0)
+    assert values(question(tmp_path, ANSWER, ("Unverifiable", *whole)), "relevance") == (0, 0, 0)
+    assert values(question(tmp_path, ANSWER, ("Wrong-Grounding", 4, 7)), "factuality") == (1, 0)
+    assert values(question(tmp_path, ANSWER, ("Irrelevant", *whole)), "factuality") == (None, 0)
+    assert values(question(tmp_path, ANSWER, ("Irrelevant", *short)), "factuality") == (0, 0)
+    both = question(tmp_path, ANSWER, ("Irrelevant", *whole), ("Unverifiable", 40, 60))
+    assert values(both, "factuality") == (1, 0)
 
 
-def test_short_spans_of_c1_count_for_nothing_and_those_of_c2_do() -> None:
-    whole = (0, 39)
-    assert rules.relevance_labels(example(ANSWER, ("Irrelevant", *whole))) == (1, 0, 0)
-    assert rules.relevance_labels(example(ANSWER, ("Irrelevant", 0, 15))) == (0, 0, 0)
-    assert rules.relevance_labels(example(ANSWER, ("Unverifiable", *whole))) == (0, 0, 0)
-    assert rules.factuality_labels(example(ANSWER, ("Wrong-Grounding", 4, 7))) == (1, 0)
-    assert rules.factuality_labels(example(ANSWER, ("Irrelevant", *whole))) == (None, 0)
-    assert rules.factuality_labels(example(ANSWER, ("Irrelevant", 0, 15))) == (0, 0)
-    assert rules.factuality_labels(example(ANSWER, ("Irrelevant", *whole), ("Unverifiable", 40, 60))) == (1, 0)
+def test_preferences_in_their_order(tmp_path: Path) -> None:
+    found = question(tmp_path, ANSWER, preference=(1, 0, 2, 1, 2, 0)).pairs("preference")
+    assert sorted(found) == [(0, 1), (1, 2), (3, 0), (3, 1)]
 
 
-def test_preferences_in_their_order() -> None:
-    assert rules.preference_pairs(example("x", preference=(1, 0, 2, 1, 2, 0))) == [(0, 1), (3, 0), (1, 2), (3, 1)]
+def test_coverage_counts_what_the_corrected_text_holds(tmp_path: Path) -> None:
+    found = question(tmp_path, "Nothing at all.", corrected="The cat sat on the red mat in the hall.")
+    assert [x.values for x in found.labels.values() if isinstance(x, Wanted)] == [(True, False)]
+    assert sorted(found.pairs("completeness")) == [(3, 0), (3, 1), (3, 2)]
+    nothing = question(tmp_path, "x", corrected="Quite another text without any source.")
+    assert nothing.pairs("completeness") == [] and not any(isinstance(x, Wanted) for x in nothing.labels.values())
 
 
-def test_coverage_counts_what_the_corrected_text_holds() -> None:
-    found = rules.coverage_of(example("Nothing at all.", corrected="The cat sat on the red mat in the hall."))
-    assert found.wanted == {(1, 1)} and found.scores == (0, 0, 0, 1)
-    assert found.pairs == [(3, 0), (3, 1), (3, 2)]
-    assert rules.coverage_of(example("x", corrected="Quite another text without any source.")).scores == ()
-
-
-def test_similarity_is_the_published_one() -> None:
-    def published(context: str, target: str) -> float:
-        if target in context:
-            return 1.0
-        words = context.split()
-        length = len(target.split()) + int(0.05 * len(target.split()))
-        matcher, best = SequenceMatcher(), 0.0
-        matcher.set_seq2(target)
-        for start in range(len(words) - length + 1):
-            matcher.set_seq1(" ".join(words[start : start + length]))
-            best = max(best, matcher.quick_ratio())
-        return best
-
-    sentence = "General Lord Cornwallis had left 1,400 British troops under the command of Mawhood in Princeton."
-    for piece in (
-        "1,400 British troops were under Mawhood,",
-        "Cornwallis had left",
-        "the battle of Hastings was long",
-    ):
-        assert rules.similarity(sentence, piece) == published(sentence, piece)
-    assert rules.similarity("Short one.", "a much longer piece of text than that") == published(
-        "Short one. # # # # # # #", "a much longer piece of text than that"
-    )
-
-
-def test_slow_labels_are_kept_and_a_damaged_file_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    examples = read_examples(SAMPLE)[:2]
-    first = rules.coverages(examples, tmp_path / "coverage.json")
-    monkeypatch.setattr(rules, "coverage_of", lambda _: pytest.fail("was made again"))
-    assert rules.coverages(examples, tmp_path / "coverage.json") == first
-    monkeypatch.undo()
-    (tmp_path / "coverage.json").write_text("{", encoding="utf-8")
-    assert rules.coverages(examples, tmp_path / "coverage.json") == first
+@pytest.mark.parametrize(
+    ("kind", "answer", "wanted"),
+    [
+        ("Missing-Minor-Auxiliary", "Nothing at all.", (True, False)),
+        ("Missing-Minor-Auxiliary", "It rained for days in the whole county.", (True, True)),
+        ("Missing-Major-Auxiliary", "Nothing at all.", (True, True)),
+    ],
+)
+def test_a_minor_point_is_wanted_only_of_who_said_it(
+    tmp_path: Path, kind: str, answer: str, wanted: tuple[bool, ...]
+) -> None:
+    corrected = "The cat sat on the red mat in the hall. It rained for days in the whole county."
+    lack = {"error type": kind, "passage_id": 1, "sentence_id": [2]}
+    found = question(tmp_path, answer, corrected=corrected, missing=[lack])
+    assert [x.values for x in found.labels.values() if isinstance(x, Wanted)] == [wanted]

@@ -38,6 +38,9 @@ def test_evaluate_rewards_by_folds(capsys: pytest.CaptureFixture[str], tmp_path:
     assert found == json.loads(out.read_text(encoding="utf-8"))
     heads = found["heads"]
     assert {"f1", "accuracy", "f1_interval", "calibration_error", "published"} <= set(heads["relevance"])
+    for name in ("relevance", "factuality"):
+        assert 0 <= heads[name]["category_accuracy"] <= 1 and len(heads[name]["category_accuracy_interval"]) == 2
+        assert 0.5 <= heads[name]["usual_category_accuracy"] <= 1
     assert {"pairwise", "pairwise_interval"} <= set(heads["completeness"]) & set(heads["preference"])
     assert found["questions"] == 12 and found["training_questions"] == 8
     assert [point["answers"] for point in found["curve"]] == [8]
@@ -109,8 +112,22 @@ def test_labels_needed_by_hand() -> None:
 
     curves = {"uncertainty": [points(0.1, 0.6, 0.6, 0.6)], "random": [points(0.1, 0.2, 0.3, 0.6)]}
     found = label_efficiency._compare(curves, [10, 20, 30, 40], "relevance")
-    assert found["target_f1"] == pytest.approx(0.44) and found["labels_needed"] == {"uncertainty": 30, "random": 40}
-    assert found["labels_saved"] == 0.25 and found["gain"] == pytest.approx(0.175) and found["gain_error"] is None
+    assert found["target_f1"] == pytest.approx(0.44)
+    assert found["labels_needed"] == {"uncertainty": 20.4, "random": 38.8}
+    assert found["labels_ratio"] == pytest.approx(20.4 / 38.8, abs=1e-3) and found["labels_ratio_interval"] is None
+    assert found["gain"] == pytest.approx(0.175) and found["gain_error"] is None
+
+
+def test_the_interval_of_labels_needed_is_over_seeds_and_may_have_no_end() -> None:
+    def points(*values: float) -> list[dict[str, float]]:
+        return [{"labels": n, "relevance": value} for n, value in enumerate(values)]
+
+    good, bad, plain = points(0.1, 0.6, 0.6, 0.6), points(0.1, 0.1, 0.1, 0.1), points(0.1, 0.2, 0.3, 0.6)
+    same = label_efficiency._compare({"uncertainty": [good] * 3, "random": [plain] * 3}, [10, 20, 30, 40], "relevance")
+    low, high = same["labels_ratio_interval"]
+    assert low == high == same["labels_ratio"]
+    split = label_efficiency._compare({"uncertainty": [good, bad], "random": [plain] * 2}, [1, 2, 3, 4], "relevance")
+    assert split["labels_ratio_interval"][0] < 1 and split["labels_ratio_interval"][1] is None
 
 
 def test_folds_are_even_and_of_the_seed() -> None:
@@ -124,7 +141,10 @@ def test_numbers_by_hand() -> None:
     judged.segments["factuality"] = [[(1, 0.9, True)], [(0, 0.2, False)]]
     judged.margins["completeness"] = [[2.0, -1.0], [0.0]]
     judged.margins["preference"] = [[1.0]]
+    judged.categories["relevance"] = [[(("a",), "a"), (("b", "a"), "b")], [], [(("b",), "a"), (("a",), "b")]]
     found = measure(judged)
+    assert found["relevance"]["category_accuracy"] == 0.5 and found["relevance"]["usual_category_accuracy"] == 0.75
+    assert found["factuality"]["category_accuracy"] is None
     assert found["relevance"]["f1"] == found["relevance"]["accuracy"] == 0.5
     assert found["relevance"]["n"] == 4 and found["relevance"]["errors"] == 2
     assert found["factuality"]["f1"] == 1.0

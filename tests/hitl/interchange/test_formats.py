@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hitl import options
+from hitl import options_annotation
 from hitl.annotation.items import Item, Output, SourceText
 from hitl.annotation.presets import preset
 from hitl.annotation.state import kind_of
@@ -49,8 +49,8 @@ def span(start: int, end: int, *categories: str, **fields: Any) -> Span:
 
 
 def test_the_options_name_every_format() -> None:
-    assert options._READ.split(", ") == [name for name, entry in FORMATS.items() if entry.reads]
-    assert options._WRITTEN.split(", ") == [name for name, entry in FORMATS.items() if entry.writes]
+    assert options_annotation.READ.split(", ") == [name for name, entry in FORMATS.items() if entry.reads]
+    assert options_annotation.WRITTEN.split(", ") == [name for name, entry in FORMATS.items() if entry.writes]
     for entry in FORMATS.values():
         with pytest.raises(InputError, match="no format"):
             registry.format_of(entry.name + "x")

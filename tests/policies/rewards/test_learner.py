@@ -33,7 +33,8 @@ def corpus(count: int = 40) -> tuple[list[Document], dict[str, Label]]:
         one = document(text, [len(order[0]) + 1], name=f"d{at}", prompt=prompt)
         good, bad = document(TRUE, name=f"good{at}", prompt=prompt), document(MADE_UP, name=f"bad{at}", prompt=prompt)
         documents += [one, good, bad]
-        labels[f"l{at}"] = SegmentLabels("relevance", one.id, tuple(int(piece == MADE_UP) for piece in order))
+        wrong = tuple(int(piece == MADE_UP) for piece in order)
+        labels[f"l{at}"] = SegmentLabels("relevance", one.id, wrong)
         labels[f"p{at}"] = Preferred("completeness", good.id, bad.id)
         labels[f"w{at}"] = Wanted("completeness", good.id, (False, None, True))
     return documents, labels
@@ -145,9 +146,45 @@ def test_the_order_of_labels_and_updates_in_between_make_no_difference(reader: R
         assert a.scores["completeness"] == pytest.approx(b.scores["completeness"], abs=1e-4)
 
 
+RUDE = "Nobody of them was of any use to anybody, they were all fools."
+
+
+def told_apart(reader: RewardEncoder, count: int = 30) -> RewardLearner:
+    """A learner that was told of two kinds of error; of a third of the errors only that they are errors."""
+    learner = RewardLearner(reader, FINE_GRAINED, held_out=0.0)
+    for at in range(count):
+        pieces = [TRUE, MADE_UP, RUDE] if at % 2 else [RUDE, TRUE, MADE_UP]
+        text = " ".join(pieces)
+        cuts = [len(pieces[0]) + 1, len(pieces[0]) + len(pieces[1]) + 2]
+        learner.add([document(text, cuts, name=f"d{at}", prompt=f"Who led the British in year {at}?")])
+        kinds: dict[str, tuple[str, ...]] = {TRUE: (), MADE_UP: ("Irrelevant",), RUDE: ("Incoherent", "Redundant")}
+        known = tuple(kinds[piece] for piece in pieces) if at % 3 else ()
+        learner.put(f"l{at}", SegmentLabels("relevance", f"d{at}", tuple(int(p != TRUE) for p in pieces), known))
+    learner.update()
+    return learner
+
+
+def test_it_says_which_category_is_likeliest(reader: RewardEncoder, tmp_path: Path) -> None:
+    learner = told_apart(reader)
+    probe = [document(f"{MADE_UP} {RUDE}", [len(MADE_UP) + 1], prompt="Who led them?")]
+    found = learner.predict(probe)[0].categories
+    assert found["relevance"][0] == "Irrelevant" and found["relevance"][1] in ("Redundant", "Incoherent")
+    assert "factuality" not in found, "nothing was learned of it"
+    save_learner(learner, tmp_path)
+    assert load_learner(tmp_path, reader).predict(probe) == learner.predict(probe)
+
+
+def test_where_no_category_was_told_none_is_said(reader: RewardEncoder) -> None:
+    learner = learner_of(reader, corpus()[1])
+    learner.update()
+    assert learner.predict([document(TRUE)])[0].categories["relevance"] == ()
+
+
 @pytest.mark.parametrize(
     ("label", "message"),
     [
+        (SegmentLabels("relevance", "d0", (1, 0), (("Irrelevant",),)), "has 1 categories and 2 values"),
+        (SegmentLabels("relevance", "d0", (1, 0), (("Rude",), ())), "the category 'Rude', which relevance"),
         (SegmentLabels("relevance", "d0", (1,)), "has 1 values, its document 2"),
         (SegmentLabels("taste", "d0", (1, 0)), "which is not there"),
         (SegmentLabels("relevance", "nobody", (1, 0)), "which is not there"),

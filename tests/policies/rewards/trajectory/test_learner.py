@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from policies.errors import CheckpointError, PolicyError
+from policies.rewards.trajectory.calibration import calibrated, platt
 from policies.rewards.trajectory.features import Features
-from policies.rewards.trajectory.fitting import Settings, platt
+from policies.rewards.trajectory.fitting import Settings
 from policies.rewards.trajectory.labels import TimeHead, TimeLabel
 from policies.rewards.trajectory.learner import TrajectoryLearner
 from policies.rewards.trajectory.model import TrajectoryRewards
 from policies.rewards.trajectory.network import NetworkConfig, TrajectoryNetwork, pooled
+from policies.rewards.trajectory.windows import MOMENTS, Example, label_weights, windows_of
 
 RATE_HZ = 5.0
 HEADS = (TimeHead("progress"), TimeHead("safety", 2.0), TimeHead("done", praise=True))
@@ -56,7 +58,7 @@ def learned() -> TrajectoryLearner:
 
 def weights(made: TrajectoryLearner) -> torch.Tensor:
     assert made.model is not None
-    return torch.cat([value.flatten() for member in made.model.members for value in member.state_dict().values()])
+    return torch.cat([value.flatten() for value in made.model.network.state_dict().values()])
 
 
 def test_segments_of_a_new_recording_are_known(learned: TrajectoryLearner) -> None:
@@ -178,10 +180,11 @@ def test_no_moment_knows_what_comes_after_it() -> None:
     later = rows.clone()
     later[:, 40:] = 9.0
     before, after = network(rows), network(later)
-    assert torch.equal(before[:, :40], after[:, :40]) and not torch.equal(before[:, 40:], after[:, 40:])
+    assert torch.equal(before[:, :, :40], after[:, :, :40])
+    assert not torch.equal(before[:, :, 40:], after[:, :, 40:])
     moved = rows.clone()
     moved[:, 59 - network.config.reach - 1] = 9.0
-    assert torch.allclose(network(moved)[:, 59], before[:, 59], atol=1e-6), "nor what is longer ago than its reach"
+    assert torch.allclose(network(moved)[:, :, 59], before[:, :, 59], atol=1e-6), "nor what is long ago"
 
 
 def test_a_segment_is_the_mean_of_its_moments() -> None:
@@ -203,3 +206,43 @@ def test_calibration_finds_slope_and_offset() -> None:
     slope, offset = platt(logits, values)
     assert slope == pytest.approx(0.5, abs=0.05) and offset == pytest.approx(-1, abs=0.12)
     assert platt(logits, np.ones(4000)) == (1.0, 0.0)
+
+
+def test_the_threshold_finds_rare_answers_and_f1_is_of_what_others_choose() -> None:
+    rng = np.random.default_rng(1)
+    values = (rng.random(400) < 0.06).astype(float)
+    logits = rng.normal(0, 1, 400) + 3 * values
+    found = calibrated(logits, values, np.arange(400) % 4)
+    assert found.known and found.threshold < 0.5
+    assert (found.positives, found.negatives) == (values.sum(), 400 - values.sum())
+    assert found.f1 is not None and 0.5 < found.f1 < 0.95
+    assert calibrated(np.full(400, np.nan), values, np.zeros(400, int)).f1 is None, "nobody kept a recording out"
+    few = calibrated(logits, np.eye(1, 400)[0], np.arange(400) % 4)
+    assert not few.known and few.f1 is None and (few.chances(logits) == 0.5).all()
+
+
+def example(length: int, *segments: tuple[int, int, int, int]) -> Example:
+    columns = torch.tensor(segments).unbind(1)
+    return Example("r", torch.arange(length)[:, None].float(), *columns[:3], columns[3].float())
+
+
+def test_a_long_recording_is_cut_and_its_labels_with_it() -> None:
+    length = 3 * MOMENTS
+    found = windows_of([example(length, (0, 10, 0, 1), (MOMENTS - 10, MOMENTS + 30, 1, 0))], reach=15)
+    assert len(found) == 2, "in the third part nobody said anything"
+    assert found.share.sum(1).tolist() == [1.25, 0.75] and found.rows.shape == (2, MOMENTS + 15, 1)
+    means = found.pooling(torch.tensor([0, 1])) @ found.rows
+    assert means[0, :2, 0].tolist() == [4.5, MOMENTS - 5.5] and means[1, 0, 0] == MOMENTS + 14.5
+    weights = label_weights(found, torch.ones(1, 1), heads=2)
+    assert not weights.any(), "one answer of a kind is too little to learn from"
+
+
+def test_both_answers_and_all_heads_weigh_the_same() -> None:
+    labels = [(at, at + 1, 0, int(at < 2)) for at in range(8)] + [(at, at + 1, 1, at % 2) for at in range(4)]
+    found = windows_of([example(20, *labels)], reach=0)
+    weights = label_weights(found, torch.ones(1, 1), heads=2)[0, 0]
+    of = {(h, v): float(weights[(found.head[0] == h) & (found.value[0] == v)].sum()) for h in (0, 1) for v in (0, 1)}
+    assert set(of.values()) == {3.0}
+    assert not label_weights(found, torch.zeros(1, 1), heads=2).any(), (
+        "who leaves a recording out learns nothing of it"
+    )

@@ -1,0 +1,83 @@
+"""Reward models of which an earlier version answers while a person has pinned it; the others learn on behind it.
+
+Everything but `estimate` goes to the models that learn, so that the newest version is there when the pin is taken
+away. Knows nothing of sockets, threads or people.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from hitl.backend.reward_versions import RewardVersions
+from hitl.backend.rewards import Estimate, Rewards, Trained
+from hitl.errors import HitlError
+from policies.errors import PolicyError
+from policies.rewards.documents import Document, Label
+
+log = logging.getLogger("hitl.learner")
+
+
+class Answers(Protocol):
+    """What a pinned version can do."""
+
+    def estimate(self, documents: Sequence[Document]) -> list[Estimate]:
+        """See `Rewards.estimate`."""
+        ...
+
+
+class PinnedRewards:
+    """See `Rewards`. load: a version by its name, to answer alone; raises CheckpointError of either kind."""
+
+    def __init__(self, learning: Rewards, versions: RewardVersions, load: Callable[[str], Answers]) -> None:
+        self._learning = learning
+        self._versions = versions
+        self._load = load
+        self._pin = ""
+        self._answers: Answers | None = None
+
+    def put(self, name: str, label: Label) -> None:
+        """See `Rewards.put`."""
+        self._learning.put(name, label)
+
+    def remove(self, name: str) -> None:
+        """See `Rewards.remove`."""
+        self._learning.remove(name)
+
+    def encode(self, documents: Sequence[Document]) -> None:
+        """See `Rewards.encode`."""
+        self._learning.encode(documents)
+
+    def update(self) -> Trained | None:
+        """See `Rewards.update`."""
+        return self._learning.update()
+
+    def revert(self) -> None:
+        """See `Rewards.revert`."""
+        self._learning.revert()
+
+    def promote(self) -> None:
+        """See `Rewards.promote`."""
+        self._learning.promote()
+
+    def estimate(self, documents: Sequence[Document]) -> list[Estimate]:
+        """See `Rewards.estimate`: of the pinned version where there is one that can be loaded."""
+        pin = self._versions.pinned()
+        if pin != self._pin:
+            self._pin, self._answers = pin, None
+            self._versions.problem = ""
+            if pin:
+                self._take(pin)
+        return (self._answers or self._learning).estimate(documents)
+
+    def _take(self, pin: str) -> None:
+        try:
+            self._answers = self._load(pin)
+        except (HitlError, PolicyError) as error:
+            self._versions.problem = str(error)
+            log.error("the pinned version %s cannot answer: %s", pin, error)
+
+    def close(self) -> None:
+        """See `Rewards.close`."""
+        self._learning.close()
