@@ -177,6 +177,15 @@ def _evaluate_label_efficiency(arguments: Namespace) -> int:
     return print_json(result)
 
 
+def _evaluate_forgetting(arguments: Namespace) -> int:
+    need("torch", "backend", "learning")
+    from hitl.evaluation import forgetting
+
+    result = forgetting.run(arguments.strategy, seeds=arguments.seeds, progress=_shown_progress())
+    print(forgetting.as_table(result))
+    return print_json(result)
+
+
 def _bench_rewards(arguments: Namespace) -> int:
     need("torch", "backend", "the reward models")
     from hitl.evaluation import rewards_bench
@@ -330,6 +339,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "evaluate packing": _evaluate_packing,
     "evaluate rewards": _evaluate_rewards,
     "evaluate label-efficiency": _evaluate_label_efficiency,
+    "evaluate forgetting": _evaluate_forgetting,
     "bench rewards": _bench_rewards,
     "evaluate segments": _evaluate_segments,
     "bench correction": _bench_correction,

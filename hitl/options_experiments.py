@@ -63,6 +63,9 @@ def _add_reward_evaluations(evaluations: Commands) -> None:
     order = "how many labels it saves to ask about uncertain answers first"
     efficiency = add_command(evaluations, "label-efficiency", order)
     efficiency.add_argument("--seeds", type=at_least_one, default=5, metavar="N", help="repeats (default 5)")
+    forgetting = add_command(evaluations, "forgetting", "how much each strategy keeps of what was learned earlier")
+    forgetting.add_argument("--strategy", nargs="+", default=[], metavar="NAME", help="some of them (default: all)")
+    forgetting.add_argument("--seeds", type=at_least_one, default=5, metavar="N", help="repeats (default 5)")
     for command in (rewards, efficiency):
         _add_feedback(command)
         command.add_argument("--out", type=Path, metavar="FILE", help="write the JSON there, too")

@@ -33,7 +33,7 @@ class Method:
     label: str
     strategy: str
     options: dict[str, float]
-    settings: Settings = Settings()
+    settings: Settings = Settings(epochs=15, batch=10, rate=0.05)
     views: bool = False
     """Whether examples are seen with noise and dropped pixels."""
 
@@ -42,18 +42,20 @@ class Method:
         return strategy(self.strategy, **self.options)
 
 
+_VIEWS = Settings(epochs=16, batch=10)
+"""A multiple of the four repeats, so that all have as many visits."""
 METHODS = (
     Method("SGD", "none", {}),
     Method("replay 200", "replay", {"size": 200}),
     Method("replay 60", "replay", {"size": 60}),
-    Method("replay 200, views", "replay", {"size": 200}, Settings(epochs=16), views=True),
-    Method("view-batch 200", "view-batch", {"size": 200}, Settings(epochs=16), views=True),
+    Method("replay 200, views", "replay", {"size": 200}, _VIEWS, views=True),
+    Method("view-batch 200", "view-batch", {"size": 200}, _VIEWS, views=True),
     Method("MAS 0.1", "mas", {"strength": 0.1}),
     Method("GPM 0.95", "gpm", {"threshold": 0.95}),
     Method("GPM 0.99", "gpm", {"threshold": 0.99}),
     Method("OSF 25 %", "osf", {"kept": 0.25}),
     Method("OSF 50 %", "osf", {"kept": 0.5}),
-    Method("CLASSP 1e-5", "classp", {"threshold": 1e-5}),
+    Method("CLASSP 1e-5", "classp", {"rate": 0.05, "threshold": 1e-5}),
 )
 
 
@@ -66,6 +68,10 @@ class Digits:
             self.model: nn.Module = nn.Sequential(
                 nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 10)
             )
+            for layer in self.model:
+                if isinstance(layer, nn.Linear):
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                    nn.init.zeros_(layer.bias)
         self._views = views
 
     def output(self, examples: Examples) -> Tensor:

@@ -20,8 +20,8 @@ class LinearMap:
     """name: in the model; weight `(out, in)`; bias `(out,)` or None."""
 
     name: str
-    weight: nn.Parameter
-    bias: nn.Parameter | None
+    weight: Tensor
+    bias: Tensor | None
 
     @property
     def size(self) -> int:
