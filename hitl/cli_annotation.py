@@ -97,11 +97,12 @@ def _schema(arguments: Namespace) -> int:
 def _versions(arguments: Namespace) -> int:
     from msgspec import to_builtins
 
-    versions = _versions_of(arguments)
-    pinned, found = versions.pinned(), versions.listed()
+    families = _versions_of(arguments)
+    pinned = [pin for versions in families if (pin := versions.pinned())]
+    found = [entry for versions in families for entry in versions.listed()]
     if arguments.json:
         for entry in found:
-            print(json.dumps({**to_builtins(entry), "pinned": entry.version == pinned}))
+            print(json.dumps({**to_builtins(entry), "pinned": entry.version in pinned}))
         return EXIT_OK
     if not found:
         print("no versions yet; they come with labels, while a learner runs")
@@ -112,8 +113,8 @@ def _versions(arguments: Namespace) -> int:
     for entry in shown:
         scores = ", ".join(f"{head} {value:.3f}" for head, value in entry.f1.items()) or "-"
         print(f"{entry.version:<10} {entry.made:<20} {entry.labelled:>8}  {scores:<40} {entry.reason}")
-    if pinned:
-        print(f"pinned to {pinned}: it answers until hitl projects rollback {arguments.project} --latest")
+    for pin in pinned:
+        print(f"pinned to {pin}: it answers until hitl projects rollback {arguments.project} --latest")
     return EXIT_OK
 
 
@@ -122,22 +123,26 @@ def _rollback(arguments: Namespace) -> int:
 
     if bool(arguments.version) == arguments.latest:
         raise InputError("Say one of the two", field="version", hint="Give a version, such as r12, or --latest.")
-    versions = _versions_of(arguments)
+    families = _versions_of(arguments)
     if arguments.latest:
-        versions.unpin()
+        for versions in families:
+            versions.unpin()
         print(f"the newest promoted version of {arguments.project} answers")
     else:
-        versions.pin(arguments.version)
+        texts, recordings = families
+        (recordings if arguments.version.startswith(recordings.letter) else texts).pin(arguments.version)
         print(f"{arguments.version} of {arguments.project} answers; learning goes on behind it")
     return EXIT_OK
 
 
-def _versions_of(arguments: Namespace) -> RewardVersions:
-    from hitl.backend.reward_versions import RewardVersions
+def _versions_of(arguments: Namespace) -> tuple[RewardVersions, RewardVersions]:
+    """Those for texts, and those for recordings."""
+    from hitl.backend.reward_versions import RECORDINGS, TEXTS, RewardVersions
     from hitl.interchange.store import opened
 
     with opened(settings_of(arguments).data_folder, arguments.project) as (project, _):
-        return RewardVersions(project.folder / "rewards")
+        folder = project.folder / "rewards"
+        return RewardVersions(folder, TEXTS), RewardVersions(folder, RECORDINGS)
 
 
 def _agreement(arguments: Namespace) -> int:

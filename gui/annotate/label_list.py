@@ -13,7 +13,7 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from gui.annotate.chooser import Target
@@ -148,6 +148,7 @@ class _RowPainter(QStyledItemDelegate):
     def __init__(self, theme: Theme, parent: QObject) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._pictures: dict[tuple[object, ...], QPixmap] = {}
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         """One line."""
@@ -159,24 +160,14 @@ class _RowPainter(QStyledItemDelegate):
         """Draw one label."""
         box: QRect = option.rect
         painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if option.state & QStyle.StateFlag.State_Selected:
             painter.fillRect(box, self._theme.colour("accent_soft"))
         left = box.left() + 10
         categories: list[Category] = index.data(_CATEGORIES)
+        side = option.fontMetrics.height() - 3
+        scale = painter.device().devicePixelRatioF()
         for category in categories:
-            colour = self._theme.mark(category.colour)
-            side = option.fontMetrics.height() - 3
-            tag = QRect(left, box.center().y() - side // 2, side, side)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(colour)
-            painter.drawRoundedRect(tag, 3, 3)
-            painter.setFont(self._theme.font(self._theme.type.caption - 1, strong=True))
-            painter.setPen(self._theme.colour("on_mark"))
-            painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, category.shortcut)
-            draw_pattern(
-                painter, category.pattern, colour, left + side + 4, left + side + 22, box.center().y() - LINE / 2
-            )
+            painter.drawPixmap(left, box.center().y() - side // 2, self._picture(category, side, scale))
             left += side + 28
         painter.setFont(self._theme.font(self._theme.type.caption))
         painter.setPen(self._theme.colour("text"))
@@ -184,3 +175,26 @@ class _RowPainter(QStyledItemDelegate):
         text = painter.fontMetrics().elidedText(index.data(), Qt.TextElideMode.ElideRight, room.width())
         painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
         painter.restore()
+
+    def _picture(self, category: Category, side: int, scale: float) -> QPixmap:
+        """The letter of a category and its pattern; the same in many rows, so it is drawn once for each look."""
+        colour, ink = self._theme.mark(category.colour), self._theme.colour("on_mark")
+        font = self._theme.font(self._theme.type.caption - 1, strong=True)
+        look = category.shortcut, category.pattern, colour.rgba(), ink.rgba(), font.pointSizeF(), side, scale
+        if look not in self._pictures:
+            picture = QPixmap(QSize(side + 24, side) * scale)
+            picture.setDevicePixelRatio(scale)
+            picture.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(picture)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colour)
+            tag = QRect(0, 0, side, side)
+            painter.drawRoundedRect(tag, 3, 3)
+            painter.setFont(font)
+            painter.setPen(ink)
+            painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, category.shortcut)
+            draw_pattern(painter, category.pattern, colour, side + 4, side + 22, side // 2 - LINE / 2)
+            painter.end()
+            self._pictures[look] = picture
+        return self._pictures[look]

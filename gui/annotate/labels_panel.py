@@ -12,6 +12,7 @@ from gui.annotate.editor import ItemEditor
 from gui.annotate.label_list import LabelList
 from gui.theme import GRID, Theme
 from gui.widgets.basics import column, label
+from hitl.annotation.state import ItemLabels
 from hitl.annotation_messages import Progress
 from hitl.labels import Missing, Span
 
@@ -31,6 +32,7 @@ class LabelsPanel(QWidget):
         self._rows.setWidget(self.categories)
         self._rows.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._rows.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._counted: tuple[ItemLabels, str, int] | None = None
         self._heading = label("Labels of this answer", "caption")
         self._heading.setContentsMargins(2 * GRID, GRID, 2 * GRID, 4)
         foot = self._foot = QFrame()
@@ -50,14 +52,21 @@ class LabelsPanel(QWidget):
         self.categories.show_current([missing.category] if missing else proposal.span.categories if proposal else keys)
         self.details.show_editor(editor)
         self.list.show_editor(editor)
-        count = sum(isinstance(value, Span | Missing) and value.track == editor.track
-                    for value in editor.labels.values.values())  # fmt: skip
+        count = self._count(editor)
         what = "recording" if editor.timed else "answer"
         self._heading.setText(f"Labels of this {what}: {count}" if count else f"No labels on this {what} yet")
         self.curve.show_progress(editor.schema, progress)
         pinned = progress.pinned if progress is not None else ""
         self._learning.setText(f"Learning: held-out F1 · pinned to {pinned}" if pinned else "Learning: held-out F1")
         self._fit()
+
+    def _count(self, editor: ItemEditor) -> int:
+        """How many labels are on the track that is shown; counted after a step alone."""
+        if self._counted is None or self._counted[0] is not editor.labels or self._counted[1] != editor.track:
+            values = editor.labels.values.values()
+            count = sum(isinstance(value, Span | Missing) and value.track == editor.track for value in values)
+            self._counted = editor.labels, editor.track, count
+        return self._counted[2]
 
     def resizeEvent(self, event: object) -> None:
         """Categories get at most half of the height, and scroll."""

@@ -12,7 +12,7 @@ from gui.annotate.editor import ItemEditor, Target
 from gui.annotate.proposals import Proposal
 from hitl.annotation.schema import Schema
 from hitl.errors import InputError
-from hitl.labels import Span
+from hitl.labels import Span, Value
 
 Kind = Literal["own", "model", "person"]
 
@@ -63,32 +63,62 @@ def in_order(mark: Mark) -> tuple[int, int, bool, str]:
 
 
 class RowMarks:
-    """Which marks are in which rows, kept up with an editor; a step costs what it changes."""
+    """Which marks are in which rows, kept up with an editor; a step costs what it changes, however many there are."""
 
     def __init__(self, touching: Callable[[int, int], Iterable[int]]) -> None:
         self._touching = touching
         self._known: dict[Target, tuple[Span, tuple[Mark, ...]]] = {}
         self._targets: dict[int, set[Target]] = {}
+        self._values: Mapping[str, Value] = {}
+        self._proposals: dict[str, Proposal] = {}
+        self._track = ""
         self.rows: dict[int, tuple[Mark, ...]] = {}
 
     def take(self, editor: ItemEditor) -> set[int]:
         """Take the editor's labels and proposals in; returns the rows in which something has changed."""
-        before, self._known = self._known, spans_and_marks(editor, self._known)
+        if editor.track != self._track:
+            self._track, self._values, self._proposals = editor.track, {}, {}
+            gone = {target: None for target in self._known}
+        else:
+            gone = {}
         changed: set[int] = set()
-        now = self._known
-        fresh = [target for target, entry in now.items() if before.get(target) is not entry]
-        for target in fresh + [target for target in before if target not in now]:
-            old, new = before.get(target), now.get(target)
-            for span in (old[0] if old else None, new[0] if new else None):
-                for row in self._touching(span.start, span.end) if span is not None else ():
+        for target, new in (gone | self._changes(editor)).items():
+            old = self._known.pop(target, None)
+            for row in self._touching(old[0].start, old[0].end) if old is not None else ():
+                changed.add(row)
+                self._targets.setdefault(row, set()).discard(target)
+            if new is not None:
+                self._known[target] = new
+                for row in self._touching(new[0].start, new[0].end):
                     changed.add(row)
-                    self._targets.setdefault(row, set()).discard(target)
-            for row in self._touching(new[0].start, new[0].end) if new is not None else ():
-                self._targets.setdefault(row, set()).add(target)
+                    self._targets.setdefault(row, set()).add(target)
         for row in changed:
             found = [mark for target in self._targets[row] for mark in self._known[target][1]]
             self.rows[row] = tuple(sorted(found, key=in_order))
         return changed
+
+    def _changes(self, editor: ItemEditor) -> dict[Target, tuple[Span, tuple[Mark, ...]] | None]:
+        """Labels and proposals that are not as they were -> span and marks now; None where they are gone."""
+        found: dict[Target, tuple[Span, tuple[Mark, ...]] | None] = {}
+        before, self._values = self._values, editor.labels.values
+        for key in [key for key in before if key not in self._values]:
+            found[Target("span", key)] = None
+        for key, value in self._values.items():
+            if before.get(key) is not value:
+                target = Target("span", key)
+                found[target] = None
+                if isinstance(value, Span) and value.track == self._track:
+                    found[target] = value, _marks(editor.schema, value, target, "own")
+        earlier, self._proposals = self._proposals, {one.id: one for one in editor.proposals()}
+        for name in [name for name in earlier if name not in self._proposals]:
+            found[Target("proposal", name)] = None
+        for name, proposal in self._proposals.items():
+            known = earlier.get(name)
+            if known is None or known.span is not proposal.span:
+                target = Target("proposal", name)
+                kind: Kind = "person" if proposal.author else "model"
+                found[target] = proposal.span, _marks(editor.schema, proposal.span, target, kind, proposal)
+        return found
 
 
 def _marks(

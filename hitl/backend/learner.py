@@ -27,7 +27,7 @@ from hitl.annotation_messages import (
     Written,
 )
 from hitl.backend.reward_project import RewardProject
-from hitl.backend.reward_versions import RewardVersions
+from hitl.backend.reward_versions import RECORDINGS, TEXTS, RewardVersions
 from hitl.backend.writer_thread import WriterThread
 from hitl.bus import Link
 from hitl.bus.addresses import client_keys_of, endpoints_of
@@ -226,10 +226,11 @@ def run_learner(settings: Settings) -> None:
         from hitl.backend.time_models import load_times
 
         project = projects.open(name)
-        versions = RewardVersions(project.folder / "rewards")
+        versions = RewardVersions(project.folder / "rewards", TEXTS)
+        time_versions = RewardVersions(project.folder / "rewards", RECORDINGS)
         texts = load_rewards(project, settings, versions) if heads_of(project.schema) else None
-        times = load_times(project, settings) if time_heads(project.schema) else None
-        return RewardProject(project, events.labels(name), texts, times, versions)
+        times = load_times(project, settings, time_versions) if time_heads(project.schema) else None
+        return RewardProject(project, events.labels(name), texts, times, versions, time_versions)
 
     link = Link(endpoints_of(settings), "learner", "learner", keys=client_keys_of(settings))
     with link:

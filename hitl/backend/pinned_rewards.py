@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from hitl.backend.reward_versions import RewardVersions
 from hitl.backend.rewards import Estimate, Rewards, Trained
@@ -17,6 +17,8 @@ from policies.errors import PolicyError
 from policies.rewards.documents import Document, Label
 
 log = logging.getLogger("hitl.learner")
+
+Model = TypeVar("Model")
 
 
 class Answers(Protocol):
@@ -27,15 +29,35 @@ class Answers(Protocol):
         ...
 
 
+class Pin(Generic[Model]):
+    """The pinned version, loaded when it is asked for. load: one by its name; raises CheckpointError of either
+    kind."""
+
+    def __init__(self, versions: RewardVersions, load: Callable[[str], Model]) -> None:
+        self._versions, self._load = versions, load
+        self._name = ""
+        self._model: Model | None = None
+
+    def model(self) -> Model | None:
+        """None where nobody rolled back, or where that version cannot be loaded, which `versions.problem` says."""
+        name = self._versions.pinned()
+        if name != self._name:
+            self._name, self._model, self._versions.problem = name, None, ""
+            if name:
+                try:
+                    self._model = self._load(name)
+                except (HitlError, PolicyError) as error:
+                    self._versions.problem = str(error)
+                    log.error("the pinned version %s cannot answer: %s", name, error)
+        return self._model
+
+
 class PinnedRewards:
     """See `Rewards`. load: a version by its name, to answer alone; raises CheckpointError of either kind."""
 
     def __init__(self, learning: Rewards, versions: RewardVersions, load: Callable[[str], Answers]) -> None:
         self._learning = learning
-        self._versions = versions
-        self._load = load
-        self._pin = ""
-        self._answers: Answers | None = None
+        self._pin = Pin(versions, load)
 
     def put(self, name: str, label: Label) -> None:
         """See `Rewards.put`."""
@@ -63,20 +85,7 @@ class PinnedRewards:
 
     def estimate(self, documents: Sequence[Document]) -> list[Estimate]:
         """See `Rewards.estimate`: of the pinned version where there is one that can be loaded."""
-        pin = self._versions.pinned()
-        if pin != self._pin:
-            self._pin, self._answers = pin, None
-            self._versions.problem = ""
-            if pin:
-                self._take(pin)
-        return (self._answers or self._learning).estimate(documents)
-
-    def _take(self, pin: str) -> None:
-        try:
-            self._answers = self._load(pin)
-        except (HitlError, PolicyError) as error:
-            self._versions.problem = str(error)
-            log.error("the pinned version %s cannot answer: %s", pin, error)
+        return (self._pin.model() or self._learning).estimate(documents)
 
     def close(self) -> None:
         """See `Rewards.close`."""

@@ -33,11 +33,12 @@ REFRESH_S = 2.0
 
 @dataclass
 class _Learned:
-    """A part, and how far its learning is. changed: whether there are labels that its models have not learned from;
-    version: that which answers; last: the latest, and what the gate said of it."""
+    """A part, and how far its learning is. versions: on disk; changed: whether there are labels that its models have
+    not learned from; version: the newest promoted one; last: the latest, and what the gate said of it."""
 
     part: Part
     gate: Gate
+    versions: RewardVersions | None
     changed: bool = False
     version: str = ""
     last: tuple[Trained, bool, str] | None = None
@@ -55,8 +56,31 @@ class _Learned:
             self.version = trained.version
         else:
             self.part.rewards.revert()
-        self.last = trained, promoted, "; ".join(text for text in (reason, trained.remark) if text)
+        reason = "; ".join(text for text in (reason, trained.remark) if text)
+        self.last = trained, promoted, reason
+        if self.versions is not None:
+            self.versions.record(
+                trained.version, labelled=trained.labelled, held_out=trained.held_out, f1=trained.f1,
+                pairwise=trained.pairwise, promoted=promoted, reason=reason,
+            )  # fmt: skip
         return promoted
+
+    def pinned(self) -> str:
+        """The version that a person rolled back to; empty where none is."""
+        return self.versions.pinned() if self.versions is not None else ""
+
+    def answering(self) -> str:
+        """The version that answers."""
+        works = self.versions is None or not self.versions.problem
+        return (self.pinned() if works else "") or self.version
+
+    def about_pin(self) -> str:
+        """What is to be said of the pin; empty where none is."""
+        pin = self.pinned()
+        if not pin or self.versions is None:
+            return ""
+        why = self.versions.problem
+        return f"pinned to {pin}, which cannot answer ({why}); " if why else f"pinned to {pin}; "
 
 
 class RewardProject:
@@ -69,17 +93,17 @@ class RewardProject:
         rewards: Rewards | None,
         times: TimeRewards | None = None,
         versions: RewardVersions | None = None,
+        time_versions: RewardVersions | None = None,
     ) -> None:
         self.project = project
-        self._versions = versions
-        self._pin = self._pinned()
         self._texts: _Learned | None = None
         self._times: _Learned | None = None
         if rewards is not None:
-            self._texts = _Learned(TextPart(project.schema, rewards), Gate("items that are kept out"))
+            self._texts = _Learned(TextPart(project.schema, rewards), Gate("items that are kept out"), versions)
         if times is not None:
             unseen = "recordings, by models that have not seen them"
-            self._times = _Learned(TimePart(project.schema, times), Gate(unseen))
+            self._times = _Learned(TimePart(project.schema, times), Gate(unseen), time_versions)
+        self._pins = self._pinned()
         self._steps: dict[str, list[LabelEvent]] = {}
         self._known: set[str] = set()
         self._dirty: dict[str, None] = {}
@@ -159,44 +183,19 @@ class RewardProject:
         promoted = [learned.learn() for learned in changed]
         if any(learned.last is not None for learned in changed):
             self._seconds = time.monotonic() - began_s
-        self._note(changed)
         progress = self.progress()
         if progress is not None and any(promoted):
             point = CurvePoint(labelled=progress.labelled, f1=progress.f1)
             self._curve = [*self._curve, point][-MAX_CURVE:]
         return self.progress()
 
-    def _note(self, changed: list[_Learned]) -> None:
-        """Keep what was made of texts among their versions."""
-        texts = self._texts
-        if texts is None or texts not in changed or texts.last is None or self._versions is None:
-            return
-        trained, promoted, reason = texts.last
-        self._versions.record(
-            trained.version, labelled=trained.labelled, held_out=trained.held_out, f1=trained.f1,
-            pairwise=trained.pairwise, promoted=promoted, reason=reason,
-        )  # fmt: skip
-
-    def _pinned(self) -> str:
-        return self._versions.pinned() if self._versions is not None else ""
+    def _pinned(self) -> list[str]:
+        return [learned.pinned() for learned in self._parts]
 
     def pin_moved(self) -> bool:
         """Whether another version answers than at the last look, since a person rolled back or let go."""
-        before, self._pin = self._pin, self._pinned()
-        return self._pin != before
-
-    def _answering(self) -> tuple[str, str]:
-        """The pinned version of texts, and what is to be said of it; both empty where none is."""
-        pin = self._pinned()
-        if not pin or self._versions is None:
-            return "", ""
-        if self._versions.problem:
-            return "", f"pinned to {pin}, which cannot answer ({self._versions.problem}); "
-        return pin, f"pinned to {pin}; "
-
-    def _version_of(self, learned: _Learned) -> str:
-        """The version that answers."""
-        return (self._answering()[0] if learned is self._texts else "") or learned.version
+        before, self._pins = self._pins, self._pinned()
+        return self._pins != before
 
     def progress(self) -> Progress | None:
         """How far learning is, texts and recordings together; None before the first version."""
@@ -204,12 +203,13 @@ class RewardProject:
             return None
         known = [learned.last for learned in self._parts if learned.last is not None]
         trained = [last[0] for last in known]
-        pin, about_pin = self._answering()
         nothing = "nothing is learned: there are too few labels"
         return Progress(
             project=self.project.name,
-            version=" ".join(name for learned in self._parts if (name := self._version_of(learned))),
-            pinned=pin,
+            version=" ".join(name for learned in self._parts if (name := learned.answering())),
+            pinned=" ".join(
+                pin for learned in self._parts if (pin := learned.pinned()) and learned.answering() == pin
+            ),
             labelled=sum(one.labelled for one in trained),
             held_out=sum(one.held_out for one in trained),
             f1={head: value for one in trained for head, value in one.f1.items()},
@@ -219,7 +219,8 @@ class RewardProject:
             order=self._order,
             seconds=self._seconds,
             promoted=all(promoted for _, promoted, _ in known),
-            reason=about_pin + ("; ".join(reason for _, _, reason in known) or nothing),
+            reason="".join(learned.about_pin() for learned in self._parts)
+            + ("; ".join(reason for _, _, reason in known) or nothing),
             learned_from=self._latest,
         )
 
@@ -279,7 +280,7 @@ class RewardProject:
         return Suggestions(
             project=self.project.name,
             item=item_id,
-            version=self._version_of(learned),
+            version=learned.answering(),
             spans=found.spans,
             segments=found.segments,
             curves=found.curves,

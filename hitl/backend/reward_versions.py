@@ -1,9 +1,11 @@
 """The versions of a project's reward models on disk: what was made, what the gate said, which one a person rolled back
 to. Without torch.
 
-    <project>/rewards/r12/             a promoted version, kept (policies/rewards/checkpoint.py)
+    <project>/rewards/r12/             a promoted version for texts, kept (policies/rewards/checkpoint.py)
+    <project>/rewards/t7/              one for recordings (policies/rewards/trajectory/model.py)
     <project>/rewards/versions.jsonl   one line for each version that was ever made, in order
-    <project>/rewards/pinned           the name of the version that answers until the pin is taken away
+    <project>/rewards/pinned-r         the name of the version for texts that answers until the pin is taken away
+    <project>/rewards/pinned-t         the same for recordings
 
 The pin is a file that is moved into place, so that who reads it sees the old one or the new one. Knows nothing of
 labels or models.
@@ -24,7 +26,9 @@ from hitl.errors import InputError, StorageError
 
 log = logging.getLogger("hitl.learner")
 
-_VERSION = re.compile(r"r(\d{1,9})")
+TEXTS, RECORDINGS = "r", "t"
+"""First letters of names of versions."""
+_VERSION = re.compile(r"[rt](\d{1,9})")
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,10 +47,13 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RewardVersions:
-    """Versions in one folder. `problem` is why the pinned one cannot answer, where its user found that."""
+    """Versions of one letter in one folder. `problem` is why the pinned one cannot answer, where its user found
+    that."""
 
-    def __init__(self, folder: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, letter: str = TEXTS, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.folder, self.letter = folder, letter
         self.problem = ""
         self._now = now
 
@@ -77,14 +84,18 @@ class RewardVersions:
                 entry = msgspec.json.decode(line, type=Version)
             except msgspec.DecodeError:
                 continue
-            found[entry.version] = msgspec.structs.replace(entry, kept=entry.version in kept)
+            if self._is_ours(entry.version):
+                found[entry.version] = msgspec.structs.replace(entry, kept=entry.version in kept)
         return sorted(found.values(), key=lambda entry: _number(entry.version))
 
     def kept(self) -> list[str]:
         """Names of those that are whole on disk, the oldest first."""
         folders = self.folder.iterdir() if self.folder.is_dir() else ()
-        names = [path.name for path in folders if _VERSION.fullmatch(path.name) and (path / "model.json").is_file()]
+        names = [path.name for path in folders if self._is_ours(path.name) and (path / "model.json").is_file()]
         return sorted(names, key=_number)
+
+    def _is_ours(self, name: str) -> bool:
+        return _VERSION.fullmatch(name) is not None and name.startswith(self.letter)
 
     def newest(self) -> int:
         """Number of the newest that was ever made or kept; 0 where there is none."""
@@ -95,10 +106,14 @@ class RewardVersions:
     def pinned(self) -> str:
         """The version that a person rolled back to; empty where the newest promoted one answers."""
         try:
-            name = (self.folder / "pinned").read_text(encoding="utf-8").strip()
+            name = self._pin.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
             return ""
-        return name if _VERSION.fullmatch(name) else ""
+        return name if self._is_ours(name) else ""
+
+    @property
+    def _pin(self) -> Path:
+        return self.folder / f"pinned-{self.letter}"
 
     def pin(self, version: str) -> None:
         """Let this version answer from now on. Raises InputError where it is not kept, StorageError."""
@@ -106,19 +121,19 @@ class RewardVersions:
         if version not in kept:
             those = f"Kept are {', '.join(kept[-8:])}." if kept else "None is kept yet: label something first."
             raise InputError(f"{version!r} is not kept", field="version", hint=those)
-        part = self.folder / "pinned.part"
+        part = self._pin.with_suffix(".part")
         try:
             part.write_text(version + "\n", encoding="utf-8")
-            os.replace(part, self.folder / "pinned")
+            os.replace(part, self._pin)
         except OSError as error:
             raise StorageError(f"cannot be written ({error.strerror})", field=str(part)) from error
 
     def unpin(self) -> None:
         """Let the newest promoted version answer again. Raises StorageError."""
         try:
-            (self.folder / "pinned").unlink(missing_ok=True)
+            self._pin.unlink(missing_ok=True)
         except OSError as error:
-            raise StorageError(f"cannot be removed ({error.strerror})", field=str(self.folder / "pinned")) from error
+            raise StorageError(f"cannot be removed ({error.strerror})", field=str(self._pin)) from error
 
 
 def _number(version: str) -> int:

@@ -21,6 +21,8 @@ from hitl.annotation.items import Item
 from hitl.annotation.project import Project
 from hitl.backend.kept_versions import KeptVersions
 from hitl.backend.models import model_folder
+from hitl.backend.pinned_rewards import Pin
+from hitl.backend.reward_versions import RewardVersions
 from hitl.backend.rewards import SegmentEstimate, TimeEstimate, Trained
 from hitl.config import Settings
 from hitl.errors import UnavailableError
@@ -42,14 +44,14 @@ FEATURES = Path("features") / "moments"
 
 
 class LearnedTimes:
-    """See `TimeRewards`. features: of an item that is a recording; folder: of the versions; policy: the id of what
-    sees, once it is known."""
+    """See `TimeRewards`. features: of an item that is a recording; versions: where promoted ones are kept, and which
+    one a person rolled back to; policy: the id of what sees, once it is known."""
 
     def __init__(
         self,
         learner: TrajectoryLearner,
         features: Callable[[Item], Features],
-        folder: Path,
+        versions: RewardVersions,
         policy: Callable[[], str] = str,
     ) -> None:
         self._learner = learner
@@ -58,7 +60,8 @@ class LearnedTimes:
         self._features: dict[str, Features] = {}
         self._model: TrajectoryRewards | None = None
         self._promoted: TrajectoryRewards | None = None
-        self._kept = KeptVersions(folder, "t", self._save)
+        self._kept = KeptVersions(versions.folder, versions.letter, self._save, versions.newest(), versions.pinned)
+        self._pin = Pin(versions, lambda name: TrajectoryRewards.load(versions.folder / name))
 
     def encode(self, item: Item) -> None:
         """See `TimeRewards.encode`."""
@@ -113,7 +116,7 @@ class LearnedTimes:
 
     def estimate(self, item: str, segments: Sequence[tuple[int, int]]) -> TimeEstimate | None:
         """See `TimeRewards.estimate`."""
-        model = self._model
+        model = self._pin.model() or self._model
         if model is None or item not in self._features:
             return None
         features = self._features[item]
@@ -168,11 +171,11 @@ class PolicyFeatures:
         return self._policy
 
 
-def load_times(project: Project, settings: Settings) -> LearnedTimes:
+def load_times(project: Project, settings: Settings, versions: RewardVersions) -> LearnedTimes:
     """The reward models of a project's recordings, with nothing learned: that comes from the labels in the log."""
     import torch
 
     torch.set_num_threads(1)  # it shares the cores with the robot's policy and the window
     features = PolicyFeatures(settings)
     learner = TrajectoryLearner(time_heads(project.schema))
-    return LearnedTimes(learner, features, project.folder / "rewards", features.policy)
+    return LearnedTimes(learner, features, versions, features.policy)

@@ -106,8 +106,8 @@ def test_a_version_that_a_person_rolls_back_to_is_told_at_once_and_so_is_letting
     told.until(lambda all: any(isinstance(m, Progress) and m.pinned == m.version == "r12" for m in all))
     told.messages.clear()
     versions.unpin()
-    told.until(lambda all: any(isinstance(m, Suggestions) and m.version == "v1" for m in all))
-    told.until(lambda all: any(isinstance(m, Progress) and (m.pinned, m.version) == ("", "v1") for m in all))
+    told.until(lambda all: any(isinstance(m, Suggestions) and m.version == "r1" for m in all))
+    told.until(lambda all: any(isinstance(m, Progress) and (m.pinned, m.version) == ("", "r1") for m in all))
     thread.close()
 
 

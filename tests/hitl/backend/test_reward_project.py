@@ -41,7 +41,7 @@ class Counting:
         if not self.labels:
             return None
         self.updates += 1
-        return Trained(f"v{self.updates}", {"factuality": self.f1}, {"preference": 0.7}, {"factuality": 0.1},
+        return Trained(f"r{self.updates}", {"factuality": self.f1}, {"preference": 0.7}, {"factuality": 0.1},
                        len(self.labels), self.held_out, 0.2)  # fmt: skip
 
     def revert(self):
@@ -91,7 +91,7 @@ def test_a_step_becomes_labels_and_a_version(learned, models):
     assert learned.behind
     progress = learned.update()
     assert set(models.labels) == {"factuality@one/1"} and not learned.behind
-    assert (progress.version, progress.labelled, progress.promoted) == ("v1", 1, True)
+    assert (progress.version, progress.labelled, progress.promoted) == ("r1", 1, True)
     assert progress.learned_from == step.id and progress.f1 == {"factuality": 0.5}
     assert (
         progress.pairwise == {"preference": 0.7}
@@ -107,7 +107,7 @@ def test_the_same_step_twice_and_a_step_that_changes_no_label_teach_nothing(lear
     assert not learned.behind
     second = say(learned, put(span(0, 10), "b"))
     progress = learned.update()
-    assert models.updates == 1 and progress.version == "v1"
+    assert models.updates == 1 and progress.version == "r1"
     assert progress.learned_from == second.id, "it knows the step all the same"
 
 
@@ -179,12 +179,12 @@ def test_a_version_that_is_worse_is_kept_back_and_says_why(learned, models):
     models.f1 = 0.4
     say(learned, put(span(0, 10)), about="two")
     progress = learned.update()
-    assert not progress.promoted and progress.version == "v1" and models.reverted == 1 and models.promoted == 1
+    assert not progress.promoted and progress.version == "r1" and models.reverted == 1 and models.promoted == 1
     assert "fell from 0.50 to 0.40" in progress.reason and len(progress.curve) == 1
     models.f1 = 0.46
     say(learned, put(span(0, 10)), about="three")
     progress = learned.update()
-    assert progress.promoted and progress.version == "v3" and "it was 0.50" in progress.reason
+    assert progress.promoted and progress.version == "r3" and "it was 0.50" in progress.reason
 
 
 def test_with_few_answers_kept_out_every_version_is_promoted(learned, models):
@@ -221,7 +221,7 @@ def test_suggestions_have_the_usual_category_and_rewards(learned, models):
     ]  # fmt: skip
     first = found.segments[0]
     assert (first.head, first.probability) == ("factuality", 0.9) and first.reward == pytest.approx(-0.4)
-    assert found.preferences == [71.0, 54.0] and found.version == "v1" and found.uncertainty == 0.5
+    assert found.preferences == [71.0, 54.0] and found.version == "r1" and found.uncertainty == 0.5
 
 
 def test_scores_of_outputs_are_in_their_order_also_where_one_has_none(tmp_path, models):

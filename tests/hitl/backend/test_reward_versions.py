@@ -34,7 +34,7 @@ def note(versions: RewardVersions, name: str, *, promoted: bool = True, reason: 
 
 @pytest.fixture
 def versions(tmp_path):
-    return RewardVersions(tmp_path / "rewards", lambda: NOON)
+    return RewardVersions(tmp_path / "rewards", now=lambda: NOON)
 
 
 def test_versions_are_listed_with_what_the_gate_said(versions):
@@ -64,7 +64,7 @@ def test_only_what_is_kept_can_be_pinned(versions):
     versions.unpin()
     versions.unpin()
     assert versions.pinned() == ""
-    (versions.folder / "pinned").write_bytes(b"\xff\x00 rm -rf")
+    (versions.folder / "pinned-r").write_bytes(b"\xff\x00 rm -rf")
     assert versions.pinned() == ""
 
 
@@ -109,8 +109,8 @@ def test_a_pinned_version_answers_while_learning_goes_on_and_lets_go_again(learn
     versions.unpin()
     assert learned.pin_moved()
     now = learned.suggestions("one")
-    assert (now.version, now.preferences) == ("v2", [71.0, 54.0])
-    assert (learned.progress().version, learned.progress().pinned) == ("v2", "")
+    assert (now.version, now.preferences) == ("r2", [71.0, 54.0])
+    assert (learned.progress().version, learned.progress().pinned) == ("r2", "")
 
 
 def test_a_pinned_version_that_cannot_be_read_says_so_and_the_newest_answers(learned, versions):
@@ -119,7 +119,7 @@ def test_a_pinned_version_that_cannot_be_read_says_so_and_the_newest_answers(lea
     keep(versions, "r3")
     versions.pin("r3")
     found = learned.suggestions("one")
-    assert (found.version, found.preferences) == ("v1", [71.0, 54.0])
+    assert (found.version, found.preferences) == ("r1", [71.0, 54.0])
     progress = learned.progress()
     assert progress.pinned == "" and "r3, which cannot answer" in progress.reason and "damaged" in progress.reason
 
@@ -130,7 +130,7 @@ def test_every_version_is_noted_also_those_that_the_gate_turned_down(learned, ve
     learned.models.f1 = 0.2
     say(learned, put(span(), "b"), about="two")
     learned.update()
-    assert [(entry.version, entry.promoted) for entry in versions.listed()] == [("v1", True), ("v2", False)]
+    assert [(entry.version, entry.promoted) for entry in versions.listed()] == [("r1", True), ("r2", False)]
     assert versions.listed()[1].reason.startswith("not promoted: F1")
 
 

@@ -450,7 +450,7 @@ def test_what_was_seen_and_said_is_in_the_recording(tmp_path: Path) -> None:
     topics = {record.topic for record in records}
     assert topics == {"/camera/front", "/robot/state", "/command", "/correction", "/feedback", "/log"}
     lines = [record.data.decode() for record in records if record.topic == "/log"]
-    assert "a robot to connect" in lines[0] and "all runs" in lines[-1]
+    assert "waiting for" in lines[0] and "robot" in lines[0] and "all runs" in lines[-1]
     assert any(correction.id in record.data.decode() for record in records if record.topic == "/feedback")
 
 

@@ -10,6 +10,7 @@ import pytest
 from hitl.annotation.items import Item
 from hitl.backend import kept_versions
 from hitl.backend.kept_versions import KEPT, KeptVersions
+from hitl.backend.reward_versions import RECORDINGS, TEXTS, RewardVersions
 from hitl.backend.time_models import FEATURES, LearnedTimes, PolicyFeatures
 from hitl.config import Settings as HitlSettings
 from hitl.errors import InputError, UnavailableError
@@ -34,7 +35,8 @@ def features_of(one: Item):
 @pytest.fixture
 def models(tmp_path: Path) -> LearnedTimes:
     learner = TrajectoryLearner(HEADS, groups=GROUPS, settings=Settings(steps=40, members=3))
-    made = LearnedTimes(learner, features_of, tmp_path / "rewards", lambda: "the policy")
+    versions = RewardVersions(tmp_path / "rewards", RECORDINGS)
+    made = LearnedTimes(learner, features_of, versions, lambda: "the policy")
     for number in range(1, 7):
         made.encode(item(number))
     return made
@@ -73,6 +75,25 @@ def test_a_version_is_taken_back(models: LearnedTimes) -> None:
     assert models.estimate("r6", [(0, 2000)]) != before
     models.revert()
     assert models.estimate("r6", [(0, 2000)]) == before
+
+
+def test_an_earlier_version_answers_while_it_is_pinned(models: LearnedTimes, tmp_path: Path) -> None:
+    versions = RewardVersions(tmp_path / "rewards", RECORDINGS)
+    for number in range(1, 4):
+        models.put(f"r{number}", toy(number)[1])
+    models.update()
+    models.promote()
+    before = models.estimate("r6", [(0, 2000)])
+    versions.pin("t1")
+    assert RewardVersions(versions.folder, TEXTS).pinned() == "", "texts have a pin of their own"
+    models.put("r4", toy(4)[1])
+    models.update()
+    models.promote()
+    assert models.estimate("r6", [(0, 2000)]) == before
+    versions.unpin()
+    assert models.estimate("r6", [(0, 2000)]) != before
+    with pytest.raises(InputError, match="'r1' is not kept"):
+        versions.pin("r1")
 
 
 def test_what_cannot_be_read_is_an_error_and_is_not_known(models: LearnedTimes) -> None:
