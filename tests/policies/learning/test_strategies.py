@@ -208,10 +208,10 @@ def test_classp_moves_single_weights_and_less_each_time():
     model.weight.grad = torch.tensor([[1.0, 0.4]])
     optimizer.step()
     assert model.weight[0, 1] == 0, "0.4 squared is below the threshold, whatever its neighbour is"
-    first = -float(model.weight[0, 0])
+    first = -model.weight[0, 0].item()
     assert first == pytest.approx(0.1, rel=1e-3)
     optimizer.step()
-    assert -float(model.weight[0, 0]) - first == pytest.approx(0.05, rel=1e-3), "half the step after twice the way"
+    assert -model.weight[0, 0].item() - first == pytest.approx(0.05, rel=1e-3), "half the step after twice the way"
     assert chosen.state()["weight"].tolist() == [[2.0, 0.0]]
 
 
