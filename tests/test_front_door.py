@@ -48,6 +48,7 @@ COMMANDS = [
     ["evaluate", "packing"],
     ["evaluate", "rewards"],
     ["evaluate", "label-efficiency"],
+    ["evaluate", "forgetting"],
     ["evaluate", "segments"],
     ["bench"],
     ["bench", "rewards"],

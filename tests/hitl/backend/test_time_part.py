@@ -215,12 +215,12 @@ def test_texts_and_recordings_are_one_project(tmp_path, times) -> None:
     learned = RewardProject(made, [], texts, times)
     say(learned, put(span(0, 10)), about="text")
     progress = learned.update()
-    assert (progress.version, set(progress.f1)) == ("v1", {"factuality"}) and not times.updates
+    assert (progress.version, set(progress.f1)) == ("r1", {"factuality"}) and not times.updates
     say(learned, time_span(0, 1000, "mistake"))
     progress = learned.update()
     assert (texts.updates, times.updates) == (1, 1), "only what changed is learned anew"
-    assert progress.version == "v1 t1" and set(progress.f1) == {"factuality", "progress"} and progress.labelled == 2
-    assert learned.suggestions("text").version == "v1" and learned.suggestions("text").curves == []
+    assert progress.version == "r1 t1" and set(progress.f1) == {"factuality", "progress"} and progress.labelled == 2
+    assert learned.suggestions("text").version == "r1" and learned.suggestions("text").curves == []
     assert learned.suggestions("two").version == "t1" and learned.suggestions("two").preferences == []
     assert {span.track for span in learned.suggestions("text").spans} == {"1", "2"}
     times.doubts = {"one": 0.9, "two": 0.3}
