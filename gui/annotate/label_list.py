@@ -7,6 +7,7 @@ from PySide6.QtCore import (
     QModelIndex,
     QObject,
     QPersistentModelIndex,
+    QPoint,
     QRect,
     QSize,
     Qt,
@@ -25,6 +26,8 @@ from hitl.annotation.schema import Category
 from hitl.labels import Missing, Span
 
 _LONG, _LATER_MS = 100, 80
+_KEPT = 200
+"""As many pictures of rows are kept; far fewer are seen at once."""
 _TARGET = Qt.ItemDataRole.UserRole + 1
 _CATEGORIES = Qt.ItemDataRole.UserRole + 2
 
@@ -149,6 +152,7 @@ class _RowPainter(QStyledItemDelegate):
         super().__init__(parent)
         self._theme = theme
         self._pictures: dict[tuple[object, ...], QPixmap] = {}
+        self._rows: dict[tuple[object, ...], QPixmap] = {}
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         """One line."""
@@ -157,14 +161,29 @@ class _RowPainter(QStyledItemDelegate):
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
-        """Draw one label."""
+        """Draw one label. Rows are kept as pictures: they move whenever the details above them grow."""
         box: QRect = option.rect
-        painter.save()
-        if option.state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(box, self._theme.colour("accent_soft"))
-        left = box.left() + 10
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
         categories: list[Category] = index.data(_CATEGORIES)
-        side = option.fontMetrics.height() - 3
+        words: str = index.data()
+        ink, ground = self._theme.colour("text"), self._theme.colour("accent_soft" if selected else "surface")
+        scale = painter.device().devicePixelRatioF()
+        keys = tuple((category.shortcut, category.pattern, category.colour) for category in categories)
+        look = words, keys, ink.rgba(), ground.rgba(), self._theme.type.caption, box.width(), box.height(), scale
+        picture = self._rows.get(look)
+        if picture is None:
+            if len(self._rows) >= _KEPT:
+                self._rows.clear()
+            picture = self._rows[look] = QPixmap(box.size() * scale)
+            picture.setDevicePixelRatio(scale)
+            picture.fill(ground)
+            drawing = QPainter(picture)
+            self._draw(drawing, QRect(QPoint(0, 0), box.size()), option.fontMetrics.height() - 3, categories, words)
+            drawing.end()
+        painter.drawPixmap(box.topLeft(), picture)
+
+    def _draw(self, painter: QPainter, box: QRect, side: int, categories: list[Category], words: str) -> None:
+        left = box.left() + 10
         scale = painter.device().devicePixelRatioF()
         for category in categories:
             painter.drawPixmap(left, box.center().y() - side // 2, self._picture(category, side, scale))
@@ -172,9 +191,8 @@ class _RowPainter(QStyledItemDelegate):
         painter.setFont(self._theme.font(self._theme.type.caption))
         painter.setPen(self._theme.colour("text"))
         room = QRect(left + 2, box.top(), box.right() - left - 10, box.height())
-        text = painter.fontMetrics().elidedText(index.data(), Qt.TextElideMode.ElideRight, room.width())
+        text = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, room.width())
         painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
-        painter.restore()
 
     def _picture(self, category: Category, side: int, scale: float) -> QPixmap:
         """The letter of a category and its pattern; the same in many rows, so it is drawn once for each look."""
