@@ -19,6 +19,7 @@ from gui.annotate.view import AnnotateView
 from gui.annotate.workbench import Workbench
 from gui.theme import Theme
 from hitl.annotation.items import Item, Output
+from hitl.annotation.schema import Schema
 from hitl.annotation_messages import Counts, ItemOpened, OpenItem, OpenProject, ProjectOpened
 from hitl.clock import SystemClock
 
@@ -66,14 +67,19 @@ def _open(view: AnnotateView, characters: int) -> None:
     sentence = "The tower of the harbour was built, mended and painted again by hand, year after year. "
     text = (sentence * (characters // len(sentence) + 1))[:characters]
     item = Item(id="bench", prompt="What was built?", outputs=[Output(track="a", text=text)])
+    open_item(view, item, schema())
+
+
+def open_item(view: AnnotateView, item: Item, asked: Schema) -> None:
+    """Answer what the view asks, as a backend does whose only project asks `asked` of this item."""
     state = view.bench.state
     state.link(True)
     for _round in range(2):
         for question in state.asks(1 << 60):
             if isinstance(question, OpenProject):
                 view.bench.receive([ProjectOpened(
-                    id=question.id, project="bench", projects=["bench"], schema=schema(),
-                    items=[Counts(item="bench", state="new")])])  # fmt: skip
+                    id=question.id, project="bench", projects=["bench"], schema=asked,
+                    items=[Counts(item=item.id, state="new")])])  # fmt: skip
             elif isinstance(question, OpenItem):
                 view.bench.receive([ItemOpened(id=question.id, project="bench", item=item)])
 

@@ -14,21 +14,14 @@ from PySide6.QtWidgets import QApplication, QMainWindow
 
 from gui.actions import Registry
 from gui.annotate import commands
+from gui.annotate.paint_bench import open_item
 from gui.annotate.project_state import ProjectState
 from gui.annotate.recording_samples import schema
 from gui.annotate.view import AnnotateView
 from gui.annotate.workbench import Workbench
 from gui.theme import Theme
 from hitl.annotation.items import Item, Stretch
-from hitl.annotation_messages import (
-    ChanceCurve,
-    Counts,
-    ItemOpened,
-    OpenItem,
-    OpenProject,
-    ProjectOpened,
-    Suggestions,
-)
+from hitl.annotation_messages import ChanceCurve, Suggestions
 from hitl.clock import ManualClock
 
 _STRETCH_MS = 4_300
@@ -89,16 +82,7 @@ def _open(view: AnnotateView, duration_ms: int) -> None:
     stretches = [Stretch(start_ms=start, end_ms=end, text="pick up the red block", by="policy")
                  for start, end in zip(edges, edges[1:], strict=False)]  # fmt: skip
     item = Item(id="bench", recording="s/e", duration_ms=duration_ms, stretches=stretches)
-    state = view.bench.state
-    state.link(True)
-    for _round in range(2):
-        for question in state.asks(1 << 60):
-            if isinstance(question, OpenProject):
-                view.bench.receive([ProjectOpened(
-                    id=question.id, project="bench", projects=["bench"], schema=schema(),
-                    items=[Counts(item="bench", state="new")])])  # fmt: skip
-            elif isinstance(question, OpenItem):
-                view.bench.receive([ItemOpened(id=question.id, project="bench", item=item)])
+    open_item(view, item, schema())
     chances = [(place * 37 % 101) / 101 for place in range(duration_ms // 200)]
     curves = [ChanceCurve(head=head.key, step_ms=200, probability=chances) for head in schema().heads]
     view.bench.receive([Suggestions(project="bench", item="bench", version="t1", curves=curves)])
