@@ -59,6 +59,7 @@ def _generate(arguments: Namespace) -> int:
         seed=arguments.seed,
         workers=arguments.workers,
         progress=progress,
+        tasks_only=arguments.tasks_only,
     )
     print(f"\nmade {made['episodes']} episodes, {made['frames']:,} frames, {made['segments']:,} segments")
     return EXIT_OK

@@ -18,6 +18,7 @@ def add_learning(commands: Commands, common: argparse.ArgumentParser) -> None:
         "--episodes", type=at_least_one, default=400, metavar="N", help="how many episodes (default 400)"
     )
     make.add_argument("--workers", type=at_least_one, metavar="N", help="how many processes (default: all cores)")
+    make.add_argument("--tasks-only", action="store_true", help="only those of the episodes that pack a whole box")
     add_seed(make)
     learn = add_command(commands, "train", "train both policies from generated data", common)
     learn.add_argument(

@@ -13,7 +13,7 @@ Policies speak poses `(12,)`, the robot joints `(action_size,)`; the embodiment 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ import numpy as np
 
 from hitl.backend.parts import Array, Chunk, Embodiment, Policy, Rules, Seen, StopWanted, status_of
 from hitl.backend.questions import Questions
+from hitl.backend.running import RunningCommand
 from hitl.clock import Clock, new_ulid
 from hitl.events import CorrectionEvent, OutcomeEvent
 from hitl.messages import (
@@ -30,40 +31,16 @@ from hitl.messages import (
     CorrectionState,
     CorrectionStatus,
     RobotState,
-    Source,
     undo_changes,
 )
+from hitl.sessions.moments import Moment
 
 ALTERNATIVES = 5
 EVENT_WINDOW_S = 2.0
 """A correction is an example for the observations of this long before it; the published system's margin."""
 
 
-Output = Chunk | CommandStatus | CorrectionStatus | OutcomeEvent | StopWanted
-
-
-@dataclass
-class _Command:
-    """The running command. `active` is the policy's own record of it, made with the first chunk.
-
-    `done_ns`: since when a correction that is done waits for the next words; `rival`, `rival_asks`: the other command
-    that the high level wanted instead when it was asked last, and how many times in a row.
-    """
-
-    id: str
-    text: str
-    source: Source
-    since_ns: int
-    probability: float
-    event: CorrectionEvent | None = None
-    hold_s: float = 0.0
-    active: Any = None
-    start_tick: int = 0
-    done: float = 0.0
-    done_count: int = 0
-    done_ns: int | None = None
-    rival: str = ""
-    rival_asks: int = 0
+Output = Chunk | CommandStatus | CorrectionStatus | Moment | OutcomeEvent | StopWanted
 
 
 class Controller:
@@ -91,8 +68,8 @@ class Controller:
         self._session_start_ns = session_start_ns
         self._rate_hz = rate_hz
         self._episode = ""
-        self._command: _Command | None = None
-        self._finished: _Command | None = None
+        self._command: RunningCommand | None = None
+        self._finished: RunningCommand | None = None
         self._alternatives: list[Alternative] = []
         self._asked_ns: int | None = None
         self._seen: Seen | None = None
@@ -165,6 +142,10 @@ class Controller:
         if self._command is not None:
             self._command.active = None
 
+    def ask_anew(self) -> None:
+        """The high level has other weights: ask it at the next observation, whether or not it is due."""
+        self._asked_ns = None
+
     # -- what people ask for --------------------------------------------------------------------------------------
 
     def correct(self, event: CorrectionEvent) -> None:
@@ -214,7 +195,9 @@ class Controller:
     def _begin_correction(self, event: CorrectionEvent) -> None:
         self._end_correction("replaced")
         self._finished = None
-        self._command = _Command(event.id, event.command, "person", self._clock.now_ns(), 1.0, event, event.hold_s)
+        self._command = RunningCommand(
+            event.id, event.command, "person", self._clock.now_ns(), 1.0, event, event.hold_s
+        )
         self._out.append(self.status())
         self._act_now()
 
@@ -365,34 +348,42 @@ class Controller:
         pairs = list(zip(proposal.texts, proposal.probabilities, strict=True))[:ALTERNATIVES]
         self._alternatives = [Alternative(text=text, probability=float(p)) for text, p in pairs]
         best = self._alternatives[0]
-        begins = self._command is None or self._replaces(best, self._command, now_ns)
+        begins = self._command is None or self._command.gives_way(best, self._rules, now_ns)
         if begins:
             self._command = self._begin(best, now_ns)
         elif self._command is not None and self._command.source == "policy" and self._command.text == best.text:
             self._command.probability = best.probability
         self._out.append(self.status())
+        self._note_moment(proposal.history)
         return begins
 
-    def _begin(self, best: Alternative, now_ns: int) -> _Command:
+    def _note_moment(self, history: Any) -> None:
+        """Tell what was just asked and answered, where it can be learned from."""
+        command, seen = self._command, self._seen
+        if history is None or command is None or seen is None:
+            return
+        stamp_ns = seen.observation.stamp_ns - self._session_start_ns
+        task = self._state[0].task if self._state is not None else None
+        moment = Moment(
+            episode=self._episode,
+            tick=seen.observation.tick,
+            session_ns=max(0, stamp_ns),
+            stage=task.stage if task is not None else 0,
+            command_id=command.id,
+            command=command.text,
+            source=command.source,
+            waits=command.done_ns is not None,
+            wanted=tuple(self._alternatives),
+            history=np.asarray(history, np.float16),
+        )
+        self._out.append(moment)
+
+    def _begin(self, best: Alternative, now_ns: int) -> RunningCommand:
         """The policy's next command; one that it chooses again when it is done is the same command, tried anew."""
         before, self._finished = self._finished, None
         if self._command is None and before is not None and before.text == best.text:
-            return _Command(before.id, best.text, "policy", before.since_ns, best.probability)
-        return _Command(new_ulid(), best.text, "policy", now_ns, best.probability)
-
-    def _replaces(self, best: Alternative, command: _Command, now_ns: int) -> bool:
-        """Whether the high level leaves its own unfinished command: surely, and more than once in a row.
-
-        It knows what comes next a moment before the hand has let go, and going home then drops the thing on the way.
-        """
-        rival = best.text if best.text != command.text and best.probability >= self._rules.switch_probability else ""
-        command.rival_asks = command.rival_asks + 1 if rival and rival == command.rival else int(bool(rival))
-        command.rival = rival
-        return (
-            command.source == "policy"
-            and command.rival_asks >= self._rules.switch_asks
-            and now_ns - command.since_ns >= self._rules.min_command_s * 1e9
-        )
+            return RunningCommand(before.id, best.text, "policy", before.since_ns, best.probability)
+        return RunningCommand(new_ulid(), best.text, "policy", now_ns, best.probability)
 
     def _act_now(self) -> None:
         """A chunk in this call: the newest pictures, but the robot's present state, so that it starts where it is."""
@@ -427,11 +418,11 @@ class Controller:
             self._acted.add(command.id)
             self._tell(command.id, "acting")
 
-    def _send(self, command: _Command, tick: int, pose_chunk: Array, captured_ns: int) -> None:
+    def _send(self, command: RunningCommand, tick: int, pose_chunk: Array, captured_ns: int) -> None:
         rows = np.ascontiguousarray(self._embodiment.joints_of(pose_chunk), dtype=np.float64)
         self._send_rows(command, tick, rows, captured_ns)
 
-    def _send_rows(self, command: _Command, tick: int, rows: Array, captured_ns: int) -> None:
+    def _send_rows(self, command: RunningCommand, tick: int, rows: Array, captured_ns: int) -> None:
         self._chunks += 1
         self._steps = len(rows)
         header = ActionChunk(

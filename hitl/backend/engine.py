@@ -12,7 +12,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -44,6 +44,7 @@ from hitl.messages import (
     Undo,
     Utterance,
 )
+from hitl.sessions.moments import Moment
 
 log = logging.getLogger("hitl.backend")
 
@@ -114,6 +115,8 @@ class Model:
     decide: Decide | None = None
     cameras: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Camera -> height and width, pixels, of the pictures that the policy sees."""
+    features: str = ""
+    """Names what makes the features of the high level's history: the weights of the low level."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +185,11 @@ class Engine:
         clock: Clock,
         session: str,
         session_start_ns: int,
+        keep: Callable[[Moment], None] = lambda moment: None,
     ) -> None:
+        """keep: takes what the high level looked at, for learning."""
         self._controller = controller
+        self._keep_moment = keep
         self._load = load
         self._ledger = ledger
         self._deliver = deliver
@@ -318,6 +324,8 @@ class Engine:
         for output in self._controller.drain():
             if isinstance(output, OutcomeEvent):
                 self._ledger.put(Entry(output))
+            elif isinstance(output, Moment):
+                self._keep_moment(replace(output, features=self._model.features if self._model else ""))
             elif isinstance(output, CorrectionStatus):
                 self._ledger.put(Entry(None, (output,)))  # behind its event, so nobody hears of it before it is saved
             else:

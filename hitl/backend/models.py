@@ -5,8 +5,10 @@ torch is imported when a model is loaded, so the backend serves (and keeps corre
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hitl.backend.engine import Model
 from hitl.backend.registry import ModelRegistry
@@ -16,6 +18,9 @@ from hitl.messages import Reading
 from hitl.speech.certainty import Decided, decide
 from hitl.speech.grounding import ground
 
+if TYPE_CHECKING:
+    from policies.hierarchy.policy import HierarchicalPolicy
+
 
 def model_folder(settings: Settings) -> tuple[str, Path]:
     """Name and folder of the model to load: the one given, else the promoted one."""
@@ -24,6 +29,14 @@ def model_folder(settings: Settings) -> tuple[str, Path]:
         return folder.name, folder
     version = ModelRegistry(settings.data_folder).current()
     return version.name, version.folder
+
+
+def features_of(policy: HierarchicalPolicy) -> str:
+    """Names the features of this policy's history: they follow from the low level's weights and the probes."""
+    digest = hashlib.sha256(" | ".join(policy.description["probes"]).encode())
+    for name, weight in sorted(policy.low_level.state_dict().items()):
+        digest.update(name.encode() + weight.cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def load_nothing(settings: Settings) -> Model:
@@ -67,4 +80,5 @@ def load_model(settings: Settings) -> Model:
         device=str(policy.device),
         decide=decided,
         cameras=policy.cameras,
+        features=features_of(policy),
     )

@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitl.events import CorrectionEvent
-from hitl.messages import ActionChunk, CorrectionSource, CorrectionState, CorrectionStatus, Observation
+from hitl.messages import (
+    ActionChunk,
+    CorrectionSource,
+    CorrectionState,
+    CorrectionStatus,
+    Observation,
+)
 
 Array = NDArray[np.float64]
 Images = dict[str, NDArray[np.uint8]]
@@ -37,6 +43,11 @@ class Proposal(Protocol):
 
     @property
     def probabilities(self) -> Sequence[float]: ...
+
+    @property
+    def history(self) -> Any:
+        """What it was made from, `(moments, features)` numbers, for learning; None where it cannot be learned from."""
+        ...
 
 
 class Policy(Protocol):

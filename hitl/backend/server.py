@@ -25,6 +25,7 @@ from hitl.backend.annotation_server import AnnotationServer
 from hitl.backend.controller import Chunk, Controller, Embodiment, Rules, Seen, StopWanted
 from hitl.backend.engine import Answer, Engine, Loaded, Model, Saved, Sound
 from hitl.backend.ledger import Entry, Ledger, Written
+from hitl.backend.moment_writer import MomentWriter
 from hitl.backend.recognition import RecognitionDesk, nobody
 from hitl.backend.robots import RobotDesk
 from hitl.backend.session_recorder import SessionRecorder
@@ -52,8 +53,10 @@ from hitl.messages import (
     Welcome,
 )
 from hitl.recognizer_messages import Recognize, Recognized
+from hitl.sessions import moments
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
+from hitl.sessions.moments import MomentStore
 from hitl.speech.intents import intent_of
 
 log = logging.getLogger("hitl.backend")
@@ -105,6 +108,7 @@ class Backend:
         self._start_ns = self._clock.now_ns()
         quality = settings.jpeg_quality
         self._recorder = SessionRecorder(session, jpeg_quality=quality) if settings.record else None
+        self._moments = MomentWriter(MomentStore(session.folder / moments.FILE))
         self._desk = RobotDesk()
         self._recognition = RecognitionDesk()
         self._model: Model | None = None
@@ -143,11 +147,13 @@ class Backend:
             clock=self._clock,
             session=self._session,
             session_start_ns=self._start_ns,
+            keep=self._moments.put,
         )
 
     def run(self) -> None:
         """Serve until `close`; then end the episode in the log and finish writing."""
         self._ledger.start()
+        self._moments.start()
         self._engine.start()
         self._annotation.start()
         log.info("session %s, data in %s", self._session, self._settings.data_folder)
@@ -162,6 +168,7 @@ class Backend:
             self._end_episode()
             self._annotation.close()
             self._ledger.close()
+            self._moments.close()
             self._send_results()
             if self._recorder is not None:
                 self._recorder.close()
@@ -422,6 +429,7 @@ class Backend:
         condition = self._desk.condition(now_ns)
         waits = [
             self._ledger.error,
+            self._moments.error,
             "the model to load" if self._loading else self._engine.error,
             {"missing": "a robot to connect", "stale": "the robot, which is silent", "connected": ""}[condition],
             self._desk.error,

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from hitl import annotation_messages, model_messages
 from hitl.annotation_messages import MAX_PICTURES_BYTES, AnnotationMessage, Pictures
 from hitl.clock import is_ulid
 from hitl.errors import InputError, MessageError
@@ -38,10 +39,15 @@ from hitl.messages import (
     Undo,
     Utterance,
 )
+from hitl.model_messages import ModelMessage
 from hitl.recognizer_messages import MAX_HINTS, MAX_HYPOTHESES, MAX_SOUND_S, Recognize, RecognizerMessage
 
-AnyMessage = StreamMessage | ControlMessage | RecognizerMessage | AnnotationMessage | StopMessage
+AnyMessage = StreamMessage | ControlMessage | RecognizerMessage | AnnotationMessage | ModelMessage | StopMessage
 Payload = bytes | memoryview
+FROM_WINDOW = (*annotation_messages.FROM_WINDOW, *model_messages.FROM_WINDOW)
+"""What only a window may send and nobody keeps."""
+FROM_LEARNER = (*annotation_messages.FROM_LEARNER, *model_messages.FROM_LEARNER)
+"""What only a learner may send."""
 MAX_HEAD_BYTES = 4 << 20
 """Longest message without its payloads: a minute of sound fits, and a pasted megabyte is answered by name."""
 

@@ -15,9 +15,8 @@ from typing import IO
 
 import zmq
 
-from hitl.annotation_messages import FROM_LEARNER, FROM_WINDOW
 from hitl.bus import codec, transport
-from hitl.bus.codec import AnyMessage, Payload
+from hitl.bus.codec import FROM_LEARNER, FROM_WINDOW, AnyMessage, Payload
 from hitl.bus.delivery import OnceOnly
 from hitl.bus.endpoints import Endpoints
 from hitl.bus.keys import ServerKeys, protect_server, start_gatekeeper

@@ -19,9 +19,8 @@ from typing import Any, Literal
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from hitl.annotation_messages import FROM_LEARNER, FROM_WINDOW
 from hitl.bus import codec, transport
-from hitl.bus.codec import AnyMessage, Payload
+from hitl.bus.codec import FROM_LEARNER, FROM_WINDOW, AnyMessage, Payload
 from hitl.bus.delivery import OffsetFilter, Resender, earliest
 from hitl.bus.endpoints import Endpoints
 from hitl.bus.keys import ClientKeys, protect_client

@@ -9,6 +9,7 @@ delay that a real session has is simulated: pictures are taken at the cell's cap
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ from hitl.backend.controller import Chunk, Controller, Rules, Seen, StopWanted
 from hitl.backend.engine import Model
 from hitl.clock import ManualClock, new_ulid
 from hitl.events import CorrectionEvent, LogEvent, OutcomeEvent
-from hitl.messages import CommandStatus, CorrectionState, CorrectionStatus, Observation, RobotState
+from hitl.messages import CommandStatus, CorrectionState, CorrectionStatus, Observation, RobotState, Task
 from hitl.sessions.feedback_log import FeedbackLog
+from hitl.sessions.moments import Moment
 from robot.aloha.cell import AlohaCell
 from robot.safety import SafetyCore
 
@@ -43,6 +45,8 @@ class Lockstep:
         self.cell = cell
         self.clock = ManualClock()
         self.events: list[LogEvent] = []
+        self.moments: list[Moment] = []
+        """What the high level looked at, of the running episode."""
         self.statuses: dict[str, CorrectionState] = {}
         self.command = CommandStatus(command_id="", text="", source="none")
         self.state: RobotState | None = None
@@ -59,6 +63,7 @@ class Lockstep:
 
     def restart(self) -> None:
         """Take the cell as it is for the start of an episode."""
+        self.moments.clear()
         self._controller = Controller(
             self._model.policy,
             kinematics,
@@ -128,6 +133,7 @@ class Lockstep:
             reason=decision.reason,
             command_id=decision.command_id,
             chunk=decision.chunk,
+            task=Task(**asdict(reading.task)) if reading.task is not None else None,
         )
         self.state = state
         self._controller.robot_state(state, reading.joints, reading.targets)
@@ -158,6 +164,8 @@ class Lockstep:
                 self.statuses[output.id] = output.state
             elif isinstance(output, OutcomeEvent):
                 self._note(output)
+            elif isinstance(output, Moment):
+                self.moments.append(output)
             elif isinstance(output, StopWanted):
                 self._core.stop(output.id, output.said, by_words=True)
 

@@ -168,17 +168,7 @@ class FeedbackLog:
 
     def corrections(self, session: str | None = None) -> list[CorrectionView]:
         """All corrections in order, with what other events say about them."""
-        found: dict[str, _Told] = {}
-        given: list[CorrectionEvent] = []
-        for event in self.events(session):
-            if isinstance(event, CorrectionEvent):
-                given.append(event)
-                found.setdefault(event.id, _Told()).given(event)
-            elif isinstance(event, OutcomeEvent):
-                found.setdefault(event.correction, _Told()).ended(event)
-            elif isinstance(event, RequestEvent) and event.kind in ("undo", "choose"):
-                found.setdefault(event.target, _Told()).asked_for(event)
-        return [found[event.id].view(event) for event in given]
+        return views_of(self.events(session))
 
     def __len__(self) -> int:
         with self._lock:
@@ -192,6 +182,21 @@ class FeedbackLog:
         """Close the file; may be called twice."""
         with self._lock:
             self._db.close()
+
+
+def views_of(events: Iterable[LogEvent]) -> list[CorrectionView]:
+    """The corrections among events, in order, with what the others say about them."""
+    found: dict[str, _Told] = {}
+    given: list[CorrectionEvent] = []
+    for event in events:
+        if isinstance(event, CorrectionEvent):
+            given.append(event)
+            found.setdefault(event.id, _Told()).given(event)
+        elif isinstance(event, OutcomeEvent):
+            found.setdefault(event.correction, _Told()).ended(event)
+        elif isinstance(event, RequestEvent) and event.kind in ("undo", "choose"):
+            found.setdefault(event.target, _Told()).asked_for(event)
+    return [found[event.id].view(event) for event in given]
 
 
 @dataclass

@@ -27,20 +27,21 @@ _DESCRIBE_AT_ONCE = 64
 @dataclass(frozen=True)
 class Moments:
     """N moments of task episodes: features `(N, D)` float16, episode `(N,)`, command half a second later `(N,)`
-    (-1: none), first: position of the episode's first moment `(N,)`, held_out `(N,)` bool."""
+    (-1: none), first: position of the episode's first moment `(N,)`, held_out `(N,)` bool; per_s: moments a second."""
 
     features: Tensor
     episode: Tensor
     command: Tensor
     first: Tensor
     held_out: Tensor
+    per_s: int = MOMENTS_PER_S
 
     def histories(self, at: Tensor, jitter: Tensor | None = None, longest: Tensor | None = None) -> Tensor:
         """Positions of the four moments of each history `(B, 4)`, newest first; too early ones are repeated.
 
         jitter: `(B, 4)` moments added to each; longest: `(B,)` how many moments back may be looked at.
         """
-        back = (torch.tensor(HISTORY_S) * MOMENTS_PER_S).long().expand(len(at), -1)
+        back = (torch.tensor(HISTORY_S) * self.per_s).long().expand(len(at), -1)
         if jitter is not None:
             back = (back + jitter).clamp(min=0)
         if longest is not None:

@@ -6,6 +6,7 @@ One thread owns a policy. Knows nothing of robots, joints, sockets, or of who de
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,13 @@ class LowLevelOutput:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Commands of the bank, most probable first; vector: `(64,)` what the high level answered."""
+    """Commands of the bank, most probable first; vector: `(64,)` what the high level answered; history: the four
+    moments that it read, `(4, features)`."""
 
     texts: tuple[str, ...]
     probabilities: tuple[float, ...]
     vector: NDArray[np.float32]
+    history: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -189,12 +192,24 @@ class HierarchicalPolicy:
     @torch.no_grad()
     def propose(self) -> Proposal:
         """What the high level would do next, from the history; every command of the bank with its probability."""
-        history = torch.from_numpy(self.recall()).to(self.device)
-        vector = self.high_level(history[None])
+        history = self.recall()
+        vector = self.high_level(torch.from_numpy(history).to(self.device)[None])
         codes = torch.tensor(self.bank.codes, device=self.device)
         probabilities, order = self.high_level.logits(vector, codes)[0].softmax(0).sort(descending=True)
         texts = tuple(self.bank.texts[at] for at in order.tolist())
-        return Proposal(texts, tuple(probabilities.tolist()), vector[0].cpu().numpy())
+        return Proposal(texts, tuple(probabilities.tolist()), vector[0].cpu().numpy(), history)
+
+    def adopt(self, high_level: HighLevelPolicy, added: Mapping[str, NDArray[np.float32]]) -> None:
+        """Decide with these weights from now on; the history stays, as it describes the low level's features.
+
+        added: commands that join the bank, with their codes. Raises PolicyError where the sizes differ.
+        """
+        if high_level.config != self.high_level.config:
+            raise PolicyError("it has other sizes than the one in use.", field="high_level")
+        for text, code in added.items():
+            if text not in self.bank:
+                self.bank.add(text, code)
+        self.high_level = high_level.to(self.device).eval()
 
     def forget(self) -> None:
         """Empty the history, at the start of an episode."""

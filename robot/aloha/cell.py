@@ -78,14 +78,15 @@ class AlohaCell:
 
     # -- Driver -------------------------------------------------------------------------------------------------------
 
-    def reset(self, seed: int | None = None, shift: str = "nominal") -> None:
-        """A new random episode; `seed` makes it reproducible. See `shifts.SHIFTS` for the names."""
+    def reset(self, seed: int | None = None, shift: str = "nominal", taste: int | None = None) -> None:
+        """A new random episode; `seed` makes it reproducible. See `shifts.SHIFTS` for the names, and `make_shift` for
+        `taste`."""
         if shift != "nominal" and shift not in SHIFTS:
             known = ", ".join(("nominal", *SHIFTS))
             raise InputError(f"there is no shift {shift!r}.", field="shift", hint=f"Use one of: {known}.")
         rng = np.random.default_rng(seed)
         placements = layout.sample_placements(rng, unseen=shift == "unseen-object")
-        self.begin(placements, make_shift(shift, rng, placements))
+        self.begin(placements, make_shift(shift, rng, placements, taste))
 
     def begin(
         self, placements: list[layout.Placement], shift: Shift | None = None, pose: NDArray[np.float64] | None = None

@@ -468,13 +468,18 @@ _EPISODES: tuple[tuple[Callable[[AlohaCell, np.random.Generator], _Tape], float]
 _cell: AlohaCell | None = None
 
 
+def _plan(seed: int, episode: int) -> tuple[np.random.Generator, Callable[[AlohaCell, np.random.Generator], _Tape]]:
+    """What an episode is, by its number alone, and the randomness that it goes on with."""
+    rng = np.random.default_rng([seed, episode])
+    return rng, _drawn(rng, [perform for perform, _ in _EPISODES], [share for _, share in _EPISODES])
+
+
 def _episode(job: tuple[Path, int, int]) -> tuple[int, int, int]:
     """Generate one episode; returns its number, frames and segments. Runs in a worker process."""
     global _cell
     out, seed, episode = job
     _cell = _cell or AlohaCell(0)
-    rng = np.random.default_rng([seed, episode])
-    perform = _drawn(rng, [perform for perform, _ in _EPISODES], [share for _, share in _EPISODES])
+    rng, perform = _plan(seed, episode)
     kind = "task" if perform is _task_episode else "drill"
     tape = perform(_cell, rng)
     frames = _save(tape, _cell, out / "shards" / f"{episode:06d}.safetensors", episode, kind)
@@ -501,8 +506,11 @@ def generate(
     seed: int = 0,
     workers: int | None = None,
     progress: Callable[[int, int, int, int], None] | None = None,
+    tasks_only: bool = False,
 ) -> dict[str, int]:
     """Write `episodes` shards to `out`, going on with what is there; stopping it loses at most the running episodes.
+
+    tasks_only: only those of them that pack a whole box, about a fifth; the others are passed over.
 
     progress(done, episodes, frames, segments) after each episode. Returns {"episodes", "frames", "segments"} of this
     run. Raises DatasetError if `out` holds a data set of another seed or format.
@@ -515,7 +523,8 @@ def generate(
         part.unlink()
     # Shards of other names are recorded sessions (hitl segments).
     have = {int(path.stem) for path in (out / "shards").glob("*.safetensors") if path.stem.isdigit()}
-    jobs = [(out, seed, episode) for episode in range(episodes) if episode not in have]
+    wanted = [n for n in range(episodes) if not tasks_only or _plan(seed, n)[1] is _task_episode]
+    jobs = [(out, seed, episode) for episode in wanted if episode not in have]
     total = {"episodes": 0, "frames": 0, "segments": 0}
     if not jobs:
         return total
@@ -529,7 +538,7 @@ def generate(
                 "segments": total["segments"] + segments,
             }
             if progress:
-                progress(len(have) + total["episodes"], episodes, total["frames"], total["segments"])
+                progress(len(wanted) - len(jobs) + total["episodes"], len(wanted), total["frames"], total["segments"])
     return total
 
 

@@ -38,8 +38,11 @@ class Shift:
     wanted: tuple[int, ...] = ()
 
 
-def make_shift(name: str, rng: np.random.Generator, placements: list[Placement]) -> Shift:
-    """The shift `name` for one episode; "nominal" changes nothing."""
+def make_shift(name: str, rng: np.random.Generator, placements: list[Placement], taste: int | None = None) -> Shift:
+    """The shift `name` for one episode; "nominal" changes nothing.
+
+    taste: a seed for what a person wishes in every episode, which can be learned; None draws a wish for this one.
+    """
     sign = rng.choice([-1.0, 1.0], size=4)
     if name == "arm-off":
         # 8 to 15 mm at 0.42 m from the base, where the objects are
@@ -61,7 +64,7 @@ def make_shift(name: str, rng: np.random.Generator, placements: list[Placement])
         moves[:, 3] = rng.uniform(0.02, 0.05, 2) * sign[:2]
         return Shift(name, "other light and camera pose", light=float(rng.uniform(0.5, 0.65)), camera_moves=moves)
     if name == "wish":
-        return _wish(rng, placements)
+        return _wish(rng, placements) if taste is None else _lasting_wish(np.random.default_rng(taste), placements)
     return Shift()
 
 
@@ -77,6 +80,22 @@ def _wish(rng: np.random.Generator, placements: list[Placement]) -> Shift:
         order = [kinds[i] for i in rng.permutation(len(kinds))]
     names = ", ".join(KINDS[kind].name for kind in order)
     return Shift("wish", f"in this order: {names}", wanted=tuple(order))
+
+
+def _lasting_wish(rng: np.random.Generator, placements: list[Placement]) -> Shift:
+    """What one person always wishes: an order of all kinds in which no kind stands where it stands in the canonical
+    one, or (every other time) one kind left out wherever it lies, the others in the canonical order."""
+    kinds = [placement.kind for placement in placements]
+    if rng.random() < 0.5:
+        left_out = int(rng.integers(len(KINDS) - 1))
+        return Shift(
+            "wish", f"always leave the {KINDS[left_out].name} out", wanted=tuple(k for k in kinds if k != left_out)
+        )
+    order = list(range(len(KINDS)))
+    while any(kind == place for place, kind in enumerate(order)):
+        order = [int(kind) for kind in rng.permutation(len(KINDS))]
+    names = ", ".join(KINDS[kind].name for kind in order)
+    return Shift("wish", f"always in this order: {names}", wanted=tuple(kind for kind in order if kind in kinds))
 
 
 class Disturbances:

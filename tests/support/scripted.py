@@ -34,6 +34,7 @@ class Output:
 class Proposal:
     texts: Sequence[str]
     probabilities: Sequence[float]
+    history: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,9 @@ class ExpertPolicy:
 
     def propose(self) -> SimpleNamespace:
         return SimpleNamespace(
-            texts=[self.wrong or next_command(self.cell, self.cell.kinds), "hold still"], probabilities=[0.9, 0.1]
+            texts=[self.wrong or next_command(self.cell, self.cell.kinds), "hold still"],
+            probabilities=[0.9, 0.1],
+            history=None,
         )
 
     def remember(self, images: object, pose: object, stamp_ns: int) -> None: ...

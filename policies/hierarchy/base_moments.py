@@ -1,0 +1,107 @@
+"""A sample of what the high level learned from, small enough to ship: for replay, and to measure forgetting on.
+
+One moment a second of some task episodes, each feature as one byte (127 steps to five deviations, below the noise that
+training adds), in `base_moments.safetensors` of a model folder. Knows nothing of pictures or corrections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from policies.errors import CheckpointError, DatasetError
+from policies.hierarchy.high_level import HighLevelPolicy
+from policies.hierarchy.high_level_training import MOMENTS_PER_S, Moments
+
+FILE = "base_moments.safetensors"
+FORMAT = "hitl-base-moments-1"
+PER_S = 1
+_STEPS = 127 / 5
+
+
+def sample(moments: Moments, episodes: int, held_out: int) -> Moments:
+    """One moment a second of the first `episodes` that were learned from and the first `held_out` that were not.
+
+    Raises DatasetError where there are no moments with a command of either kind.
+    """
+    if moments.per_s % PER_S:
+        raise DatasetError(f"has {moments.per_s} moments a second.", field="moments")
+    place = torch.arange(len(moments.episode)) - moments.first
+    kept = torch.zeros(len(moments.episode), dtype=torch.bool)
+    for share, count in ((~moments.held_out, episodes), (moments.held_out, held_out)):
+        chosen = moments.episode[share].unique()[:count]
+        kept |= torch.isin(moments.episode, chosen) & share
+    kept &= place % (moments.per_s // PER_S) == 0
+    episode = moments.episode[kept]
+    found = Moments(
+        features=moments.features[kept],
+        episode=episode,
+        command=moments.command[kept],
+        first=torch.searchsorted(episode, episode),
+        held_out=moments.held_out[kept],
+        per_s=PER_S,
+    )
+    for share, name in ((~found.held_out, "learned from"), (found.held_out, "held out")):
+        if not bool((share & (found.command >= 0)).any()):
+            raise DatasetError(f"no moment of an episode that was {name} has a command.", field="episodes")
+    return found
+
+
+def save(path: Path, moments: Moments, commands: Sequence[str], high_level: HighLevelPolicy) -> None:
+    """Write the file. commands: texts that `moments.command` counts through; the scales are the high level's."""
+    mean, scale = high_level.mean.cpu(), high_level.scale.cpu()
+    steps = ((moments.features.float() - mean) / scale * _STEPS).round().clamp(-127, 127)
+    tensors = {
+        "features": steps.to(torch.int8),
+        "episode": moments.episode.to(torch.int32),
+        "command": moments.command.to(torch.int32),
+        "held_out": moments.held_out,
+        "mean": mean.clone(),
+        "scale": scale.clone(),
+    }
+    names = {f"command.{at}": text for at, text in enumerate(commands)}
+    save_file(tensors, str(path), {"format": FORMAT, "per_s": str(moments.per_s), **names})
+
+
+def load(path: Path) -> tuple[Moments, list[str]]:
+    """The moments and the texts of their commands. CheckpointError names the file that is missing or damaged."""
+    try:
+        with safe_open(str(path), "pt") as file:
+            about = file.metadata() or {}
+            parts: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if about.get("format") != FORMAT:
+            raise CheckpointError(f"has format {about.get('format')!r}, expected {FORMAT!r}.", field=str(path))
+        commands = [about[f"command.{at}"] for at in range(sum(name.startswith("command.") for name in about))]
+        features = (parts["features"].float() / _STEPS * parts["scale"] + parts["mean"]).half()
+        episode = parts["episode"].long()
+        moments = Moments(
+            features=features,
+            episode=episode,
+            command=parts["command"].long(),
+            first=torch.searchsorted(episode, episode),
+            held_out=parts["held_out"],
+            per_s=int(about["per_s"]),
+        )
+        whole = len(features) == len(episode) == len(moments.command) == len(moments.held_out) > 0
+        if not whole or int(moments.command.max()) >= len(commands):
+            raise CheckpointError("its parts do not fit each other.", field=str(path))
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as problem:
+        hint = "Restore the file, or make it anew: hitl sample-moments."
+        raise CheckpointError(f"is no base sample ({problem}).", field=str(path), hint=hint) from problem
+    return moments, commands
+
+
+def renumbered(moments: Moments, commands: Sequence[str], bank: Sequence[str]) -> Moments:
+    """The same with commands counted through `bank`; those that it lacks are none."""
+    places = {text: at for at, text in enumerate(bank)}
+    table = torch.tensor([*(places.get(text, -1) for text in commands), -1])
+    return replace(moments, command=table[moments.command])
+
+
+__all__ = ["FILE", "MOMENTS_PER_S", "PER_S", "load", "renumbered", "sample", "save"]

@@ -1,0 +1,258 @@
+"""The high level learns from corrections: a few gradient steps on cached histories, beside a sample of its base data.
+
+An example is a history, the command that was wanted there, and perhaps the one that a person overruled, which is
+pushed down. A strategy against forgetting (`policies/learning`) has the base sample as its first stretch; the
+corrections are the next. Learning on from the newest weights takes a moment; learning anew from the base weights gives
+weights that depend on nothing but the examples, so that what was undone leaves no trace. Knows no events and no files.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from policies.errors import PolicyError
+from policies.hierarchy.high_level import HighLevelPolicy
+from policies.hierarchy.high_level_training import Moments
+from policies.learning.strategies import DEFAULT, strategy
+from policies.learning.strategy import Examples, Settings, learn
+
+_NOISE = 0.1  # in units of each feature's deviation, as in training
+_NONE = -1
+_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Example:
+    """history: `(4, features)` float16; command: what was wanted; rejected: what a person overruled there, or "";
+    weight: of its loss; group: what it belongs to, such as a correction (held-out parts take whole groups)."""
+
+    history: Tensor
+    command: str
+    rejected: str = ""
+    weight: float = 1.0
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class LearnerSettings:
+    """How an update learns. steps: of one that learns on; anew_steps: of one from the base weights, at least, and
+    steps_an_example more for each example; share: of replay in a batch."""
+
+    strategy: str = DEFAULT
+    rate: float = 3e-4
+    batch: int = 32
+    steps: int = 16
+    anew_steps: int = 60
+    steps_an_example: float = 0.25
+    most_steps: int = 240
+    negative: float = 0.5
+    """Weight of pushing down what was overruled."""
+    kept: int = 1024
+    """Base histories that replay draws from."""
+    share: float = 0.5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Update:
+    """New weights. loss: mean of the last epoch; anew: learned from the base weights; steps, seconds: taken."""
+
+    model: HighLevelPolicy
+    loss: float
+    anew: bool
+    seconds: float
+
+
+@dataclass
+class _Task:
+    """`Learnable` of the high level: examples are history, command, rejected, weight."""
+
+    model: HighLevelPolicy
+    bank: Tensor
+    negative: float
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    def output(self, examples: Examples) -> Tensor:
+        return self.model(examples[0].to(self.device).float())
+
+    def losses(self, examples: Examples) -> Tensor:
+        history, command, rejected, weight = (tensor.to(self.device) for tensor in examples)
+        logits = self.model.logits(self.model(history.float()), self.bank)
+        loss = functional.cross_entropy(logits, command, reduction="none")
+        known = rejected >= 0
+        if self.negative and bool(known.any()):
+            share = logits.softmax(1).gather(1, rejected.clamp(min=0)[:, None])[:, 0]
+            loss = loss - self.negative * known * torch.log1p(-share.clamp(max=0.999))
+        return loss * weight
+
+    def view(self, examples: Examples, generator: torch.Generator) -> Examples:
+        history = examples[0].float()
+        noise = torch.randn(history.shape, generator=generator) * self.model.scale.cpu() * _NOISE
+        return (history + noise, *examples[1:])
+
+
+class HighLevelLearner:
+    """Learns from all examples that there are, again and again. base: moments with commands counted through `bank`,
+    the texts and unit codes `(commands, 64)` of the commands known from the beginning."""
+
+    def __init__(
+        self,
+        high_level: HighLevelPolicy,
+        bank: Mapping[str, Tensor],
+        base: Moments,
+        settings: LearnerSettings | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        self.settings = settings or LearnerSettings()
+        self.device = device or torch.device("cpu")
+        self._first = copy.deepcopy(high_level).to(self.device).eval()
+        self._newest = self._first
+        self._bank = dict(bank)
+        self._base = base
+        known = base.command >= 0
+        self._held_out = (known & base.held_out).nonzero().squeeze(1)
+        learned = (known & ~base.held_out).nonzero().squeeze(1)
+        if not len(learned) or not len(self._held_out):
+            raise PolicyError("has no moments to replay, or none to measure on.", field="base")
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        chosen = learned[torch.randperm(len(learned), generator=generator)[: self.settings.kept]]
+        self._replay = self._base_examples(chosen)
+        self._primed: dict[str, Tensor] | None = None
+
+    @property
+    def bank(self) -> dict[str, Tensor]:
+        """Texts and codes of all commands that it can answer with."""
+        return dict(self._bank)
+
+    def add_command(self, text: str, code: Tensor) -> None:
+        """New wording joins the bank; codes `(64,)` of commands that are known stay."""
+        self._bank.setdefault(text, functional.normalize(code.float(), dim=0))
+
+    def remove_command(self, text: str) -> None:
+        """Forget wording that joined earlier."""
+        self._bank.pop(text, None)
+
+    def start_from(self, model: HighLevelPolicy) -> None:
+        """Take these weights for the newest, such as those of a version that was promoted."""
+        self._newest = copy.deepcopy(model).to(self.device).eval()
+
+    def update(self, examples: Sequence[Example], *, anew: bool, stop: Callable[[], bool] = lambda: False) -> Update:
+        """Learn from all `examples`, on from the newest weights, or anew from the base weights.
+
+        anew: the same examples give the same weights. stop: asked before every step. Raises PolicyError where a
+        history does not fit, or where there is no example.
+        """
+        begun = time.monotonic()
+        rows = self._examples(examples)
+        model = copy.deepcopy(self._first if anew else self._newest)
+        settings = self.settings
+        task = _Task(model, self._codes(), settings.negative, self.device)
+        generator = torch.Generator().manual_seed(settings.seed + 1)
+        chosen = self._strategy()
+        steps = settings.steps
+        if anew:
+            steps = min(settings.most_steps, settings.anew_steps + round(settings.steps_an_example * len(examples)))
+        epochs = max(1, round(steps * settings.batch / max(settings.batch, len(examples))))
+        if len(examples) < settings.batch:
+            rows = tuple(torch.cat([part] * -(-settings.batch // len(examples)))[: settings.batch] for part in rows)
+            epochs = steps
+        done = 0
+
+        def enough() -> bool:
+            nonlocal done
+            done += 1
+            return done > steps or stop()
+
+        torch.manual_seed(settings.seed + 2)  # dropout
+        loss = learn(
+            task,
+            rows,
+            chosen,
+            Settings(epochs=epochs + 1, batch=settings.batch, rate=settings.rate, adam=True, gradient_limit=1.0),
+            generator,
+            enough,
+        )
+        model.eval()
+        self._newest = model
+        return Update(model, loss, anew, time.monotonic() - begun)
+
+    @torch.no_grad()
+    def base_agreement(self, model: HighLevelPolicy) -> float:
+        """Share of held-out base moments that `model` answers as the expert did."""
+        rows = self._base_examples(self._held_out)
+        return float((self._answers(model, rows[0]) == rows[1]).float().mean())
+
+    @torch.no_grad()
+    def agreement(self, model: HighLevelPolicy, examples: Sequence[Example]) -> float:
+        """Share of the examples, by weight, that `model` answers as people did; NaN without examples."""
+        if not examples:
+            return float("nan")
+        history, command, _, weight = self._examples(examples)
+        right = (self._answers(model, history) == command).float()
+        return float((right * weight).sum() / weight.sum().clamp(min=1e-9))
+
+    def first_and_newest(self) -> tuple[HighLevelPolicy, HighLevelPolicy]:
+        """The base weights, and the newest."""
+        return self._first, self._newest
+
+    def _answers(self, model: HighLevelPolicy, history: Tensor) -> Tensor:
+        codes = self._codes()
+        parts = [
+            model.logits(model(part.to(self.device).float()), codes).argmax(1).cpu()
+            for part in history.split(_AT_ONCE)
+        ]
+        return torch.cat(parts)
+
+    def _strategy(self):  # type: ignore[no-untyped-def]
+        """A strategy that has the base sample behind it."""
+        made = strategy(self.settings.strategy, **self._options())
+        if self._primed is None:
+            task = _Task(copy.deepcopy(self._first), self._codes(), 0.0, self.device)
+            made.begin(task)
+            made.end(task, self._replay, torch.Generator().manual_seed(self.settings.seed))
+            self._primed = made.state()
+            return made
+        made.restore(self._primed)
+        return made
+
+    def _options(self) -> dict[str, float]:
+        if self.settings.strategy in ("replay", "view-batch"):
+            return {"size": self.settings.kept, "share": self.settings.share}
+        return {}
+
+    def _codes(self) -> Tensor:
+        return torch.stack(list(self._bank.values())).to(self.device)
+
+    def _base_examples(self, rows: Tensor) -> Examples:
+        history = self._base.features[self._base.histories(rows)]
+        nothing = torch.full((len(rows),), _NONE)
+        return history, self._base.command[rows], nothing, torch.ones(len(rows))
+
+    def _examples(self, examples: Sequence[Example]) -> Examples:
+        if not examples:
+            raise PolicyError("there are none.", field="examples", hint="Correct the policy first.")
+        places = {text: at for at, text in enumerate(self._bank)}
+        shape = (4, self._first.config.features)
+        for example in examples:
+            if tuple(example.history.shape) != shape:
+                raise PolicyError(f"has shape {tuple(example.history.shape)}, expected {shape}.", field="history")
+            if example.command not in places:
+                raise PolicyError(f"{example.command!r} is not in the command bank.", field="command")
+        return (
+            torch.stack([example.history.half() for example in examples]),
+            torch.tensor([places[example.command] for example in examples]),
+            torch.tensor([places.get(example.rejected, _NONE) for example in examples]),
+            torch.tensor([example.weight for example in examples]),
+        )
+
+
+def count_numbers(model: nn.Module) -> int:
+    """How many numbers a model has."""
+    return sum(weight.numel() for weight in model.parameters())
