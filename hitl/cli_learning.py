@@ -134,14 +134,20 @@ def _evaluate_packing(arguments: Namespace) -> int:
     settings = simulated_policy(arguments)
     from hitl.evaluation import packing
 
-    packing.main(
-        settings,
+    plan = packing.Plan(
         modes=[arguments.mode] if arguments.mode else packing.MODES,
-        conditions=[arguments.only_shift] if arguments.only_shift else packing.CONDITIONS,
+        conditions=arguments.only_shift or packing.CONDITIONS,
         episodes=arguments.episodes,
-        seed=arguments.seed,
+        seeds=range(arguments.seed, arguments.seed + arguments.seeds),
+        variants=arguments.variant or ["default"],
+        rounds=arguments.rounds,
+        round_episodes=arguments.round_episodes,
+        budget=arguments.budget,
+        nominal_after=arguments.nominal_after,
+        out=arguments.out,
         workers=arguments.workers,
     )
+    packing.main(settings, plan)
     return EXIT_OK
 
 

@@ -15,10 +15,7 @@ def add_experiments(commands: Commands, common: argparse.ArgumentParser) -> None
     evaluations = evaluate.add_subparsers(title="what", metavar="WHAT", required=True)
     skills = add_command(evaluations, "skills", "whether the robot does what a command says", common, backend)
     packing = add_command(evaluations, "packing", "whether the box is packed, with and without help", common, backend)
-    packing.add_argument("--mode", choices=("base", "corrected"), help="without or with corrections (default: both)")
-    packing.add_argument(
-        "--shift", dest="only_shift", metavar="NAME", help="only this shift (default: nominal and all shifts)"
-    )
+    _add_packing(packing)
     for command in (skills, packing):
         command.add_argument("--episodes", type=at_least_one, default=20, metavar="N", help="default 20")
         command.add_argument("--workers", type=at_least_one, metavar="N", help="processes (default: all cores)")
@@ -51,6 +48,24 @@ def add_experiments(commands: Commands, common: argparse.ArgumentParser) -> None
     _add_feedback(scoring)
     scoring.add_argument("--answers", type=at_least_one, default=32, metavar="N", help="in a batch (default 32)")
     scoring.add_argument("--repeats", type=at_least_one, default=5, metavar="N", help="batches (default 5)")
+
+
+def _add_packing(packing: argparse.ArgumentParser) -> None:
+    packing.add_argument(
+        "--mode", choices=("base", "corrected", "learned"), help="alone, with corrections, or after learning from them"
+    )
+    packing.add_argument(
+        "--shift", dest="only_shift", action="append", metavar="NAME", help="only this shift (default: all)"
+    )
+    packing.add_argument("--seeds", type=at_least_one, default=1, metavar="N", help="repeats (default 1)")
+    packing.add_argument("--rounds", type=at_least_one, default=3, metavar="N", help="of a learner (default 3)")
+    packing.add_argument("--round-episodes", type=at_least_one, default=4, metavar="N", help="default 4")
+    packing.add_argument("--budget", type=at_least_one, default=60, metavar="N", help="corrections (default 60)")
+    packing.add_argument(
+        "--nominal-after", type=at_least_one, default=10, metavar="N", help="nominal episodes a learner (default 10)"
+    )
+    packing.add_argument("--variant", action="append", metavar="NAME", help="of learning; default, no-replay, ...")
+    packing.add_argument("--out", type=Path, metavar="DIR", help="keep results and weights there, and go on with them")
 
 
 def _add_reward_evaluations(evaluations: Commands) -> None:

@@ -85,6 +85,11 @@ class Lockstep:
         if self._log is not None:
             self._log.close()
 
+    @property
+    def model(self) -> Model:
+        """What decides and acts."""
+        return self._model
+
     def correct(self, text: str, source: str = "oracle", hold_s: float | None = None) -> str:
         """A person's words, by the path they take in the backend: ground, log, act. Returns the correction's id."""
         wanted, probability = self._controller.wanted()

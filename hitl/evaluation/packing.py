@@ -1,7 +1,12 @@
-"""`hitl evaluate packing`: is the box packed, as trained and under shifts, without help and with corrections?
+"""`hitl evaluate packing`: is the box packed, as trained and under shifts, without help, with corrections, and without
+help again after learning from corrections?
 
 "base": the two policies alone. "corrected": the oracle corrector watches and types, and its words take the path of a
-person's words: grounding, feedback log, controller. Layouts are the same in both modes, so differences are paired.
+person's words: grounding, feedback log, controller. "learned": a learner of its own for each shift and seed is
+corrected for a few rounds while it learns (`packing_learning.py`), and then acts alone. Layouts are the same in all
+modes, so differences are paired; those that teach are others.
+
+Every finished job is a line of a file in `out`; who runs the command again goes on there.
 """
 
 from __future__ import annotations
@@ -10,204 +15,226 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
-import numpy as np
+import msgspec
 
 from hitl.config import Settings
 from hitl.errors import InputError
 from hitl.evaluation.lockstep import Lockstep
-from hitl.evaluation.skills import SEED_OFFSET
-from hitl.evaluation.statistics import share, table
-from hitl.events import CorrectionEvent
+from hitl.evaluation.packing_episode import TEACHING, LearnJob, run_episode
+from hitl.evaluation.packing_summary import CONDITIONS, MODES, Episode, Learner, print_table, summarize
 from robot.aloha.cell import AlohaCell
-from robot.aloha.oracle import Oracle, Running
-from robot.aloha.shifts import SHIFTS
 
-MODES = ("base", "corrected")
-CONDITIONS = ("nominal", *SHIFTS)
-ORACLE_TICKS = 5
-"""The oracle looks ten times a second."""
+EPISODES = "episodes.jsonl"
+LEARNERS = "learners.jsonl"
 
 
-@dataclass(frozen=True)
-class Episode:
-    """How one episode ended."""
+class Job(msgspec.Struct, frozen=True):
+    """One episode that measures. weights: of a learner; empty for the policies as they are."""
 
     mode: str
     condition: str
+    seed: int
     number: int
-    stage: int
-    stages: int
-    success: bool
-    seconds: float
-    corrections: int
+    variant: str = "default"
+    learner: str = ""
+    weights: str = ""
 
 
-def run_episode(loop: Lockstep, mode: str, condition: str, seed: int, number: int) -> Episode:
-    """Play one episode until the task is finished: all packed, or out of time."""
-    cell = loop.cell
-    cell.reset(seed=(seed + SEED_OFFSET) * 1000 + number, shift=condition)
-    loop.restart()
-    loop.events.clear()
-    oracle = Oracle(cell) if mode == "corrected" else None
-    task = cell.read().task
-    while task is not None and not task.finished:
-        loop.tick()
-        if oracle is not None and cell.tick % ORACLE_TICKS == 0:
-            words = oracle.say(_running(loop))
-            if words is not None:
-                loop.correct(words)
-        if cell.tick % ORACLE_TICKS == 0:
-            task = cell.read().task
-    assert task is not None
-    return Episode(
-        mode=mode,
-        condition=condition,
-        number=number,
-        stage=task.stage,
-        stages=task.stages,
-        success=task.success,
-        seconds=cell.time_s,
-        corrections=sum(isinstance(event, CorrectionEvent) for event in loop.events),
-    )
+@dataclass(frozen=True)
+class Plan:
+    """What is measured, and how often. nominal_after: nominal episodes of each learner, to see what it forgot."""
+
+    modes: Sequence[str] = ("base", "corrected")
+    conditions: Sequence[str] = CONDITIONS
+    episodes: int = 20
+    seeds: Sequence[int] = (0,)
+    variants: Sequence[str] = ("default",)
+    rounds: int = 3
+    round_episodes: int = 4
+    budget: int = 60
+    nominal_after: int = 10
+    out: Path | None = None
+    workers: int | None = None
 
 
-def _running(loop: Lockstep) -> Running:
-    """What a person sees of the running command."""
-    command = loop.command
-    state = loop.statuses.get(command.command_id) if command.source == "person" else None
-    return Running(
-        command.text,
-        is_correction=state in ("saved", "acting"),
-        seconds=loop.command_seconds,
-        waits=state == "done",
-        following=command.alternatives[0].text if command.alternatives else "",
-    )
+@dataclass
+class _Worker:
+    """What a worker process keeps: the loop, and the weights that the model was loaded with."""
+
+    loop: Lockstep
+    first: dict = field(default_factory=dict)
+    weights: str = ""
 
 
-_loop: Lockstep | None = None
+_worker: _Worker | None = None
 
 
-def _work(job: tuple[Settings, str, str, int, int]) -> Episode:
-    """One episode in a worker process, which keeps its cell and model."""
-    global _loop
-    settings, mode, condition, seed, number = job
-    if _loop is None:
+def _worker_of(settings: Settings) -> _Worker:
+    global _worker
+    if _worker is None:
         from hitl.backend.models import load_model
+        from hitl.evaluation.packing_learning import weights_of
 
-        _loop = Lockstep(load_model(settings), AlohaCell(0))
-    return run_episode(_loop, mode, condition, seed, number)
+        loop = Lockstep(load_model(settings), AlohaCell(0))
+        _worker = _Worker(loop, weights_of(loop))
+    return _worker
 
 
-def run(
-    settings: Settings,
-    *,
-    modes: Sequence[str] = MODES,
-    conditions: Sequence[str] = CONDITIONS,
-    episodes: int = 20,
-    seed: int = 0,
-    workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict:
-    """`episodes` episodes per mode and condition; returns what the JSON line holds."""
-    for condition in conditions:
-        if condition not in CONDITIONS:
-            raise InputError(
-                f"there is no shift {condition!r}.", field="shift", hint=f"Use some of: {', '.join(CONDITIONS)}."
-            )
-    jobs = [(settings, m, c, seed, n) for n in range(episodes) for c in conditions for m in modes]
+def _work(job: tuple[Settings, Job | LearnJob]) -> Episode | Learner:
+    """One job in a worker process, which keeps its cell and model."""
+    from hitl.evaluation import packing_learning
+
+    settings, what = job
+    worker = _worker_of(settings)
+    if isinstance(what, LearnJob):
+        packing_learning.use_weights(worker.loop, None, worker.first)
+        worker.weights = ""
+        learned = packing_learning.learn(worker.loop, what, worker.first)
+        packing_learning.use_weights(worker.loop, None, worker.first)
+        return learned
+    if worker.weights != what.weights:
+        packing_learning.use_weights(worker.loop, Path(what.weights) if what.weights else None, worker.first)
+        worker.weights = what.weights
+    mode = "corrected" if what.mode == "corrected" else "base"
+    done = run_episode(worker.loop, mode, what.condition, what.seed, what.number)
+    return msgspec.structs.replace(done, mode=what.mode, variant=what.variant, learner=what.learner)
+
+
+def run(settings: Settings, plan: Plan, progress: Callable[[str, int, int], None] | None = None) -> dict:
+    """All of `plan`; returns what the JSON line holds. Raises InputError for an unknown shift, mode or variant."""
+    _check(plan)
     os.environ.setdefault("LP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    done: list[Episode] = []
-    with multiprocessing.get_context("spawn").Pool(min(workers or os.cpu_count() or 1, len(jobs))) as pool:
-        for episode in pool.imap_unordered(_work, jobs):
-            done.append(episode)
-            if progress:
-                progress(len(done), len(jobs))
-    return summarize(done)
+    with tempfile.TemporaryDirectory() as scratch:
+        out = plan.out or Path(scratch)
+        out.mkdir(parents=True, exist_ok=True)
+        learners = _read(out / LEARNERS, Learner)
+        wanted = [job for job in learn_jobs(plan, out) if not any(_same(job, learner) for learner in learners)]
+        learners += _all(settings, wanted, out / LEARNERS, plan.workers, "learners", progress)
+        episodes = _read(out / EPISODES, Episode)
+        have = {(e.mode, e.condition, e.seed, e.number, e.variant, e.learner) for e in episodes}
+        jobs = [job for job in episode_jobs(plan, out) if _key(job) not in have]
+        episodes += _all(settings, jobs, out / EPISODES, plan.workers, "episodes", progress)
+    planned = {_key(job) for job in episode_jobs(plan, out)}
+    chosen = [e for e in episodes if (e.mode, e.condition, e.seed, e.number, e.variant, e.learner) in planned]
+    return summarize(chosen, [learner for job in learn_jobs(plan, out) for learner in learners if _same(job, learner)])
 
 
-def summarize(episodes: list[Episode]) -> dict:
-    """Success, share of stages, seconds and corrections by mode and condition, and the mean gain under the shifts."""
-    result: dict = {}
-    for mode in MODES:
-        for condition in CONDITIONS:
-            chosen = [e for e in episodes if e.mode == mode and e.condition == condition]
-            if not chosen:
-                continue
-            most = max(e.stages for e in chosen)
-            result.setdefault(mode, {})[condition] = {
-                "success": share([e.success for e in chosen]),
-                "stage_share": round(float(np.mean([e.stage / e.stages for e in chosen])), 3),
-                "reached_stage": [
-                    share([e.stage >= s for e in chosen if e.stages >= s])["rate"] for s in range(1, most + 1)
-                ],
-                "seconds": round(float(np.mean([e.seconds for e in chosen])), 1),
-                "corrections": round(float(np.mean([e.corrections for e in chosen])), 2),
-            }
-    result["gain"] = _gain(result)
-    return result
-
-
-def _gain(result: dict) -> dict[str, float]:
-    """Points of success that corrections add, per shift and in the mean over the shifts."""
-    gains = {
-        condition: round(
-            100 * (result["corrected"][condition]["success"]["rate"] - result["base"][condition]["success"]["rate"]), 1
+def learn_jobs(plan: Plan, out: Path) -> list[LearnJob]:
+    """The learners of a plan; those of shifts with little to learn come last."""
+    if "learned" not in plan.modes:
+        return []
+    return [
+        LearnJob(
+            condition,
+            seed,
+            variant,
+            plan.rounds,
+            plan.round_episodes,
+            plan.budget,
+            str(out / f"{variant}-{condition}-{seed}.safetensors"),
         )
-        for condition in CONDITIONS
-        if condition in result.get("base", {}) and condition in result.get("corrected", {})
-    }
-    shifted = [gain for condition, gain in gains.items() if condition != "nominal"]
-    if shifted:
-        gains["mean_over_shifts"] = round(float(np.mean(shifted)), 1)
-    return gains
+        for variant in plan.variants
+        for seed in plan.seeds
+        for condition in plan.conditions
+        if condition != "nominal"
+    ]
 
 
-def print_table(result: dict) -> None:
-    """The table for people."""
-    rows = []
-    for condition in CONDITIONS:
-        for mode in MODES:
-            entry = result.get(mode, {}).get(condition)
-            if entry:
-                low, high = entry["success"]["interval"]
-                stages = " ".join(f"{rate:.2f}" for rate in entry["reached_stage"])
-                rows.append(
-                    [
-                        condition,
-                        mode,
-                        f"{entry['success']['rate']:.2f}",
-                        f"{low:.2f}-{high:.2f}",
-                        stages,
-                        entry["seconds"],
-                        entry["corrections"],
-                    ]
-                )
-    print(table(["condition", "mode", "all packed", "95 %", "stages 1, 2, …", "seconds", "corrections"], rows))
-    if "mean_over_shifts" in result["gain"]:
-        print(f"corrections add {result['gain']['mean_over_shifts']} points in the mean over the shifts")
+def episode_jobs(plan: Plan, out: Path) -> list[Job]:
+    """The episodes of a plan that measure."""
+    numbers = range(plan.episodes)
+    jobs = [
+        Job(mode, condition, seed, number)
+        for number in numbers
+        for seed in plan.seeds
+        for condition in plan.conditions
+        for mode in plan.modes
+        if mode != "learned"
+    ]
+    for learner in learn_jobs(plan, out):
+        what = (learner.variant, learner.condition, learner.weights)
+        jobs += [Job("learned", learner.condition, learner.seed, number, *what) for number in numbers]
+        jobs += [Job("learned", "nominal", learner.seed, number, *what) for number in range(plan.nominal_after)]
+    return jobs
 
 
-def main(
+def _key(job: Job) -> tuple:
+    return job.mode, job.condition, job.seed, job.number, job.variant, job.learner
+
+
+def _same(job: LearnJob, learner: Learner) -> bool:
+    asked = (job.condition, job.seed, job.variant, job.rounds, job.budget)
+    return asked == (learner.condition, learner.seed, learner.variant, len(learner.rounds), learner.budget)
+
+
+def _all(
     settings: Settings,
-    *,
-    modes: Sequence[str],
-    conditions: Sequence[str],
-    episodes: int,
-    seed: int,
+    jobs: Sequence[Job | LearnJob],
+    path: Path,
     workers: int | None,
-) -> dict:
-    """The command: progress to standard error, a table, and the JSON object as the last line."""
+    what: str,
+    progress: Callable[[str, int, int], None] | None,
+) -> list:
+    """Do all jobs in worker processes; each that is done is written down at once."""
+    if not jobs:
+        return []
+    done = []
+    count = min(workers or os.cpu_count() or 1, len(jobs))
+    with multiprocessing.get_context("spawn").Pool(count) as pool, path.open("ab") as file:
+        for result in pool.imap_unordered(_work, [(settings, job) for job in jobs]):
+            done.append(result)
+            file.write(msgspec.json.encode(result) + b"\n")
+            file.flush()
+            if progress:
+                progress(what, len(done), len(jobs))
+    return done
 
-    def progress(done: int, total: int) -> None:
-        print(f"\r{done}/{total} episodes", end="" if done < total else "\n", file=sys.stderr, flush=True)
 
-    result = run(
-        settings, modes=modes, conditions=conditions, episodes=episodes, seed=seed, workers=workers, progress=progress
-    )
+def _read(path: Path, kind: type) -> list:
+    """Lines of an earlier run; a last line that was cut off is left out."""
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    found: list = []
+    for at, line in enumerate(lines):
+        try:
+            found.append(msgspec.json.decode(line, type=kind))
+        except msgspec.MsgspecError as error:
+            if at < len(lines) - 1:
+                hint = "Remove the line, or choose an empty folder with --out."
+                raise InputError(f"line {at + 1} cannot be read ({error}).", field=str(path), hint=hint) from error
+    return found
+
+
+def _check(plan: Plan) -> None:
+    from hitl.evaluation.packing_learning import VARIANTS
+
+    _check_names("shift", plan.conditions, CONDITIONS)
+    _check_names("mode", plan.modes, MODES)
+    _check_names("variant", plan.variants, VARIANTS)
+    if plan.episodes > TEACHING:
+        raise InputError(f"{plan.episodes} is too many.", field="episodes", hint=f"Give at most {TEACHING}.")
+
+
+def _check_names(field_name: str, names: Sequence[str], known: Iterable[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"there is no {field_name} {name!r}.", field=field_name, hint=f"Use some of: {', '.join(known)}."
+            )
+
+
+def main(settings: Settings, plan: Plan) -> dict:
+    """The command: progress to standard error, tables, and the JSON object as the last line."""
+
+    def progress(what: str, done: int, total: int) -> None:
+        print(f"\r{done}/{total} {what}", end="" if done < total else "\n", file=sys.stderr, flush=True)
+
+    result = run(settings, plan, progress)
     print_table(result)
     print(json.dumps(result))
     return result

@@ -2,23 +2,26 @@
 
 The parts are those of the running system: moments as the controller tells them, corrections as the log has them,
 examples, learner and gate. An update reaches the controller `UPDATE_S` of simulated time after what it was learned
-from, as in a real session on two cores.
+from, as in a real session on two cores. A learner learns on after every correction and anew after every round.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from hitl.backend.engine import Model
 from hitl.backend.policy_learner import GateRules, Learnt, PolicyLearner
 from hitl.backend.registry import packaged_model
 from hitl.correction_examples import CorrectionExample, ExampleRules, examples_of
 from hitl.evaluation.lockstep import Lockstep
-from hitl.events import CorrectionEvent, LogEvent
+from hitl.evaluation.packing_episode import TEACHING, LearnJob, run_episode
+from hitl.evaluation.packing_summary import Learner
+from hitl.events import LogEvent
 from hitl.sessions.feedback_log import views_of
 from hitl.sessions.moments import Moment
 from policies.hierarchy import base_moments
@@ -30,95 +33,120 @@ UPDATE_S = 1.5
 
 @dataclass(frozen=True)
 class Variant:
-    """What differs from the default in an ablation. online: learn while it runs, or only after the last round;
-    wrong: share of corrections that are replaced by another command."""
+    """What differs from the default in an ablation. online: learn while it runs, or only after the last round; wrong:
+    share of corrections that say something else than is wanted; undone: whether the wrong ones are undone at the
+    end."""
 
-    name: str = "default"
     rules: ExampleRules = field(default_factory=ExampleRules)
     settings: LearnerSettings = field(default_factory=LearnerSettings)
     gate: GateRules = field(default_factory=GateRules)
     online: bool = True
     wrong: float = 0.0
+    undone: bool = False
 
 
-@dataclass
-class Taught:
-    """Episodes that taught: their corrections and moments, in order."""
-
-    events: list[LogEvent] = field(default_factory=list)
-    moments: list[Moment] = field(default_factory=list)
+VARIANTS = {
+    "default": Variant(),
+    "no-replay": Variant(settings=LearnerSettings(strategy="none"), gate=GateRules(base_margin=1.0)),
+    "no-negatives": Variant(rules=ExampleRules(negatives=False)),
+    "no-margin": Variant(rules=ExampleRules(margin_s=0.0)),
+    "no-let-run": Variant(rules=ExampleRules(let_run=0.0)),
+    "no-gate": Variant(gate=GateRules(base_margin=1.0)),
+    "every-label": Variant(rules=ExampleRules(one_label=False)),
+    "offline": Variant(online=False),
+    "wrong": Variant(wrong=0.3),
+    "wrong-undone": Variant(wrong=0.3, undone=True),
+    **{
+        name: Variant(settings=LearnerSettings(strategy=name))
+        for name in ("view-batch", "mas", "gpm", "osf", "classp")
+    },
+}
+"""Ablations by name: see `Variant`; "no-replay" learns without strategy and without a gate."""
+_ANY_COMMANDS = (
+    "go home", "put it down", "hand it to the right arm", "open the left gripper", "move the left arm up",
+    "pick up the red block", "pick up the green cylinder", "pick up the blue ball", "pick up the yellow bar",
+)  # fmt: skip
 
 
 class OnlineLearning:
-    """Learns beside a lockstep loop. budget: corrections after which nothing more is learned."""
+    """Learns beside a lockstep loop. budget: corrections after which nothing more is learned; seed: of what is said
+    wrongly."""
 
-    def __init__(self, model: Model, variant: Variant, budget: int) -> None:
-        policy = model.policy
+    def __init__(self, loop: Lockstep, variant: Variant, budget: int, seed: int = 0) -> None:
+        policy = loop.model.policy
         assert isinstance(policy, HierarchicalPolicy)
         self._policy, self._variant, self._budget = policy, variant, budget
-        moments, commands = base_moments.load(packaged_model() / base_moments.FILE)
-        bank = {text: torch.from_numpy(policy.bank.code(text)) for text in policy.bank.texts}
-        learner = HighLevelLearner(
-            policy.high_level, bank, base_moments.renumbered(moments, commands, policy.bank.texts), variant.settings
+        self.learner = PolicyLearner(
+            _high_level_learner(policy, variant.settings),
+            lambda text: torch.from_numpy(policy.embed(text)),
+            variant.gate,
         )
-        self.learner = PolicyLearner(learner, lambda text: torch.from_numpy(policy.embed(text)), variant.gate)
+        self._rng = np.random.default_rng([seed, 77])
+        self._said_wrong = False
         self._done: list[CorrectionExample] = []
+        self._episodes: list[tuple[list[LogEvent], list[Moment]]] = []
         self._due: list[tuple[int, Learnt]] = []
         self.learnt: list[Learnt] = []
+        self.seconds: list[float] = []
         self.given = 0
-        self.withdrawn: set[str] = set()
-        self._taught: list[Taught] = []
+        self.wrong: set[str] = set()
 
-    def corrected(self, loop: Lockstep) -> None:
+    def said(self, words: str) -> str:
+        """What is said where `words` are meant: in the share of the variant something else."""
+        self._said_wrong = bool(self._variant.wrong) and self._rng.random() < self._variant.wrong
+        if not self._said_wrong:
+            return words
+        return str(self._rng.choice([other for other in _ANY_COMMANDS if other != words]))
+
+    def corrected(self, loop: Lockstep, event: str) -> None:
         """A correction was just given: learn from it."""
         self.given += 1
+        if self._said_wrong:
+            self.wrong.add(event)
         if self._variant.online and self.given <= self._budget:
-            self._learn(self._done + self._examples(loop.events, loop.moments), loop.clock.now_ns(), anew=False)
+            examples = self._done + self._examples(loop.events, loop.moments)
+            self._learn(examples, loop.clock.now_ns() + round(UPDATE_S * 1e9), anew=False)
 
     def tick(self, loop: Lockstep) -> None:
         """Put what is due in use."""
         while self._due and self._due[0][0] <= loop.clock.now_ns():
             self._use(self._due.pop(0)[1])
 
-    def episode_over(self, loop: Lockstep) -> None:
-        """What it taught is known now; learn anew from all."""
-        if self.given - sum(isinstance(event, CorrectionEvent) for event in loop.events) >= self._budget:
-            return
-        self._taught.append(Taught(list(loop.events), list(loop.moments)))
-        self._done += self._examples(loop.events, loop.moments)
-        if self._variant.online:
-            self._learn(self._done, 0, anew=True)
-            self.settle()
+    def episode_over(self, loop: Lockstep, given_before: int) -> None:
+        """What it taught is known now; corrections beyond the budget teach nothing, nor do their episodes."""
+        self._settle()
+        if given_before < self._budget:
+            self._episodes.append((list(loop.events), list(loop.moments)))
+            self._done += self._examples(loop.events, loop.moments)
 
-    def settle(self) -> None:
-        """Use everything that was learned."""
+    def round_over(self, *, last: bool) -> None:
+        """Learn anew from all there is."""
+        if self._variant.online or last:
+            self._learn(self._done, 0, anew=True)
+        if last and self._variant.undone:
+            self._done = [e for events, moments in self._episodes for e in self._examples(events, moments, self.wrong)]
+            self._learn(self._done, 0, anew=True)
+        self._settle()
+
+    def _settle(self) -> None:
         while self._due:
             self._use(self._due.pop(0)[1])
 
-    def finish(self) -> None:
-        """Offline learning, where that is the variant."""
-        if not self._variant.online:
-            self._learn(self._done, 0, anew=True)
-            self.settle()
-
-    def undo(self, corrections: set[str]) -> None:
-        """Take corrections back: learn anew without them."""
-        self.withdrawn |= corrections
-        self._done = [e for taught in self._taught for e in self._examples(taught.events, taught.moments)]
-        self._learn(self._done, 0, anew=True)
-        self.settle()
-
-    def _examples(self, events: list[LogEvent], moments: list[Moment]) -> list[CorrectionExample]:
-        views = [replace(view, undone=True) if view.event.id in self.withdrawn else view for view in views_of(events)]
+    def _examples(
+        self, events: list[LogEvent], moments: list[Moment], undone: set[str] | frozenset[str] = frozenset()
+    ) -> list[CorrectionExample]:
+        views = [replace(view, undone=True) if view.event.id in undone else view for view in views_of(events)]
         return examples_of(views, moments, self._variant.rules)[0]
 
-    def _learn(self, examples: list[CorrectionExample], now_ns: int, *, anew: bool) -> None:
+    def _learn(self, examples: list[CorrectionExample], due_ns: int, *, anew: bool) -> None:
         if not examples:
             return
+        begun = time.monotonic()
         learnt = self.learner.learn(examples, anew=anew)
         if learnt is not None:
+            self.seconds.append(round(time.monotonic() - begun, 3))
             self.learnt.append(learnt)
-            self._due.append((now_ns + round(UPDATE_S * 1e9), learnt))
+            self._due.append((due_ns, learnt))
 
     def _use(self, learnt: Learnt) -> None:
         if learnt.verdict.passed:
@@ -126,15 +154,67 @@ class OnlineLearning:
             self._policy.adopt(learnt.model, {text: bank[text].numpy() for text in learnt.added})
 
 
-def save_weights(policy: HierarchicalPolicy, path: Path) -> None:
+def learn(loop: Lockstep, job: LearnJob, first: dict[str, torch.Tensor]) -> Learner:
+    """Correct one learner for some rounds, and write its weights to `job.weights`. first: those it begins with."""
+    variant = VARIANTS[job.variant]
+    learning = OnlineLearning(loop, variant, job.budget, job.seed)
+    rounds = []
+    for round_ in range(job.rounds):
+        episodes = []
+        for at in range(job.episodes):
+            before = learning.given
+            number = TEACHING + round_ * job.episodes + at
+            episodes.append(run_episode(loop, "corrected", job.condition, job.seed, number, learning))
+            learning.episode_over(loop, before)
+        learning.round_over(last=round_ == job.rounds - 1)
+        rounds.append(episodes)
+    passed = [learnt for learnt in learning.learnt if learnt.verdict.passed]
+    save_weights(loop, Path(job.weights))
+    return Learner(
+        condition=job.condition,
+        seed=job.seed,
+        variant=job.variant,
+        budget=job.budget,
+        rounds=rounds,
+        given=learning.given,
+        taught=min(learning.given, job.budget),
+        versions=len(passed),
+        refused=len(learning.learnt) - len(passed),
+        seconds=learning.seconds,
+        scores=passed[-1].verdict.scores if passed else {},
+        wrong=len(learning.wrong),
+        new_commands=list(passed[-1].added) if passed else [],
+    )
+
+
+def weights_of(loop: Lockstep) -> dict[str, torch.Tensor]:
+    """A copy of the high level's weights."""
+    policy = loop.model.policy
+    assert isinstance(policy, HierarchicalPolicy)
+    return {name: weight.detach().clone() for name, weight in policy.high_level.state_dict().items()}
+
+
+def save_weights(loop: Lockstep, path: Path) -> None:
     """The high level as it is, with its bank, for other processes."""
-    codes = torch.from_numpy(policy.bank.codes.copy())
+    policy = loop.model.policy
+    assert isinstance(policy, HierarchicalPolicy)
     names = {f"command.{at}": text for at, text in enumerate(policy.bank.texts)}
-    save_file({**policy.high_level.state_dict(), "bank": codes}, str(path), names)
+    save_file({**weights_of(loop), "bank": torch.from_numpy(policy.bank.codes.copy())}, str(path), names)
 
 
-def load_weights(policy: HierarchicalPolicy, path: Path | None, base: dict[str, torch.Tensor]) -> None:
-    """Use what `save_weights` wrote, or `base`, the weights that were loaded first."""
-    weights = dict(load_file(str(path))) if path is not None else dict(base)
+def use_weights(loop: Lockstep, path: Path | None, first: dict[str, torch.Tensor]) -> None:
+    """Decide with what `save_weights` wrote, or with `first`. The bank stays: the oracle says nothing new."""
+    policy = loop.model.policy
+    assert isinstance(policy, HierarchicalPolicy)
+    weights = dict(load_file(str(path))) if path is not None else dict(first)
     weights.pop("bank", None)
-    policy.high_level.load_state_dict(weights)
+    made = type(policy.high_level)(policy.high_level.config)
+    made.load_state_dict(weights)
+    policy.adopt(made, {})
+
+
+def _high_level_learner(policy: HierarchicalPolicy, settings: LearnerSettings) -> HighLevelLearner:
+    moments, commands = base_moments.load(packaged_model() / base_moments.FILE)
+    bank = {text: torch.from_numpy(policy.bank.code(text)) for text in policy.bank.texts}
+    base = base_moments.renumbered(moments, commands, policy.bank.texts)
+    return HighLevelLearner(policy.high_level, bank, base, settings, policy.device)

@@ -1,7 +1,8 @@
 """A sample of what the high level learned from, small enough to ship: for replay, and to measure forgetting on.
 
-One moment a second of some task episodes, each feature as one byte (127 steps to five deviations, below the noise that
-training adds), in `base_moments.safetensors` of a model folder. Knows nothing of pictures or corrections.
+One moment a second of task episodes that it learned from, and of others that it never saw. Each feature is one byte
+(127 steps to five deviations, below the noise that training adds). It is `base_moments.safetensors` of a model folder.
+Knows nothing of pictures or corrections.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from policies.errors import CheckpointError, DatasetError
 from policies.hierarchy.high_level import HighLevelPolicy
-from policies.hierarchy.high_level_training import MOMENTS_PER_S, Moments
+from policies.hierarchy.high_level_training import Moments
 
 FILE = "base_moments.safetensors"
 FORMAT = "hitl-base-moments-1"
@@ -25,32 +26,39 @@ PER_S = 1
 _STEPS = 127 / 5
 
 
-def sample(moments: Moments, episodes: int, held_out: int) -> Moments:
-    """One moment a second of the first `episodes` that were learned from and the first `held_out` that were not.
+def join(learned: Moments, held_out: Moments) -> Moments:
+    """A sample of both kinds: moments that the high level learned from, and moments of episodes that it never saw.
 
-    Raises DatasetError where there are no moments with a command of either kind.
+    Both `PER_S` a second, with commands counted alike. Raises DatasetError where one of them has no command.
     """
-    if moments.per_s % PER_S:
-        raise DatasetError(f"has {moments.per_s} moments a second.", field="moments")
-    place = torch.arange(len(moments.episode)) - moments.first
-    kept = torch.zeros(len(moments.episode), dtype=torch.bool)
-    for share, count in ((~moments.held_out, episodes), (moments.held_out, held_out)):
-        chosen = moments.episode[share].unique()[:count]
-        kept |= torch.isin(moments.episode, chosen) & share
-    kept &= place % (moments.per_s // PER_S) == 0
+    for moments, name in ((learned, "learned from"), (held_out, "held out")):
+        if moments.per_s != PER_S:
+            raise DatasetError(f"has {moments.per_s} moments a second, expected {PER_S}.", field=name)
+        if not bool((moments.command >= 0).any()):
+            raise DatasetError("has no moment with a command.", field=name)
+    episode = torch.cat((learned.episode, held_out.episode + int(learned.episode.max()) + 1))
+    return Moments(
+        features=torch.cat((learned.features, held_out.features)),
+        episode=episode,
+        command=torch.cat((learned.command, held_out.command)),
+        first=torch.searchsorted(episode, episode),
+        held_out=torch.arange(len(episode)) >= len(learned.episode),
+        per_s=PER_S,
+    )
+
+
+def only(moments: Moments, held_out: bool) -> Moments:
+    """Those of the episodes that were held out from training, or the others."""
+    kept = moments.held_out == held_out
     episode = moments.episode[kept]
-    found = Moments(
+    return replace(
+        moments,
         features=moments.features[kept],
         episode=episode,
         command=moments.command[kept],
         first=torch.searchsorted(episode, episode),
         held_out=moments.held_out[kept],
-        per_s=PER_S,
     )
-    for share, name in ((~found.held_out, "learned from"), (found.held_out, "held out")):
-        if not bool((share & (found.command >= 0)).any()):
-            raise DatasetError(f"no moment of an episode that was {name} has a command.", field="episodes")
-    return found
 
 
 def save(path: Path, moments: Moments, commands: Sequence[str], high_level: HighLevelPolicy) -> None:
@@ -102,6 +110,3 @@ def renumbered(moments: Moments, commands: Sequence[str], bank: Sequence[str]) -
     places = {text: at for at, text in enumerate(bank)}
     table = torch.tensor([*(places.get(text, -1) for text in commands), -1])
     return replace(moments, command=table[moments.command])
-
-
-__all__ = ["FILE", "MOMENTS_PER_S", "PER_S", "load", "renumbered", "sample", "save"]

@@ -46,7 +46,7 @@ class LearnerSettings:
     steps_an_example more for each example; share: of replay in a batch."""
 
     strategy: str = DEFAULT
-    rate: float = 3e-4
+    rate: float = 1e-4
     batch: int = 32
     steps: int = 16
     anew_steps: int = 60
@@ -54,7 +54,7 @@ class LearnerSettings:
     most_steps: int = 240
     negative: float = 0.5
     """Weight of pushing down what was overruled."""
-    kept: int = 1024
+    kept: int = 4096
     """Base histories that replay draws from."""
     share: float = 0.5
     seed: int = 0

@@ -65,9 +65,10 @@ def collect_moments(
     probes: Tensor,
     device: torch.device,
     report: Callable[[int, int], None] | None = None,
+    per_s: int = MOMENTS_PER_S,
 ) -> Moments:
-    """Describe five moments a second of every task episode once. Raises DatasetError when there is no such episode."""
-    every = max(1, round(data.meta.rate_hz / data.meta.frame_every / MOMENTS_PER_S))
+    """Describe `per_s` moments a second of every task episode once. DatasetError when there is no such episode."""
+    every = max(1, round(data.meta.rate_hz / data.meta.frame_every / per_s))
     starts = torch.searchsorted(data.frame_episode, data.frame_episode)
     place = torch.arange(data.frames) - starts
     chosen = (data.is_task[data.frame_episode] & (place % every == 0)).nonzero().squeeze(1)
@@ -90,6 +91,7 @@ def collect_moments(
         command=active_commands(data, ahead, episode),
         first=torch.searchsorted(episode, episode),
         held_out=data.held_out[episode],
+        per_s=per_s,
     )
 
 

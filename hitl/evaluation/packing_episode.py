@@ -1,0 +1,100 @@
+"""One episode of the packing experiment, with or without the oracle who corrects, and with or without a learner."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from hitl.evaluation.lockstep import Lockstep
+from hitl.evaluation.packing_summary import Episode
+from hitl.evaluation.skills import SEED_OFFSET
+from hitl.events import CorrectionEvent
+from robot.aloha.oracle import Oracle, Running
+
+ORACLE_TICKS = 5
+"""The oracle looks ten times a second."""
+TEACHING = 500
+"""Layouts from this number on teach; those before it measure."""
+
+
+class LearnJob(msgspec.Struct, frozen=True):
+    """One learner: rounds of episodes in which it is corrected, at most `budget` corrections of which it learns."""
+
+    condition: str
+    seed: int
+    variant: str = "default"
+    rounds: int = 3
+    episodes: int = 4
+    budget: int = 60
+    weights: str = ""
+
+
+class Beside(Protocol):
+    """What goes on beside an episode: `packing_learning.OnlineLearning` is one."""
+
+    def tick(self, loop: Lockstep) -> None:
+        """20 ms have passed."""
+        ...
+
+    def said(self, words: str) -> str:
+        """What is said where `words` are meant."""
+        ...
+
+    def corrected(self, loop: Lockstep, event: str) -> None:
+        """A correction of this id was just given."""
+        ...
+
+
+def run_episode(
+    loop: Lockstep,
+    mode: str,
+    condition: str,
+    seed: int,
+    number: int,
+    learning: Beside | None = None,
+) -> Episode:
+    """Play one episode until the task is finished: all packed, or out of time. mode: "corrected" has the oracle."""
+    cell = loop.cell
+    cell.reset(seed=(seed + SEED_OFFSET) * 1000 + number, shift=condition, taste=seed)
+    loop.restart()
+    loop.events.clear()
+    oracle = Oracle(cell) if mode == "corrected" else None
+    task = cell.read().task
+    while task is not None and not task.finished:
+        loop.tick()
+        if learning is not None:
+            learning.tick(loop)
+        if oracle is not None and cell.tick % ORACLE_TICKS == 0:
+            words = oracle.say(_running(loop))
+            if words is not None:
+                event = loop.correct(words if learning is None else learning.said(words))
+                if learning is not None:
+                    learning.corrected(loop, event)
+        if cell.tick % ORACLE_TICKS == 0:
+            task = cell.read().task
+    assert task is not None
+    return Episode(
+        mode=mode,
+        condition=condition,
+        seed=seed,
+        number=number,
+        stage=task.stage,
+        stages=task.stages,
+        success=task.success,
+        seconds=round(cell.time_s, 1),
+        corrections=sum(isinstance(event, CorrectionEvent) for event in loop.events),
+    )
+
+
+def _running(loop: Lockstep) -> Running:
+    """What a person sees of the running command."""
+    command = loop.command
+    state = loop.statuses.get(command.command_id) if command.source == "person" else None
+    return Running(
+        command.text,
+        is_correction=state in ("saved", "acting"),
+        seconds=loop.command_seconds,
+        waits=state == "done",
+        following=command.alternatives[0].text if command.alternatives else "",
+    )

@@ -1,0 +1,199 @@
+"""What the packing experiment comes to: records of episodes and learners, shares with intervals, and tables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from hitl.evaluation.statistics import share, table
+from robot.aloha.shifts import SHIFTS
+
+MODES = ("base", "corrected", "learned")
+CONDITIONS = ("nominal", *SHIFTS)
+
+
+class Episode(msgspec.Struct, frozen=True, kw_only=True):
+    """How one episode ended. learner: the shift that a learner was corrected under, "" for none."""
+
+    mode: str
+    condition: str
+    number: int
+    stage: int
+    stages: int
+    success: bool
+    seconds: float
+    corrections: int
+    seed: int = 0
+    variant: str = "default"
+    learner: str = ""
+
+
+class Learner(msgspec.Struct, frozen=True, kw_only=True):
+    """What one learner went through. rounds: the episodes of each, in order; taught: corrections that it learned
+    from; versions, refused: how many updates the gate let pass and how many not; scores: of the last that passed."""
+
+    condition: str
+    seed: int
+    variant: str
+    budget: int
+    rounds: list[list[Episode]]
+    given: int
+    taught: int
+    versions: int
+    refused: int
+    seconds: list[float]
+    """Of each update."""
+    scores: dict[str, float] = {}
+    wrong: int = 0
+    """Corrections that were made wrong on purpose."""
+    new_commands: list[str] = []
+
+
+def summarize(episodes: Sequence[Episode], learners: Sequence[Learner] = ()) -> dict:
+    """By mode and condition: success, stages, seconds, corrections; their means over the shifts; what learning adds,
+    how much help each round took, and what became of the nominal task. Variants beside the default in `variants`."""
+    result: dict = {}
+    variants = list(dict.fromkeys(["default", *(e.variant for e in episodes)]))
+    for variant in variants:
+        of_variant = [e for e in episodes if e.variant == variant or e.mode != "learned"]
+        part = _modes(of_variant, [learner for learner in learners if learner.variant == variant])
+        if variant == "default":
+            result |= part
+        else:
+            result.setdefault("variants", {})[variant] = {
+                key: part[key] for key in ("learned", "learners", "gain_points", "nominal_after") if key in part
+            }
+    return result
+
+
+def _modes(episodes: Sequence[Episode], learners: Sequence[Learner]) -> dict:
+    result: dict = {}
+    for mode in MODES:
+        for condition in CONDITIONS:
+            chosen = [e for e in episodes if e.mode == mode and e.condition == condition]
+            if mode == "learned":
+                chosen = [e for e in chosen if e.learner == condition]
+            if chosen:
+                result.setdefault(mode, {})[condition] = _cell(chosen)
+        shifted = [cell["success"]["rate"] for name, cell in result.get(mode, {}).items() if name != "nominal"]
+        if shifted:
+            result[mode]["mean"] = round(float(np.mean(shifted)), 3)
+    result["gain"] = _gain(result, "corrected")
+    after = [e for e in episodes if e.mode == "learned" and e.condition == "nominal" and e.learner]
+    if after:
+        result["nominal_after"] = share([e.success for e in after])
+    if learners:
+        result["learners"] = _learners(learners)
+        result["corrections"] = {name: entry["taught"] for name, entry in result["learners"].items()}
+        gains = _gain(result, "learned")
+        if "mean_over_shifts" in gains:
+            result["gain_points"] = gains["mean_over_shifts"]
+            result["gain_by_shift"] = gains
+    return result
+
+
+def _cell(chosen: Sequence[Episode]) -> dict:
+    most = max(e.stages for e in chosen)
+    return {
+        "success": share([e.success for e in chosen]),
+        "stage_share": round(float(np.mean([e.stage / e.stages for e in chosen])), 3),
+        "reached_stage": [share([e.stage >= s for e in chosen if e.stages >= s])["rate"] for s in range(1, most + 1)],
+        "seconds": round(float(np.mean([e.seconds for e in chosen])), 1),
+        "corrections": round(float(np.mean([e.corrections for e in chosen])), 2),
+    }
+
+
+def _learners(learners: Sequence[Learner]) -> dict:
+    found = {}
+    for condition in dict.fromkeys(learner.condition for learner in learners):
+        these = [learner for learner in learners if learner.condition == condition]
+        rounds = max(len(learner.rounds) for learner in these)
+        seconds = [s for learner in these for s in learner.seconds]
+        found[condition] = {
+            "taught": round(float(np.mean([learner.taught for learner in these])), 1),
+            "given": round(float(np.mean([learner.given for learner in these])), 1),
+            "interventions": [
+                round(float(np.mean([e.corrections for learner in these for e in learner.rounds[at]])), 2)
+                for at in range(rounds)
+            ],
+            "round_success": [
+                round(float(np.mean([e.success for learner in these for e in learner.rounds[at]])), 3)
+                for at in range(rounds)
+            ],
+            "versions": sum(learner.versions for learner in these),
+            "refused": sum(learner.refused for learner in these),
+            "update_s": round(float(np.median(seconds)), 2) if seconds else None,
+            "base_agreement": round(float(np.mean([x.scores["base"] for x in these if "base" in x.scores])), 4)
+            if any("base" in learner.scores for learner in these)
+            else None,
+        }
+    return found
+
+
+def _gain(result: dict, mode: str) -> dict[str, float]:
+    """Points of success that `mode` adds to base, per shift and in the mean over the shifts."""
+    gains = {
+        condition: round(
+            100 * (result[mode][condition]["success"]["rate"] - result["base"][condition]["success"]["rate"]), 1
+        )
+        for condition in CONDITIONS
+        if condition in result.get("base", {}) and condition in result.get(mode, {})
+    }
+    shifted = [gain for condition, gain in gains.items() if condition != "nominal"]
+    if shifted:
+        gains["mean_over_shifts"] = round(float(np.mean(shifted)), 1)
+    return gains
+
+
+def print_table(result: dict) -> None:
+    """The tables for people."""
+    header = ["condition", "mode", "all packed", "95 %", "stages 1, 2, …", "seconds", "corrections"]
+    rows = []
+    for condition in CONDITIONS:
+        for mode in MODES:
+            entry = result.get(mode, {}).get(condition)
+            if entry:
+                rows.append([condition, mode, *_row(entry)])
+    for name, part in result.get("variants", {}).items():
+        rows += [
+            [condition, name, *_row(entry)]
+            for condition, entry in part.get("learned", {}).items()
+            if condition != "mean"
+        ]
+    print(table(header, rows))
+    for mode in ("corrected", "learned"):
+        gains = _gain(result, mode)
+        if "mean_over_shifts" in gains:
+            print(f"{mode}: {gains['mean_over_shifts']:+} points in the mean over the shifts")
+    if "learners" in result:
+        _print_learners(result)
+
+
+def _row(entry: dict) -> list:
+    low, high = entry["success"]["interval"]
+    stages = " ".join(f"{rate:.2f}" for rate in entry["reached_stage"])
+    rate = f"{entry['success']['rate']:.2f}"
+    return [rate, f"{low:.2f}-{high:.2f}", stages, entry["seconds"], entry["corrections"]]
+
+
+def _print_learners(result: dict) -> None:
+    rows = [
+        [
+            name,
+            entry["taught"],
+            " ".join(f"{count:.1f}" for count in entry["interventions"]),
+            " ".join(f"{rate:.2f}" for rate in entry["round_success"]),
+            entry["versions"],
+            entry["refused"],
+            entry["update_s"],
+        ]
+        for name, entry in result["learners"].items()
+    ]
+    print()
+    header = ["learner", "taught by", "corrections an episode, by round", "packed", "versions", "refused", "s"]
+    print(table(header, rows))
+    if "nominal_after" in result:
+        after = result["nominal_after"]
+        print(f"nominal after learning: {after['rate']:.2f} ({after['interval'][0]:.2f}-{after['interval'][1]:.2f})")
