@@ -111,8 +111,8 @@ def as_table(result: Mapping[str, Any]) -> str:
     ]
     head = ["method", "accuracy at the end", "backward", "forgetting", "when learned"]
     note = (
-        "PM: performance maintenance; FT, BT: forward and backward transfer, as contrast; RP: performance relative to a\n"
-        "network that learns the task alone, by plain learning; SE: sample efficiency, against the same."
+        "PM: performance maintenance; FT, BT: forward, backward transfer (contrast); RP: performance relative to\n"
+        "a network that learns the task alone, by plain learning; SE: sample efficiency, against the same."
     )
     return table([*head, "PM", "FT", "BT", "RP", "SE", "seconds"], rows) + "\n\n" + note
 
