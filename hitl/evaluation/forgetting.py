@@ -130,6 +130,6 @@ def draw(result: Mapping[str, Any], out: Path) -> None:
         {label: np.array([result["before"], *one["matrix"]]).T.tolist() for label, one in result["methods"].items()},
         names,
         ["before", *(f"after {place + 1}" for place in range(count))],
-        f"accuracy on each task before and after learning each in turn, mean of {result['seeds']} seeds",
+        f"accuracy on each task (framed: just learned), mean of {result['seeds']} seeds",
         [(place, place + 1) for place in range(count)],
     )

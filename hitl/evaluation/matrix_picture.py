@@ -13,11 +13,11 @@ from hitl.errors import StorageError
 _CELL_WIDTH, _CELL_HEIGHT = 58, 34
 _LEFT, _TITLE, _BELOW, _GAP = 62, 30, 26, 26
 _PANELS_A_ROW = 4
-_MARGIN, _SCALE_HEIGHT = 20, 56
+_MARGIN, _SCALE_HEIGHT = 20, 64
 _LOW, _HIGH = np.array([255, 247, 240]), np.array([107, 48, 8])
 """Pale to dark blue, as BGR: one hue, so that it reads in grey, too."""
 _INK, _WHITE, _EDGE = (60, 60, 60), (255, 255, 255), (0, 94, 213)
-_DARK = 0.55
+_DARK, _CAPTION = 0.45, 0.45
 
 
 def draw_matrices(
@@ -34,7 +34,8 @@ def draw_matrices(
     height = _TITLE + _CELL_HEIGHT * len(rows) + _BELOW + _GAP
     across = min(_PANELS_A_ROW, len(matrices))
     down = -(-len(matrices) // across)
-    picture = np.full((2 * _MARGIN + height * down + _SCALE_HEIGHT, 2 * _MARGIN + width * across, 3), 255, np.uint8)
+    wide = 2 * _MARGIN + max(width * across, _text_width(below, _CAPTION))
+    picture = np.full((2 * _MARGIN + height * down + _SCALE_HEIGHT, wide, 3), 255, np.uint8)
     for place, (title, matrix) in enumerate(matrices.items()):
         x, y = _MARGIN + place % across * width, _MARGIN + place // across * height
         _panel(picture[y : y + height, x : x + width], title, matrix, rows, columns, marked)
@@ -74,8 +75,8 @@ def _scale(part: np.ndarray, below: str) -> None:
     for step in range(steps):
         cv2.rectangle(part, (2 * step, 4), (2 * step + 2, 18), _colour(step / (steps - 1)), -1)
     for value in (0.0, 0.5, 1.0):
-        _write(part, f"{value:.1f}", (round(2 * steps * value), 34), _INK, 0.4, centred=value not in (0.0,))
-    _write(part, below, (2 * steps + 24, 16), _INK, 0.45)
+        _write(part, f"{value:.1f}", (round(2 * steps * value), 34), _INK, 0.4, centred=value > 0)
+    _write(part, below, (0, 58), _INK, _CAPTION)
 
 
 def _colour(value: float) -> tuple[int, int, int]:
@@ -94,5 +95,9 @@ def _write(
 ) -> None:
     x, y = place
     if centred:
-        x -= cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0] // 2
+        x -= _text_width(text, size) // 2
     cv2.putText(part, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
+
+
+def _text_width(text: str, size: float) -> int:
+    return int(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0])
