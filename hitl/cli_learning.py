@@ -186,10 +186,18 @@ def _evaluate_label_efficiency(arguments: Namespace) -> int:
 
 def _evaluate_forgetting(arguments: Namespace) -> int:
     need("torch", "backend", "learning")
-    from hitl.evaluation import forgetting
+    need("cv2", "backend", "pictures")
+    from hitl.evaluation import forgetting, rewards
 
+    for path in (arguments.out, arguments.picture):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)  # or fail before minutes of work
     result = forgetting.run(arguments.strategy, seeds=arguments.seeds, progress=_shown_progress())
     print(forgetting.as_table(result))
+    if arguments.out is not None:
+        rewards.write_json(result, arguments.out)
+    if arguments.picture is not None:
+        forgetting.draw(result, arguments.picture)
     return print_json(result)
 
 

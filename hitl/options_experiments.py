@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hitl.options_shared import Commands, add_command, add_seed, at_least_one, at_least_two, backend_options, positive
+from hitl.options_shared import (
+    Commands,
+    add_command,
+    add_seed,
+    at_least_one,
+    at_least_two,
+    backend_options,
+    picture_file,
+    positive,
+)
 
 
 def add_experiments(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -81,8 +90,11 @@ def _add_reward_evaluations(evaluations: Commands) -> None:
     forgetting = add_command(evaluations, "forgetting", "how much each strategy keeps of what was learned earlier")
     forgetting.add_argument("--strategy", nargs="+", default=[], metavar="NAME", help="some of them (default: all)")
     forgetting.add_argument("--seeds", type=at_least_one, default=5, metavar="N", help="repeats (default 5)")
+    drawn = "draw accuracy on each task after each there, .png"
+    forgetting.add_argument("--picture", type=picture_file, metavar="FILE", help=drawn)
     for command in (rewards, efficiency):
         _add_feedback(command)
+    for command in (rewards, efficiency, forgetting):
         command.add_argument("--out", type=Path, metavar="FILE", help="write the JSON there, too")
 
 

@@ -129,6 +129,13 @@ def at_least_one(text: str) -> int:
     return int(text)
 
 
+def picture_file(text: str) -> Path:
+    """A file whose name ends in .png."""
+    if not text.lower().endswith(".png"):
+        raise argparse.ArgumentTypeError(f"must end in .png, unlike {text[-80:]!r}")
+    return Path(text)
+
+
 def at_least_two(text: str) -> int:
     """A whole number from 2 on."""
     number = at_least_one(text)

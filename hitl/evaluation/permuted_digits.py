@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hitl.errors import InputError
+from policies.learning.lifelong import Block
 from policies.learning.strategies import strategy
 from policies.learning.strategy import Examples, Settings, Strategy, learn, take
 
@@ -121,18 +122,75 @@ def tasks(seed: int, count: int = TASKS) -> list[tuple[Examples, Examples]]:
     return found
 
 
-def run(method: Method, seed: int, count: int = TASKS) -> tuple[np.ndarray, list[float]]:
-    """Accuracy on task j after learning task k, `(tasks, tasks)`, and that of the network before anything."""
+@dataclass(frozen=True)
+class Course:
+    """What one network did. before `(tasks,)`: accuracy on each task before anything was learned; matrix `(tasks,
+    tasks)`: on task j after learning task k; curves: on each task while it was learned, twice an epoch."""
+
+    before: list[float]
+    matrix: np.ndarray
+    curves: list[list[float]]
+
+    def log(self) -> list[Block]:
+        """As blocks: an evaluation of all tasks, then learning and evaluation in turn."""
+        names = task_names(len(self.curves))
+        found = [Block(0, "evaluation", name, [value]) for name, value in zip(names, self.before, strict=True)]
+        for place, curve in enumerate(self.curves):
+            found.append(Block(2 * place + 1, "learning", names[place], curve))
+            row = [float(value) for value in self.matrix[place]]
+            found += [
+                Block(2 * place + 2, "evaluation", name, [value]) for name, value in zip(names, row, strict=True)
+            ]
+        return found
+
+
+def task_names(count: int = TASKS) -> list[str]:
+    """In the order in which they are learned."""
+    return [f"task {place + 1}" for place in range(count)]
+
+
+def run(method: Method, seed: int, count: int = TASKS) -> Course:
+    """Learn all tasks in turn."""
     learnable = Digits(seed, views=method.views)
     generator = torch.Generator().manual_seed(seed)
     chosen = method.make()
     given = tasks(seed, count)
     before = [learnable.accuracy(test) for _, test in given]
-    matrix = []
-    for train, _ in given:
-        learn(learnable, train, chosen, method.settings, generator)
-        matrix.append([learnable.accuracy(test) for _, test in given])
-    return np.array(matrix), before
+    matrix, curves = [], []
+    for train, test in given:
+        curves.append(_learned(learnable, train, test, chosen, method.settings, generator))
+        matrix.append([learnable.accuracy(every) for _, every in given])
+    return Course(before, np.array(matrix), curves)
+
+
+def experts(seed: int, count: int = TASKS) -> dict[str, list[list[Block]]]:
+    """Task -> the log of one network that learned it alone, by plain learning and with the same examples."""
+    plain = METHODS[0]
+    found = {}
+    for name, (train, test) in zip(task_names(count), tasks(seed, count), strict=True):
+        generator = torch.Generator().manual_seed(seed)
+        curve = _learned(Digits(seed), train, test, plain.make(), plain.settings, generator)
+        found[name] = [[Block(0, "learning", name, curve)]]
+    return found
+
+
+def _learned(
+    learnable: Digits,
+    train: Examples,
+    test: Examples,
+    chosen: Strategy,
+    settings: Settings,
+    generator: torch.Generator,
+) -> list[float]:
+    """Accuracy on the test examples each time that half an epoch was learned."""
+    half, curve = len(train[0]) / 2, list[float]()
+
+    def look(visits: int) -> None:
+        if visits >= half * (len(curve) + 1):
+            curve.append(learnable.accuracy(test))
+
+    learn(learnable, train, chosen, settings, generator, after=look)
+    return curve
 
 
 def methods(names: Sequence[str]) -> list[Method]:

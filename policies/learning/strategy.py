@@ -122,14 +122,16 @@ def learn(
     settings: Settings,
     generator: torch.Generator,
     stop: Callable[[], bool] = lambda: False,
+    after: Callable[[int], None] = lambda visits: None,
 ) -> float:
     """Learn one stretch; returns the mean loss of its last epoch. The same examples, state and generator give the
-    same weights. stop: asked before each step; what was learned until then stays."""
+    same weights. stop: asked before each step; what was learned until then stays. after: told after each step how
+    often new examples were visited so far; it must not change the model."""
     model = learnable.model
     parameters = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = strategy.optimizer(learnable, settings)
     count = len(examples[0])
-    last, steps_an_epoch = [], -(-count // settings.batch)
+    last, steps_an_epoch, visits = [], -(-count // settings.batch), 0
     strategy.begin(learnable)
     model.train()
     for rows in strategy.order(count, settings, generator):
@@ -146,6 +148,8 @@ def learn(
         optimizer.step()
         strategy.stepped(learnable)
         last.append(float(loss.detach()))
+        visits += len(rows)
+        after(visits)
     model.eval()
     strategy.end(learnable, examples, generator)
     return sum(last[-steps_an_epoch:]) / max(1, len(last[-steps_an_epoch:]))

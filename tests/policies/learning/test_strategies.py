@@ -111,6 +111,14 @@ def test_learning_can_be_stopped():
     assert next(asked, None) is None
 
 
+def test_learning_can_be_watched_and_is_the_same():
+    watched, alone, seen = Sorting(), Sorting(), list[int]()
+    for learnable, after in ((watched, seen.append), (alone, lambda visits: None)):
+        learn(learnable, task(0), strategy("replay"), SETTINGS, torch.Generator().manual_seed(0), after=after)
+    assert seen == list(range(16, 400 * SETTINGS.epochs + 1, 16))
+    assert all(torch.equal(a, b) for a, b in zip(watched.model.parameters(), alone.model.parameters(), strict=True))
+
+
 def test_every_example_is_in_the_reservoir_with_the_same_chance():
     counts = np.zeros(60)
     for seed in range(300):
