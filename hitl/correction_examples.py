@@ -190,7 +190,8 @@ def _overruled(corrections: Sequence[CorrectionView], moments: Sequence[Moment])
     """Moments of the policy's commands that a person ended, by the correction that ended them."""
     found: dict[int, CorrectionView] = {}
     for view in corrections:
-        before = [at for at, moment in enumerate(moments) if moment.session_ns <= view.event.session_ns]
+        when, name = view.event.session_ns, view.event.id
+        before = [at for at, m in enumerate(moments) if m.session_ns <= when and m.command_id != name]
         if not before or moments[before[-1]].source != "policy":
             continue
         running = moments[before[-1]].command_id

@@ -80,7 +80,8 @@ class _Task:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def output(self, examples: Examples) -> Tensor:
-        return self.model(examples[0].to(self.device).float())
+        # Not the vector: it has length one whatever the weights are, and MAS asks how they change the output's length.
+        return self.model.logits(self.model(examples[0].to(self.device).float()), self.bank)
 
     def losses(self, examples: Examples) -> Tensor:
         history, command, rejected, weight = (tensor.to(self.device) for tensor in examples)
