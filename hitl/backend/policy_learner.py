@@ -114,7 +114,7 @@ class PolicyLearner:
             self.learner.start_from(model)
         else:
             update = self.learner.update(
-                [_example(example) for example in examples], anew=anew or bool(gone), stop=stop
+                [_example(example) for example in examples], anew=anew or bool(gone), fresh=fresh, stop=stop
             )
             model, seconds, anew = update.model, update.seconds, update.anew
         verdict = self._judge(model, examples, fresh, tasks or {})

@@ -10,22 +10,24 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from policies.errors import PolicyError
 from policies.hierarchy.high_level import HighLevelPolicy
 from policies.hierarchy.high_level_training import Moments
 from policies.learning.strategies import DEFAULT, strategy
-from policies.learning.strategy import Examples, Settings, learn
+from policies.learning.strategy import Examples, Settings, Strategy, learn, take
 
 _NOISE = 0.1  # in units of each feature's deviation, as in training
 _NONE = -1
 _AT_ONCE = 512
+_LOOK_EVERY = 8
+"""Steps between two looks at whether the fresh examples are answered."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,16 @@ class Example:
 
 @dataclass(frozen=True)
 class LearnerSettings:
-    """How an update learns. steps: of one that learns on; anew_steps: of one from the base weights, at least, and
-    steps_an_example more for each example; share: of replay in a batch."""
+    """How an update learns. steps: at most, of one that learns on; it ends when the fresh examples are answered, each
+    with a probability of `sure`. anew_steps: of one from the base weights, and steps_an_example more for each example;
+    share: of replay in a batch; fresh_share: of fresh examples among the others."""
 
     strategy: str = DEFAULT
     rate: float = 1e-4
     batch: int = 32
-    steps: int = 16
+    steps: int = 48
+    sure: float = 0.6
+    fresh_share: float = 0.5
     anew_steps: int = 60
     steps_an_example: float = 0.25
     most_steps: int = 240
@@ -144,11 +149,18 @@ class HighLevelLearner:
         """Take these weights for the newest, such as those of a version that was promoted."""
         self._newest = copy.deepcopy(model).to(self.device).eval()
 
-    def update(self, examples: Sequence[Example], *, anew: bool, stop: Callable[[], bool] = lambda: False) -> Update:
+    def update(
+        self,
+        examples: Sequence[Example],
+        *,
+        anew: bool,
+        fresh: Collection[str] = (),
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Update:
         """Learn from all `examples`, on from the newest weights, or anew from the base weights.
 
-        anew: the same examples give the same weights. stop: asked before every step. Raises PolicyError where a
-        history does not fit, or where there is no example.
+        anew: the same examples give the same weights. fresh: groups that are new, which learning on sees more often.
+        stop: asked before every step. Raises PolicyError where a history does not fit, or where there is no example.
         """
         begun = time.monotonic()
         rows = self._examples(examples)
@@ -160,23 +172,27 @@ class HighLevelLearner:
         steps = settings.steps
         if anew:
             steps = min(settings.most_steps, settings.anew_steps + round(settings.steps_an_example * len(examples)))
-        epochs = max(1, round(steps * settings.batch / max(settings.batch, len(examples))))
-        if len(examples) < settings.batch:
-            rows = tuple(torch.cat([part] * -(-settings.batch // len(examples)))[: settings.batch] for part in rows)
-            epochs = steps
+        news = [at for at, example in enumerate(examples) if example.group in fresh]
+        answered = take(rows, torch.tensor(news)) if news and not anew else None
+        if not anew and news:
+            rows = _more_often(rows, news, settings.fresh_share)
+        if len(rows[0]) < settings.batch:
+            rows = tuple(torch.cat([part] * -(-settings.batch // len(part)))[: settings.batch] for part in rows)
+        epochs = -(-steps * settings.batch // len(rows[0])) + 1
         done = 0
 
         def enough() -> bool:
             nonlocal done
+            known = answered is not None and done and done % _LOOK_EVERY == 0 and self._sure_of(model, answered)
             done += 1
-            return done > steps or stop()
+            return bool(known) or done > steps or stop()
 
         torch.manual_seed(settings.seed + 2)  # dropout
         loss = learn(
             task,
             rows,
             chosen,
-            Settings(epochs=epochs + 1, batch=settings.batch, rate=settings.rate, adam=True, gradient_limit=1.0),
+            Settings(epochs=epochs, batch=settings.batch, rate=settings.rate, adam=True, gradient_limit=1.0),
             generator,
             enough,
         )
@@ -199,6 +215,15 @@ class HighLevelLearner:
         right = (self._answers(model, history) == command).float()
         return float((right * weight).sum() / weight.sum().clamp(min=1e-9))
 
+    @torch.no_grad()
+    def _sure_of(self, model: HighLevelPolicy, examples: Examples) -> bool:
+        """Whether all of these are answered, and surely."""
+        model.eval()
+        logits = model.logits(model(examples[0].to(self.device).float()), self._codes()).cpu()
+        model.train()
+        share = logits.softmax(1).gather(1, examples[1][:, None])
+        return bool((share >= self.settings.sure).all())
+
     def first_and_newest(self) -> tuple[HighLevelPolicy, HighLevelPolicy]:
         """The base weights, and the newest."""
         return self._first, self._newest
@@ -211,7 +236,7 @@ class HighLevelLearner:
         ]
         return torch.cat(parts)
 
-    def _strategy(self):  # type: ignore[no-untyped-def]
+    def _strategy(self) -> Strategy:
         """A strategy that has the base sample behind it."""
         made = strategy(self.settings.strategy, **self._options())
         if self._primed is None:
@@ -254,6 +279,9 @@ class HighLevelLearner:
         )
 
 
-def count_numbers(model: nn.Module) -> int:
-    """How many numbers a model has."""
-    return sum(weight.numel() for weight in model.parameters())
+def _more_often(examples: Examples, news: Sequence[int], share: float) -> Examples:
+    """The examples with the new ones repeated, so that they are about `share` of all."""
+    count = len(examples[0])
+    times = max(1, round(share / (1 - share) * (count - len(news)) / len(news)))
+    rows = torch.cat((torch.arange(count), torch.tensor(list(news) * (times - 1), dtype=torch.long)))
+    return take(examples, rows)
