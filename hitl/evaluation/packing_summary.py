@@ -83,7 +83,11 @@ def _modes(episodes: Sequence[Episode], learners: Sequence[Learner]) -> dict:
     result["gain"] = _gain(result, "corrected")
     after = [e for e in episodes if e.mode == "learned" and e.condition == "nominal" and e.learner]
     if after:
-        result["nominal_after"] = share([e.success for e in after])
+        before = {(e.seed, e.number): e.success for e in episodes if e.mode == "base" and e.condition == "nominal"}
+        result["nominal_after"] = {
+            name: _kept([e for e in after if e.learner == name], before) for name in _names(after)
+        }
+        result["nominal_after"]["all"] = _kept(after, before)
     if learners:
         result["learners"] = _learners(learners)
         result["corrections"] = {name: entry["taught"] for name, entry in result["learners"].items()}
@@ -92,6 +96,21 @@ def _modes(episodes: Sequence[Episode], learners: Sequence[Learner]) -> dict:
             result["gain_points"] = gains["mean_over_shifts"]
             result["gain_by_shift"] = gains
     return result
+
+
+def _names(episodes: Sequence[Episode]) -> list[str]:
+    return list(dict.fromkeys(episode.learner for episode in episodes))
+
+
+def _kept(after: Sequence[Episode], before: dict[tuple[int, int], bool]) -> dict:
+    """Nominal success after learning; `before`: on the same layouts, where base was measured there; `lost_points`."""
+    found: dict = share([e.success for e in after])
+    known = [e for e in after if (e.seed, e.number) in before]
+    if known:
+        then = float(np.mean([before[e.seed, e.number] for e in known]))
+        found["before"] = round(then, 3)
+        found["lost_points"] = round(100 * (then - float(np.mean([e.success for e in known]))), 1)
+    return found
 
 
 def _cell(chosen: Sequence[Episode]) -> dict:
@@ -194,6 +213,7 @@ def _print_learners(result: dict) -> None:
     print()
     header = ["learner", "taught by", "corrections an episode, by round", "packed", "versions", "refused", "s"]
     print(table(header, rows))
-    if "nominal_after" in result:
-        after = result["nominal_after"]
-        print(f"nominal after learning: {after['rate']:.2f} ({after['interval'][0]:.2f}-{after['interval'][1]:.2f})")
+    for name, after in result.get("nominal_after", {}).items():
+        low, high = after["interval"]
+        before = f", before {after['before']:.2f}" if "before" in after else ""
+        print(f"nominal after learning under {name}: {after['rate']:.2f} ({low:.2f}-{high:.2f}){before}")

@@ -45,11 +45,12 @@ class Example:
 @dataclass(frozen=True)
 class LearnerSettings:
     """How an update learns. steps: at most, of one that learns on; it ends when the fresh examples are answered, each
-    with a probability of `sure`. anew_steps: of one from the base weights, and steps_an_example more for each example;
+    with a probability of `sure`. anew_rate, anew_steps: of one from the base weights, and steps_an_example more for each example;
     share: of replay in a batch; fresh_share: of fresh examples among the others."""
 
     strategy: str = DEFAULT
     rate: float = 1e-4
+    anew_rate: float = 2e-4
     batch: int = 32
     steps: int = 48
     sure: float = 0.6
@@ -192,7 +193,14 @@ class HighLevelLearner:
             task,
             rows,
             chosen,
-            Settings(epochs=epochs, batch=settings.batch, rate=settings.rate, adam=True, gradient_limit=1.0),
+            Settings(
+                epochs=epochs,
+                batch=settings.batch,
+                rate=settings.anew_rate if anew else settings.rate,
+                adam=True,
+                gradient_limit=1.0,
+                decay_steps=steps if anew else 0,
+            ),
             generator,
             enough,
         )

@@ -54,6 +54,8 @@ class Settings:
     weight_decay: float = 0.0
     gradient_limit: float = 0.0
     """Largest norm of all gradients together; 0: no limit."""
+    decay_steps: int = 0
+    """The rate falls in a straight line to a hundredth over so many steps; 0: it stays."""
 
 
 class Strategy:
@@ -132,11 +134,16 @@ def learn(
     optimizer = strategy.optimizer(learnable, settings)
     count = len(examples[0])
     last, steps_an_epoch, visits = [], -(-count // settings.batch), 0
+    rates = {id(group): group["lr"] for group in optimizer.param_groups}
     strategy.begin(learnable)
     model.train()
     for rows in strategy.order(count, settings, generator):
         if stop():
             break
+        if settings.decay_steps:
+            left = max(0.01, 1 - len(last) / settings.decay_steps)
+            for group in optimizer.param_groups:
+                group["lr"] = rates[id(group)] * left
         batch = strategy.mix(learnable, learnable.view(take(examples, rows), generator), generator)
         loss = learnable.losses(batch).mean()
         extra = strategy.penalty(learnable)

@@ -23,6 +23,8 @@ PICK_PATIENCE_S = 5.5
 BETWEEN_S = 0.4
 SURE_S = 0.25
 """What is wanted must be the same for this long: a thing that slips in a hand is lost for a moment and found again."""
+LET_DO_S = 2.5
+"""So long the policy may do by itself what a person would guide it to."""
 MISSES = 2
 """After so many graspings by hand that caught nothing the skill is asked for again."""
 _SIZES = ((0.075, "far ", ""), (0.035, "", ""), (0.0, "", " a bit"))
@@ -55,6 +57,9 @@ class Oracle:
         self._moved_s = 0.0
         self._last_words = ""
         self._misses = 0
+        self._let_do = ""
+        """What the policy began while it was guided, and was the right step then."""
+        self._let_until_s = 0.0
 
     def say(self, running: Running) -> str | None:
         """The words to type now, or None."""
@@ -71,7 +76,10 @@ class Oracle:
         if self._guiding:
             # People who guide by hand say the next word when the hand comes to rest, not when the machine is sure.
             ready = not running.is_correction or (running.seconds > 0.4 and now_s > self._moved_s)
-            return self._speak(self.guidance(wanted), now_s) if ready else None
+            if not ready or self._does(running, now_s):
+                return None
+            words = self.guidance(wanted)
+            return None if self._would_do(running, words, now_s) else self._speak(words, now_s)
         lift = self._lift() if running.waits else None
         if lift is not None:
             return self._speak(lift, now_s)
@@ -93,6 +101,21 @@ class Oracle:
         if wanted != self._wanted and (not self._wanted or now_s - self._looks_since_s >= SURE_S):
             self._wanted, self._wanted_since_s, self._guiding, self._misses = wanted, now_s, False, 0
         return self._wanted
+
+    def _does(self, running: Running, now_s: float) -> bool:
+        """Whether the policy guides itself: what it began of its own was the right step, and is under way."""
+        own = not running.is_correction and not running.waits
+        return own and running.text == self._let_do and now_s < self._let_until_s
+
+    def _would_do(self, running: Running, words: str, now_s: float) -> bool:
+        """Whether the policy does, or is about to do, what would be said, however far: nobody says that."""
+        own = running.following if running.waits else running.text
+        if running.is_correction or not own or _plain(own) != _plain(words):
+            self._let_do = ""
+            return False
+        if own != self._let_do:
+            self._let_do, self._let_until_s = own, now_s + LET_DO_S
+        return now_s < self._let_until_s
 
     def _speak(self, words: str | None, now_s: float) -> str | None:
         if words is None or now_s - self._last_s < BETWEEN_S:
@@ -176,6 +199,11 @@ class Oracle:
         if hand[2] > 0.13:
             return _move("left", "down", hand[2] - 0.10)
         return _open("left")
+
+
+def _plain(words: str) -> str:
+    """A motion without how far it goes."""
+    return " ".join(word for word in words.split() if word not in ("far", "a", "bit"))
 
 
 def _open(side: str) -> str:

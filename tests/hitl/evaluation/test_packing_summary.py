@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hitl.evaluation.packing_summary import Episode, Learner, print_table, summarize
+
+
+def episode(mode: str, condition: str, number: int, success: bool, **fields: object) -> Episode:
+    stage = 3 if success else 1
+    return Episode(
+        mode=mode, condition=condition, number=number, stage=stage, stages=3, success=success, seconds=20.0,
+        corrections=int(fields.pop("corrections", 0)), **fields,  # type: ignore[arg-type,call-overload]
+    )  # fmt: skip
+
+
+def learner(condition: str, counts: list[list[int]], seed: int = 0, variant: str = "default") -> Learner:
+    rounds = [[episode("corrected", condition, 500, True, corrections=n) for n in each] for each in counts]
+    given = sum(map(sum, counts))
+    return Learner(
+        condition=condition, seed=seed, variant=variant, budget=60, rounds=rounds, given=given, taught=min(60, given),
+        versions=4, refused=1, seconds=[1.0, 2.0, 3.0], scores={"base": 0.94},
+    )  # fmt: skip
+
+
+def results() -> list[Episode]:
+    made = []
+    for number in range(10):
+        made.append(episode("base", "nominal", number, number > 0))
+        made.append(episode("base", "box-moved", number, False))
+        made.append(episode("base", "push", number, number < 8))
+        made.append(episode("corrected", "box-moved", number, number < 8, corrections=20))
+        made.append(episode("learned", "box-moved", number, number < 5, learner="box-moved"))
+        made.append(episode("learned", "push", number, number < 9, learner="push"))
+        made.append(episode("learned", "nominal", number, number > 1, learner="box-moved"))
+        made.append(episode("learned", "box-moved", number, number < 2, learner="box-moved", variant="no-replay"))
+    return made
+
+
+def test_what_learning_adds_is_counted_over_the_shifts() -> None:
+    result = summarize(
+        results(), [learner("box-moved", [[20, 20], [10, 6], [4, 4]]), learner("push", [[1], [0], [0]])]
+    )
+    assert result["base"]["mean"] == 0.4 and result["learned"]["mean"] == 0.7
+    assert result["gain_points"] == 30.0
+    assert result["gain_by_shift"] == {"box-moved": 50.0, "push": 10.0, "mean_over_shifts": 30.0}
+    assert result["gain"] == {"box-moved": 80.0, "mean_over_shifts": 80.0}
+    assert result["corrections"] == {"box-moved": 60.0, "push": 1.0}
+    assert result["learners"]["box-moved"]["interventions"] == [20.0, 8.0, 4.0]
+    assert result["learned"]["box-moved"]["success"]["n"] == 10, "nominal episodes of a learner are no shift"
+    assert result["learned"]["box-moved"]["reached_stage"] == [1.0, 0.5, 0.5]
+    json.dumps(result)
+
+
+def test_nominal_success_is_compared_on_the_same_layouts() -> None:
+    kept = summarize(results())["nominal_after"]
+    assert kept["box-moved"]["rate"] == 0.8 and kept["box-moved"]["before"] == 0.9
+    assert kept["box-moved"]["lost_points"] == kept["all"]["lost_points"] == 10.0
+
+
+def test_variants_stand_beside_the_default() -> None:
+    variants = summarize(results(), [learner("box-moved", [[1]], variant="no-replay")])["variants"]
+    assert list(variants) == ["no-replay"]
+    assert variants["no-replay"]["learned"]["box-moved"]["success"]["rate"] == 0.2
+    assert variants["no-replay"]["gain_points"] == 20.0
+
+
+def test_the_tables_say_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(summarize(results(), [learner("box-moved", [[20, 20], [8]])]))
+    said = capsys.readouterr().out
+    assert "no-replay" in said and "20.0 8.0" in said and "nominal after learning under box-moved: 0.80" in said
+    assert "learned: +30.0 points" in said
