@@ -147,7 +147,12 @@ def _evaluate_packing(arguments: Namespace) -> int:
         out=arguments.out,
         workers=arguments.workers,
     )
-    packing.main(settings, plan)
+    if arguments.record:
+        from hitl.evaluation import packing_session
+
+        packing_session.main(settings, plan)
+    else:
+        packing.main(settings, plan)
     return EXIT_OK
 
 
