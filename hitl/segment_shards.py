@@ -47,7 +47,7 @@ _LATE_NS = 1_000_000_000
 """Pictures are written at most so much out of order."""
 _SLOW = np.array([0.0002, 0.0002, 0.0002, 0.002, 0.002, 0.002] * 2)
 """Greatest change of a pose in a tick that is rest: 1 cm/s, 0.1 rad/s, a tenth of an opening a second."""
-_WELL = 1
+_WELL, _GUIDED = 1, 4
 _JOINTS = 14
 _HINT = "Choose an empty folder with --out."
 
@@ -222,9 +222,10 @@ class _Tape:
         whole = [(segment, rows) for segment, rows in self.rows if _with_rests(segment)]
         if whole:
             yield "", np.arange(len(self.tick_ns)), whole
-        guided = [(segment, rows[-1:]) for segment, rows in self.rows if not _with_rests(segment)]
-        for number, (segment, rows) in enumerate(guided):
-            yield f"-guided{number}", self._ticks_without_rests(*rows[0][:3]), [(segment, rows)]
+        guided = [(segment, rows[-1]) for segment, rows in self.rows if not _with_rests(segment)]
+        for number, (segment, (begin, done, end, flags)) in enumerate(guided):
+            ticks = self._ticks_without_rests(begin, done, end)
+            yield f"-guided{number}", ticks, [(segment, [[begin, done, end, flags | _GUIDED]])]
 
     def _ticks_without_rests(self, begin: int, done: int, end: int) -> NDArray[np.int64]:
         """Ticks of a segment in which a hand or a finger moves, and those behind its end."""
