@@ -144,7 +144,7 @@ def runs_of(
     found = []
     for episode in episodes:
         mine = [(at_ns, told) for at_ns, told in commands if episode.start_ns <= at_ns < episode.end_ns]
-        ends = [*(at_ns for at_ns, _ in mine[1:]), episode.end_ns]
+        ends = [at_ns for at_ns, _ in mine[1:]] + [episode.end_ns] * bool(mine)
         for (at_ns, told), next_ns in zip(mine, ends, strict=True):
             end_ns = min(next_ns, max(at_ns, done_ns.get(told.command_id, next_ns)))
             if told.text and end_ns > at_ns:
@@ -186,7 +186,7 @@ class _Looking:
         let_run = set()
         for at, run in enumerate(runs):
             following = runs[at + 1] if at + 1 < len(runs) else None
-            problem = self._problem(run, following)
+            problem = self._of_person(run) if run.by_person else self._of_policy(episode, run, following)
             if not problem and not run.by_person:
                 let_run.add(run.id)
             self._take(episode, run, problem)
@@ -196,11 +196,8 @@ class _Looking:
 
     # -- one command ----------------------------------------------------------------------------------------------
 
-    def _problem(self, run: Ran, following: Ran | None) -> str:
-        """Why a command does not count by how it ran; empty where it does."""
-        return self._of_person(run) if run.by_person else self._of_policy(run, following)
-
     def _of_person(self, run: Ran) -> str:
+        """Why a correction does not count by how it ran; empty where it does."""
         correction = self._given.get(run.id)
         if correction is None:
             return "the log does not know this correction"
@@ -210,12 +207,13 @@ class _Looking:
             return "it never acted"
         return "" if correction.outcome == "done" else f"it was cut off ({correction.outcome or 'not ended'})"
 
-    def _of_policy(self, run: Ran, following: Ran | None) -> str:
+    def _of_policy(self, episode: Watched, run: Ran, following: Ran | None) -> str:
+        """The same of a command of the policy's own."""
         margin_ns = round(self._rules.margin_s * 1e9)
         for one in self._objections:
             if run.start_ns < one.at_ns <= run.end_ns:
                 return f"“{one.said}” overruled it"
-            if run.end_ns < one.at_ns < run.end_ns + margin_ns:
+            if run.end_ns < one.at_ns < min(run.end_ns + margin_ns, episode.end_ns):
                 return f"“{one.said}” came {(one.at_ns - run.end_ns) / 1e9:.1f} s after it"
         if following is None:
             return "the episode ended before it did"

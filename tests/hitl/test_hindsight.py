@@ -111,6 +111,13 @@ def test_an_objection_leaves_out_what_it_overruled_and_what_had_just_ended() -> 
     assert len(look(runs, [said("a", 9)], rules=Rules(margin_s=0.5)).segments) == 3
 
 
+def test_an_objection_in_the_next_episode_is_none() -> None:
+    runs = [ran(1, 4, PICK), ran(4, 5, PUT), ran(6, 8, LEFT, "a", "f")]
+    found = hindsight([episode(5), Watched("f", ns(5), ns(20))], runs, [said("a", 6)])
+    assert [one.start_ns / S for one in found.segments] == [1, 6]
+    assert reasons(found) == ["the episode ended before it did"]
+
+
 @pytest.mark.parametrize("fields", [{"undone": True}, {"acted": False}], ids=["undone", "never acted"])
 def test_a_correction_that_does_not_count_is_no_objection_but_cuts_off_all_the_same(fields: dict[str, Any]) -> None:
     runs = [ran(1, 4, PICK), ran(4, 5, PUT), ran(5, 6, LEFT, "a"), ran(6, 7, PICK), ran(7, 9, PUT)]
@@ -248,7 +255,7 @@ def status(text: str, name: str, source: Any = "policy") -> CommandStatus:
 def test_commands_run_until_the_next_one_the_end_of_the_episode_or_until_they_are_done() -> None:
     told = [(ns(-1), status(PICK, "0")), (ns(1), status(PICK, "1")), (ns(3), status(LEFT, "a", "person"))]
     told += [(ns(6), status("", "", "none")), (ns(7), status(PUT, "2")), (ns(12), status(PICK, "3"))]
-    episodes = [Watched("e", 0, ns(10)), Watched("f", ns(11), ns(13))]
+    episodes = [Watched("e", 0, ns(10)), Watched("f", ns(11), ns(13)), Watched("g", ns(14), ns(15))]
     found = runs_of(told, episodes, [said("a", 3, done_ns=ns(5))])
     assert [(one.start_ns / S, one.end_ns / S, one.text, one.by_person, one.episode) for one in found] == [
         (1, 3, PICK, False, "e"), (3, 5, LEFT, True, "e"), (7, 10, PUT, False, "e"), (12, 13, PICK, False, "f"),
