@@ -135,7 +135,7 @@ def learn_low_level(
     model = LowLevelPolicy(config)
     restore(model, parent.parts["low_level"], folder / "low_level.safetensors")
     codes = _codes(parent, [words.text for words in new.meta.commands])
-    marks = {**work.settings, "base": base.fingerprint, "new": new.fingerprint}
+    marks = {**work.settings, "base": base.fingerprint}
     with _one_thread():
         fitted = update(model, new, work.groups(), base, codes, options.plan, work.states, marks, progress)
     reasons = options.gate.reasons(fitted)

@@ -170,7 +170,9 @@ class _Tape:
             return [[begin, end, end, _WELL]]  # its moments say what teaches, and it was never done
         if end - begin < _LEAST_S * self._rate_hz:
             return []
-        done = first + int(np.flatnonzero((np.abs(target - target[-1:]) > _STILL).any(1))[-1]) + 1
+        rest = np.flatnonzero((np.abs(target - target[-1:]) > _STILL).any(1))
+        # A way of hardly more than rest begins to show after it has begun to end.
+        done = max(begin, first + int(rest[-1]) + 1)
         rested = end - done >= _REST_S * self._rate_hz
         well = not segment.resumed and (rested or not segment.cut_short)
         rows = [[begin, done, min(end, done + round(SETTLE_S * self._rate_hz)), _WELL * well]]

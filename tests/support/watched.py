@@ -68,8 +68,9 @@ def watched_session(data: Path, episodes: int = 3) -> tuple[Session, list[str]]:
 
 
 def base_data(folder: Path, episodes: int = 16) -> Path:
-    """Base data of as many episodes, two seconds each, in which the hand goes up."""
-    moves = [Move(2.0 * number + 0.3, 2.0 * number + 1.3) for number in range(episodes)]
+    """Base data of as many episodes, two seconds each, in which the hand goes up or down."""
+    ways = ((0, 0, 0.08), (0, 0, -0.08))
+    moves = [Move(2.0 * number + 0.3, 2.0 * number + 1.3, ways[number % 2]) for number in range(episodes)]
     borders = [2.0 * number for number in range(1, episodes)]
     session = record(folder / "recorded", [], moves, 2.0 * episodes, borders_s=borders)
     found = read_recorded(session.recording)
