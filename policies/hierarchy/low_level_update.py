@@ -33,11 +33,15 @@ from policies.learning.strategies import strategy
 from policies.learning.strategy import Examples, Settings, Strategy, passes
 
 FOLDS = 4
-GUIDED_SHARE = 0.5
-"""Of the new examples, where there are such: what the policy did by itself can teach it little new."""
+FAVOURED_SHARE = 0.5
+"""Of the new examples, those that a person guided: what the policy did by itself can teach it little new. And of the
+base's, those of the commands that are guided, which are the first to be forgotten."""
+BASE_SHARE = 0.75
+"""Of a step's examples, where the strategy replays."""
 _AT_ONCE = 64
 _HELD_OUT_EVERY = 8
-"""Of the base's episodes, where fewer than two are held out by their names."""
+"""Of the base's episodes, where too few are held out by their names."""
+_FEWEST_HELD_OUT = 8
 _STATE = "strategy.safetensors"
 
 Report = Callable[[str, int, int, float], None]
@@ -71,15 +75,15 @@ class Example(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """How an update learns. steps: each of `batch` new examples and, where the strategy replays, as many of the
-    base's; drawn, base_drawn, checked: how many are drawn of the new segments, the base, and to measure on."""
+    """How an update learns. steps: each of `batch` new examples and, where the strategy replays, three times as many
+    of the base's; drawn, base_drawn, checked: how many are drawn of the new segments, the base, to measure on."""
 
     strategy: str = ExperienceReplay.name
-    steps: int = 800
-    batch: int = 64
-    rate: float = 3e-4
-    drawn: int = 4096
-    base_drawn: int = 6144
+    steps: int = 400
+    batch: int = 32
+    rate: float = 1e-4
+    drawn: int = 3072
+    base_drawn: int = 5120
     checked: int = 1536
     seed: int = 0
 
@@ -155,7 +159,7 @@ class Decider:
 
 def held_out_of(data: Recordings) -> Tensor:
     """Which episodes `(E,)` of a base an update is measured on. DatasetError where there are too few."""
-    if int(data.held_out.sum()) >= 2:
+    if int(data.held_out.sum()) >= _FEWEST_HELD_OUT:
         return data.held_out
     episodes = len(data.held_out)
     if episodes < 2 * _HELD_OUT_EVERY:
@@ -187,15 +191,19 @@ def draw(
     seed: int,
     *,
     plain: bool = False,
+    favoured: Tensor | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> Example:
     """`count` examples of these episodes `(E,)` bool, drawn as training draws them, with what `model` sees in them.
 
-    codes: `(commands, 64)` in the order of the data's commands. plain: pictures, words and beginnings as they are, to
-    measure on. Raises DatasetError where nothing in the episodes teaches.
+    codes: `(commands, 64)` in the order of the data's commands; plain: pictures, words and beginnings as they are, to
+    measure on; favoured: `(segments,)` bool, those that get their share of the whole. Raises DatasetError where
+    nothing in the episodes teaches.
     """
     generator = torch.Generator().manual_seed(seed)
-    samples = _favouring_guided(data, low_level_samples(replace(data, held_out=~episodes), held_out=False))
+    samples = low_level_samples(replace(data, held_out=~episodes), held_out=False)
+    if favoured is not None:
+        samples = _favouring(samples, favoured[samples.segment])
     batches = Batches(data, samples, model.config.knots, generator, augment=not plain)
     phrases = PhraseCodes(codes, torch.arange(len(codes)), torch.ones(len(codes), dtype=torch.long))
     model.eval()
@@ -219,14 +227,13 @@ def draw(
     return Example(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
-def _favouring_guided(data: Recordings, samples: Samples) -> Samples:
-    """The samples with those that a person guided at their share of the whole."""
-    guided = (data.segments.flags[samples.segment] & GUIDED) > 0
-    if not guided.any() or guided.all():
+def _favouring(samples: Samples, chosen: Tensor) -> Samples:
+    """The samples with the chosen ones `(N,)` bool at their share of the whole, where there are such and others."""
+    if not chosen.any() or chosen.all():
         return samples
     weight = samples.weight.clone()
-    weight[guided] *= GUIDED_SHARE / float(weight[guided].sum())
-    weight[~guided] *= (1 - GUIDED_SHARE) / float(weight[~guided].sum())
+    weight[chosen] *= FAVOURED_SHARE / float(weight[chosen].sum())
+    weight[~chosen] *= (1 - FAVOURED_SHARE) / float(weight[~chosen].sum())
     return replace(samples, weight=weight)
 
 
@@ -250,27 +257,32 @@ def update(
     strategy(plan.strategy)  # before anything takes time
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     held, turns = held_out_of(base), folds_of(new, groups)
+    guided = (new.segments.flags & GUIDED) > 0
+    alike = torch.isin(base.segments.command, new.segments.command[guided])
     known = codes[: len(base.meta.commands)]
 
     def looking(what: str) -> Callable[[int, int], None]:
         return lambda done, count: report(what, done, count, float("nan"))
 
-    kept = draw(model, base, ~held, known, plan.base_drawn, plan.seed, report=looking("what it must keep"))
-    kept_check = draw(model, base, held, known, plan.checked, plan.seed, plain=True, report=looking("checks"))
+    say = looking("what it must keep")
+    kept = draw(model, base, ~held, known, plan.base_drawn, plan.seed, favoured=alike, report=say)
+    kept_check = draw(model, base, held, known, plan.checked, plan.seed, plain=True, report=say)
     decider = Decider(model)
     base_before = decider.scores(kept_check)
     checks: list[tuple[dict[str, float], dict[str, float]]] = []
     for turn, out in enumerate(turns):
         model.load_state_dict(before)
         what = f"turn {turn + 1} of {len(turns)}"
-        check = draw(model, new, out, codes, plan.checked // len(turns), plan.seed, plain=True, report=looking(what))
-        taught = draw(model, new, ~out, codes, plan.drawn, plan.seed + 1 + turn, report=looking(what))
+        say, checked = looking(what), plan.checked // len(turns)
+        check = draw(model, new, out, codes, checked, plan.seed, plain=True, favoured=guided, report=say)
+        taught = draw(model, new, ~out, codes, plan.drawn, plan.seed + 1 + turn, favoured=guided, report=say)
         first = decider.scores(check)
         _learn(decider, taught, kept, plan, folder / f"turn-{turn}", settings, what, report)
         checks.append((first, decider.scores(check)))
     model.load_state_dict(before)
     everything = torch.ones(len(groups), dtype=torch.bool)
-    taught = draw(model, new, everything, codes, plan.drawn, plan.seed, report=looking("the new segments"))
+    say = looking("the new segments")
+    taught = draw(model, new, everything, codes, plan.drawn, plan.seed, favoured=guided, report=say)
     _learn(decider, taught, kept, plan, folder / "all", settings, "learning", report)
     return Fitted(
         (base_before, decider.scores(kept_check)),
@@ -340,7 +352,7 @@ def _prepared(decider: Decider, kept: Example, plan: Plan) -> Strategy:
     """The strategy with the kept examples behind it; one that replays has them all."""
     method = strategy(plan.strategy)
     if isinstance(method, ExperienceReplay):
-        method = strategy(plan.strategy, size=len(kept.done))
+        method = strategy(plan.strategy, size=len(kept.done), share=BASE_SHARE)
     decider.model.eval()
     method.end(decider, kept, torch.Generator().manual_seed(plan.seed))
     return method

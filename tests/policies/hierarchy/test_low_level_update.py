@@ -156,7 +156,8 @@ def test_guided_segments_are_half_of_what_is_drawn(cell: Any) -> None:
     flags[segments.command == FAR] |= GUIDED
     data = replace(cell.new, segments=replace(segments, flags=flags))
     everything = torch.ones(len(data.held_out), dtype=torch.bool)
-    example = draw(fresh(cell), data, everything, cell.codes, 600, 0, plain=True)
+    favoured = (flags & GUIDED) > 0
+    example = draw(fresh(cell), data, everything, cell.codes, 600, 0, plain=True, favoured=favoured)
     far = (example.code - cell.codes[FAR]).abs().amax(1) < 1e-6
     assert 0.42 < float(far.float().mean()) < 0.58
 
