@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
@@ -48,7 +48,9 @@ def record(
     catalog = Catalog(settings.data_folder)
     session = catalog.new_session(robot="aloha", policy=model.name)
     loop = Lockstep(model, AlohaCell(0), log=catalog.log_file, session=session.id)
-    jobs = [(m, c, s, n) for s in plan.seeds for n in range(plan.episodes) for c in plan.conditions for m in plan.modes]
+    jobs = [
+        (m, c, s, n) for s in plan.seeds for n in range(plan.episodes) for c in plan.conditions for m in plan.modes
+    ]
     found = []
     with Recorder(
         session.recording, session.id, started_unix_ns=session.info.started_unix_ns, jpeg_quality=JPEG_QUALITY

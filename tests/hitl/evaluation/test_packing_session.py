@@ -10,8 +10,10 @@ import pytest
 from hitl.backend.engine import Model
 from hitl.config import Settings
 from hitl.errors import InputError
-from hitl.evaluation import packing, packing_session
+from hitl.evaluation import packing_session
 from hitl.evaluation.lockstep import Lockstep
+from hitl.evaluation.packing import Plan
+from hitl.evaluation.packing_summary import Episode
 from hitl.hindsight import Families, Rules
 from hitl.session_hindsight import lessons_of
 from hitl.sessions.catalog import Catalog
@@ -34,16 +36,19 @@ def settings(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Settings:
     model = Model(policy, lambda _text: known, ["go home"], "expert", "cpu", None, CAMERA)
     monkeypatch.setattr(packing_session, "load_model", lambda _settings: model)
 
-    def episode(loop: Lockstep, mode: str, condition: str, seed: int, number: int, ticked: Any) -> packing.Episode:
+    def episode(loop: Lockstep, mode: str, condition: str, seed: int, number: int, beside: Any) -> Episode:
         loop.cell.reset(seed=seed + number, shift=condition)
         loop.restart()
         loop.events.clear()
         for tick in range(150):
             loop.tick()
-            ticked()
+            beside.tick(loop)
             if tick == 50 and mode == "corrected":
-                loop.correct("go home")
-        return packing.Episode(mode, condition, number, 1, 3, False, 3.0, 1)
+                beside.corrected(loop, loop.correct(beside.said("go home")))
+        return Episode(
+            mode=mode, condition=condition, seed=seed, number=number, stage=1, stages=3, success=False, seconds=3.0,
+            corrections=1,
+        )  # fmt: skip
 
     monkeypatch.setattr(packing_session, "run_episode", episode)
     return Settings(data=str(tmp_path))
@@ -51,10 +56,8 @@ def settings(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def test_what_is_played_is_a_session_that_can_be_learned_from(settings: Settings) -> None:
     seen: list[tuple[int, int]] = []
-    session, played = packing_session.record(
-        settings, modes=["corrected"], conditions=["nominal", "box-moved"], episodes=1,
-        progress=lambda done, of: seen.append((done, of)),
-    )  # fmt: skip
+    plan = Plan(["corrected"], ["nominal", "box-moved"], 1)
+    session, played = packing_session.record(settings, plan, lambda done, of: seen.append((done, of)))
     assert [one.condition for one in played] == ["nominal", "box-moved"] and seen == [(1, 2), (2, 2)]
     assert Catalog(settings.data_folder).sessions()[0].id == session.id
     recorded = read_recorded(session.recording)
@@ -77,7 +80,9 @@ def test_what_is_played_is_a_session_that_can_be_learned_from(settings: Settings
     assert all(one.why == "correction" for one in lesson.found.segments) and lesson.found.left_out
 
 
-def test_a_shift_that_there_is_not_makes_no_session(settings: Settings) -> None:
+def test_what_cannot_be_recorded_makes_no_session(settings: Settings) -> None:
     with pytest.raises(InputError, match="there is no shift 'upside-down'"):
-        packing_session.record(settings, modes=["base"], conditions=["upside-down"], episodes=1)
+        packing_session.record(settings, Plan(["base"], ["upside-down"], 1))
+    with pytest.raises(InputError, match="mode learned: cannot be recorded. Use: --mode base or corrected"):
+        packing_session.record(settings, Plan(["learned"], ["nominal"], 1))
     assert not Catalog(settings.data_folder).sessions()
