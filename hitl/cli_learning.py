@@ -8,16 +8,20 @@ import os
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hitl.cli_shared import EXIT_FAILED, EXIT_OK, need, need_simulator, print_json, settings_of, simulated_policy
+from hitl.errors import ConfigError
 
 if TYPE_CHECKING:
     from hitl.evaluation.progress import Progress as ShownProgress
     from policies.hierarchy.loop import Progress
     from policies.rewards.encoder import RewardEncoder
+
+BASE_EPISODES, BASE_SEED = 48, 20_261
+"""Base data that nobody has to make: seven minutes of it, of layouts that neither training nor experiments saw."""
 
 
 def _segments(arguments: Namespace) -> int:
@@ -66,6 +70,9 @@ def _generate(arguments: Namespace) -> int:
 
 
 def _train(arguments: Namespace) -> int:
+    for option in ("dataset", "out"):
+        if getattr(arguments, option) is None:
+            raise ConfigError("is needed.", field=f"--{option}", hint="For sessions: hitl train low-level --from …")
     settings = settings_of(arguments)
     need("torch", "backend", "the policies")
     from policies.hierarchy.train import Budget, train
@@ -85,6 +92,58 @@ def _train(arguments: Namespace) -> int:
     )
     print(f"\nwrote {arguments.out}; try it: hitl demo --model {shlex.quote(str(arguments.out))}")
     return EXIT_OK
+
+
+def _train_low_level(arguments: Namespace) -> int:
+    settings = settings_of(arguments)
+    need("torch", "backend", "the policies")
+    if arguments.out is not None and arguments.promote:
+        raise ConfigError("goes with versions.", field="--promote", hint="Leave --out away.")
+    from hitl import low_level_learning, session_hindsight
+    from hitl.hindsight import Rules
+    from policies.hierarchy.low_level_update import Plan
+
+    def told(lesson: session_hindsight.Lesson) -> None:
+        if warning := session_hindsight.warning(lesson):
+            print(f"hitl: {warning}", file=sys.stderr)
+        print(session_hindsight.as_table(lesson))
+
+    options = low_level_learning.Options(
+        arguments.sessions,
+        arguments.dataset,
+        Plan(arguments.strategy, arguments.steps, seed=arguments.seed),
+        Rules(margin_s=arguments.margin),
+        out=arguments.out,
+        promote=arguments.promote,
+        restart=arguments.restart,
+    )
+    command = shlex.join(["hitl", *sys.argv[1:]])
+    found = low_level_learning.learn_low_level(
+        settings, options, make_base=_make_base, command=command, told=told, progress=_show_update
+    )
+    print(f"\n{low_level_learning.as_text(found)}")
+    return print_json(found.lineage) if arguments.json else EXIT_OK
+
+
+def _make_base(folder: Path, bank: Sequence[str]) -> None:
+    """What the packing cell's policies were trained on, in small."""
+    need_simulator()
+    from robot.aloha.generate import generate
+    from robot.aloha.grammar import COMMANDS
+
+    if missing := {command.text for command in COMMANDS} - set(bank):
+        why = f"is needed: the model is not of the packing cell (it does not know {sorted(missing)[0]!r})."
+        raise ConfigError(why, field="--dataset", hint="Give what the model was trained on.")
+
+    def progress(done: int, episodes: int, _frames: int, _segments: int) -> None:
+        _show_update("base data, made once", done, episodes, math.nan)
+
+    generate(folder, BASE_EPISODES, seed=BASE_SEED, progress=progress)
+
+
+def _show_update(what: str, done: int, count: int, loss: float) -> None:
+    tail = f", loss {loss:.4f}" if math.isfinite(loss) else ""
+    print(f"\r{f'{what}: {done}/{count}{tail}':<78}", end="", file=sys.stderr, flush=True)
 
 
 def _train_words(arguments: Namespace) -> int:
@@ -147,7 +206,12 @@ def _evaluate_packing(arguments: Namespace) -> int:
         out=arguments.out,
         workers=arguments.workers,
     )
-    packing.main(settings, plan)
+    if arguments.record:
+        from hitl.evaluation import packing_session
+
+        packing_session.main(settings, plan)
+    else:
+        packing.main(settings, plan)
     return EXIT_OK
 
 
@@ -349,6 +413,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "segments": _segments,
     "generate": _generate,
     "train": _train,
+    "train low-level": _train_low_level,
     "train-words": _train_words,
     "evaluate skills": _evaluate_skills,
     "evaluate packing": _evaluate_packing,

@@ -66,6 +66,9 @@ def _add_packing(packing: argparse.ArgumentParser) -> None:
     packing.add_argument(
         "--shift", dest="only_shift", action="append", metavar="NAME", help="only this shift (default: all)"
     )
+    packing.add_argument(
+        "--record", action="store_true", help="keep what is played as a session, to learn from; in one process"
+    )
     packing.add_argument("--seeds", type=at_least_one, default=1, metavar="N", help="repeats (default 1)")
     packing.add_argument("--rounds", type=at_least_one, default=3, metavar="N", help="of a learner (default 3)")
     packing.add_argument("--round-episodes", type=at_least_one, default=4, metavar="N", help="default 4")

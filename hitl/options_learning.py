@@ -20,11 +20,9 @@ def add_learning(commands: Commands, common: argparse.ArgumentParser) -> None:
     make.add_argument("--workers", type=at_least_one, metavar="N", help="how many processes (default: all cores)")
     make.add_argument("--tasks-only", action="store_true", help="only those of the episodes that pack a whole box")
     add_seed(make)
-    learn = add_command(commands, "train", "train both policies from generated data", common)
-    learn.add_argument(
-        "--dataset", type=Path, required=True, metavar="DIR", help="what hitl generate or segments made"
-    )
-    learn.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the model; it can be resumed")
+    learn = add_command(commands, "train", "train both policies from generated data, or one from sessions", common)
+    learn.add_argument("--dataset", type=Path, metavar="DIR", help="what hitl generate or segments made (needed)")
+    learn.add_argument("--out", type=Path, metavar="DIR", help="folder of the model; it can be resumed (needed)")
     learn.add_argument("--minutes", type=positive, metavar="M", help="end earlier, after so long (default: all steps)")
     learn.add_argument("--low-level-steps", type=at_least_one, metavar="N", help="steps of the low level")
     learn.add_argument("--high-level-steps", type=at_least_one, metavar="N", help="steps of the high level")
@@ -32,6 +30,32 @@ def add_learning(commands: Commands, common: argparse.ArgumentParser) -> None:
     learn.add_argument("--threads", type=at_least_one, metavar="N", help="cores to use (default: all)")
     learn.add_argument("--start-from", metavar="DIR", type=Path, help="train a model further: its words and low level")
     learn.add_argument("--restart", action="store_true", help="begin anew instead of going on where it was stopped")
+    add_seed(learn)
+    _add_low_level(learn.add_subparsers(title="a part, from sessions", metavar="PART"), common)
+
+
+def _add_low_level(parts: Commands, common: argparse.ArgumentParser) -> None:
+    learn = add_command(
+        parts, "low-level", "make the low level better by what people did in sessions", common, backend_options()
+    )
+    learn.add_argument(
+        "--from", dest="sessions", nargs="+", required=True, metavar="SESSION", help="ids of sessions, or last"
+    )
+    learn.add_argument(
+        "--dataset",
+        type=Path,
+        metavar="DIR",
+        help="base data, not to forget (default: made once, for the packing cell)",
+    )
+    learn.add_argument("--strategy", default="replay", metavar="NAME", help="against forgetting (default replay)")
+    learn.add_argument("--steps", type=at_least_one, default=400, metavar="N", help="of each training (default 400)")
+    learn.add_argument(
+        "--margin", type=positive, default=2.0, metavar="S", help="left out before an objection, seconds (default 2)"
+    )
+    learn.add_argument("--out", type=Path, metavar="DIR", help="write the model here, and not among the versions")
+    learn.add_argument("--promote", action="store_true", help="act with it from now on, where the gate lets it pass")
+    learn.add_argument("--restart", action="store_true", help="begin anew instead of going on where it was stopped")
+    learn.add_argument("--json", action="store_true", help="print what it came to as one JSON object, too")
     add_seed(learn)
 
 

@@ -3,7 +3,8 @@
 A shard is one episode with all its ticks and pictures. The low level learns a command from where the hands begin to
 move under it until they rest; what lies before that (in which it was said, or thought of) teaches the high level
 alone, which learns from moments before a command what comes next. Where objects are nobody has recorded, and the
-shard says so. Knows nothing of words, recognizers and models.
+shard says so. Segments that were found in hindsight say which moments of them teach; one that was guided by hand is a
+shard of its own, without the rests between two words. Knows nothing of words, recognizers and models.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from hitl.errors import DatasetError, StorageError
+from hitl.hindsight import Hindsight
 from hitl.kinematics import pose_of
 from hitl.sessions.recorded import RecordedEpisode, recorded_pictures
 from hitl.speech.narration import LeftOut, Segment
@@ -43,7 +45,9 @@ _FARTHEST_NS = 60_000_000
 """A picture this far from a frame's moment is not of that moment: more than half of what lies between two."""
 _LATE_NS = 1_000_000_000
 """Pictures are written at most so much out of order."""
-_WELL = 1
+_SLOW = np.array([0.0002, 0.0002, 0.0002, 0.002, 0.002, 0.002] * 2)
+"""Greatest change of a pose in a tick that is rest: 1 cm/s, 0.1 rad/s, a tenth of an opening a second."""
+_WELL, _GUIDED = 1, 4
 _JOINTS = 14
 _HINT = "Choose an empty folder with --out."
 
@@ -100,13 +104,14 @@ def write_shards(
         names = set()
         for tape in _filled(tapes, recording, set(meta["cameras"])):
             written.left_out += tape.without_pictures()
-            if tape.rows:
-                name = f"{session}-{episodes.index(tape.episode):03d}.safetensors"
+            commands = [record["text"] for record in meta["commands"]]
+            for name, ticks, rows in tape.shards():
+                name = f"{session}-{episodes.index(tape.episode):03d}{name}.safetensors"
                 names.add(name)
-                tape.save(out / "shards" / name, [record["text"] for record in meta["commands"]], session)
+                frames = tape.save(out / "shards" / name, ticks, rows, commands, session)
                 written.shards += 1
-                written.frames += len(tape.frames)
-                written.segments += len(tape.rows)
+                written.frames += frames
+                written.segments += len(rows)
         for old in (out / "shards").glob(f"{session}-*.safetensors"):
             if old.name not in names:
                 old.unlink()
@@ -161,9 +166,13 @@ class _Tape:
         if not len(moving):
             return [[first, end, end, _WELL]] if still and end > first else []
         begin = first + max(0, int(moving[0]) - _LEAD_TICKS)
+        if isinstance(segment, Hindsight) and segment.cut_short:
+            return [[begin, end, end, _WELL]]  # its moments say what teaches, and it was never done
         if end - begin < _LEAST_S * self._rate_hz:
             return []
-        done = first + int(np.flatnonzero((np.abs(target - target[-1:]) > _STILL).any(1))[-1]) + 1
+        rest = np.flatnonzero((np.abs(target - target[-1:]) > _STILL).any(1))
+        # A way of hardly more than rest begins to show after it has begun to end.
+        done = max(begin, first + int(rest[-1]) + 1)
         rested = end - done >= _REST_S * self._rate_hz
         well = not segment.resumed and (rested or not segment.cut_short)
         rows = [[begin, done, min(end, done + round(SETTLE_S * self._rate_hz)), _WELL * well]]
@@ -210,19 +219,55 @@ class _Tape:
         self.rows = kept
         return dropped
 
-    def save(self, path: Path, commands: Sequence[str], session: str) -> None:
-        """Write the shard, whole or not at all."""
+    def shards(self) -> Iterator[tuple[str, NDArray[np.int64], list[tuple[Segment, list[list[int]]]]]]:
+        """What is to be saved: the end of the shard's name, its ticks, and its segments with their rows."""
+        whole = [(segment, rows) for segment, rows in self.rows if _with_rests(segment)]
+        if whole:
+            yield "", np.arange(len(self.tick_ns)), whole
+        guided = [(segment, rows[-1]) for segment, rows in self.rows if not _with_rests(segment)]
+        for number, (segment, (begin, done, end, flags)) in enumerate(guided):
+            ticks = self._ticks_without_rests(begin, done, end)
+            yield f"-guided{number}", ticks, [(segment, [[begin, done, end, flags | _GUIDED]])]
+
+    def _ticks_without_rests(self, begin: int, done: int, end: int) -> NDArray[np.int64]:
+        """Ticks of a segment in which a hand or a finger moves, and those behind its end."""
+        paces = (np.abs(np.diff(values, axis=0, append=values[-1:])) > _SLOW for values in (self.target, self.pose))
+        moving = np.any([pace.any(1) for pace in paces], axis=0)
+        near = np.convolve(moving, np.ones(2 * _LEAD_TICKS + 1), "same") > 0
+        near[done:] = True
+        return begin + np.flatnonzero(near[begin:end])
+
+    def _teaches(self, frames: NDArray[np.int64], segments: Sequence[Segment]) -> NDArray[np.uint8]:
+        """Of the frames at these ticks, 1 where the low level may learn from them: all, or the segments' moments."""
+        found = [segment for segment in segments if isinstance(segment, Hindsight) and segment.rests]
+        if not found:
+            return np.ones(len(frames), np.uint8)
+        at_ns = self.tick_ns[frames]
+        moments = (moment for segment in found for moment in segment.moments)
+        return np.any([(at_ns >= start) & (at_ns < end) for start, end in moments], axis=0).astype(np.uint8)
+
+    def save(
+        self,
+        path: Path,
+        ticks: NDArray[np.int64],
+        segments: Sequence[tuple[Segment, list[list[int]]]],
+        commands: Sequence[str],
+        session: str,
+    ) -> int:
+        """Write a shard of these ticks `(n,)`, in order, whole or not at all; returns the number of its frames."""
         number = {text: at for at, text in enumerate(commands)}
-        rows = [[number[segment.command], *row] for segment, rows in self.rows for row in rows]
-        seen = self.seen
-        frames = int(seen.sum())
-        tensors = {f"image.{name}": np.ascontiguousarray(self._images[name][seen]) for name in self._sizes}
+        place = np.searchsorted(ticks, np.arange(len(self.tick_ns) + 1))  # of a tick, or of the next that is there
+        rows = [[number[segment.command], *place[row[:3]], row[3]] for segment, mine in segments for row in mine]
+        chosen = self.seen & np.isin(self._grid, ticks)
+        taken = self._grid[chosen]
+        frames = len(taken)
+        tensors = {f"image.{name}": np.ascontiguousarray(self._images[name][chosen]) for name in self._sizes}
         tensors |= {f"object_px.{name}": np.zeros((frames, 0, 2), np.float32) for name in self._sizes}
         tensors |= {
-            "frame_tick": self.frames.astype(np.int32),
-            "frame_clean": np.ones(frames, np.uint8),
-            "pose": self.pose.astype(np.float32),
-            "pose_target": self.target.astype(np.float32),
+            "frame_tick": place[taken].astype(np.int32),
+            "frame_clean": self._teaches(taken, [segment for segment, _ in segments]),
+            "pose": self.pose[ticks].astype(np.float32),
+            "pose_target": self.target[ticks].astype(np.float32),
             "segments": np.array(rows, np.int32),
             "object_kind": np.zeros(0, np.int32),
             "object_xyz": np.zeros((frames, 0, 3), np.float32),
@@ -232,6 +277,11 @@ class _Tape:
         part = path.with_suffix(".part")
         save_file(tensors, part, metadata=about)
         part.replace(path)
+        return frames
+
+
+def _with_rests(segment: Segment) -> bool:
+    return not isinstance(segment, Hindsight) or segment.rests
 
 
 def _filled(tapes: Sequence[_Tape], recording: Path, cameras: set[str]) -> Iterator[_Tape]:

@@ -38,6 +38,7 @@ COMMANDS = [
     ["segments"],
     ["generate"],
     ["train"],
+    ["train", "low-level"],
     ["train-speech"],
     ["train-words"],
     ["learner"],

@@ -40,6 +40,7 @@ class Lockstep:
         rules: Rules | None = None,
         *,
         log: Path | None = None,
+        session: str = "",
         latency_ticks: int = LATENCY_TICKS,
     ) -> None:
         self.cell = cell
@@ -57,7 +58,7 @@ class Lockstep:
         self._log = FeedbackLog(log) if log is not None else None
         self._latency = latency_ticks
         self._every = round(cell.spec.rate_hz / cell.spec.capture_hz)
-        self._session = new_ulid()
+        self.session = session or new_ulid()
         self._rules = rules or Rules()
         self.restart()
 
@@ -69,14 +70,14 @@ class Lockstep:
             kinematics,
             self.clock,
             self._rules,
-            session=self._session,
+            session=self.session,
             session_start_ns=0,
             rate_hz=self.cell.spec.rate_hz,
         )
         self._core = SafetyCore(self.cell.spec, lease_s=LEASE_S)
-        self._episode = new_ulid()
-        self._core.begin_episode(self._episode, self.cell.read().targets)
-        self._controller.new_episode(self._episode)
+        self.episode = new_ulid()
+        self._core.begin_episode(self.episode, self.cell.read().targets)
+        self._controller.new_episode(self.episode)
         self._flying: deque[tuple[int, Chunk]] = deque()
         self._take()
 
@@ -96,8 +97,8 @@ class Lockstep:
         grounded = self._model.ground(text)
         event = CorrectionEvent(
             id=new_ulid(),
-            session=self._session,
-            episode=self._episode,
+            session=self.session,
+            episode=self.episode,
             session_ns=self.clock.now_ns(),
             author=source,
             source=source,
@@ -110,7 +111,7 @@ class Lockstep:
             observations=self._controller.recent_observations(),
             hold_s=self._controller.hold_s if hold_s is None else hold_s,
         )
-        self._note(event)
+        self.note(event)
         self._controller.correct(event)
         self._take()
         return event.id
@@ -133,7 +134,7 @@ class Lockstep:
         state = RobotState(
             tick=tick,
             stamp_ns=self.clock.now_ns(),
-            episode=self._episode,
+            episode=self.episode,
             mode=decision.mode,
             reason=decision.reason,
             command_id=decision.command_id,
@@ -153,7 +154,7 @@ class Lockstep:
 
     def _observe(self, tick: int) -> None:
         reading = self.cell.read()
-        observation = Observation(tick=tick, stamp_ns=self.clock.now_ns(), episode=self._episode, images=[])
+        observation = Observation(tick=tick, stamp_ns=self.clock.now_ns(), episode=self.episode, images=[])
         images = self.cell.policy_pictures()
         self.seen = Seen(observation, reading.joints, reading.targets, images)
         self._controller.observe(self.seen)
@@ -168,13 +169,14 @@ class Lockstep:
             elif isinstance(output, CorrectionStatus):
                 self.statuses[output.id] = output.state
             elif isinstance(output, OutcomeEvent):
-                self._note(output)
+                self.note(output)
             elif isinstance(output, Moment):
                 self.moments.append(output)
             elif isinstance(output, StopWanted):
                 self._core.stop(output.id, output.said, by_words=True)
 
-    def _note(self, event: LogEvent) -> None:
+    def note(self, event: LogEvent) -> None:
+        """Write an event to the log, or keep it."""
         self.events.append(event)
         if self._log is not None:
             self._log.append(event)

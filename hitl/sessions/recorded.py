@@ -39,7 +39,7 @@ class RecordedEpisode:
 
     tick: `(T,)` int64, the robot's count; tick_ns: `(T,)` int64; joints, targets: `(T, n)` float64 after the tick, in
     the robot's units; stopped: `(T,)` bool, held by a stop, a pause or a fault; rate_hz: control ticks a second; task:
-    how far it was in the end, where the robot knows.
+    how far it was in the end, where the robot knows; rises_ns: when it was a stage further, in order.
     """
 
     id: str
@@ -50,6 +50,7 @@ class RecordedEpisode:
     targets: NDArray[np.float64]
     stopped: NDArray[np.bool_]
     task: Task | None = None
+    rises_ns: tuple[int, ...] = ()
 
     @property
     def start_ns(self) -> int:
@@ -113,13 +114,17 @@ class _Growing:
     joints: list[list[float]] = field(default_factory=list)
     targets: list[list[float]] = field(default_factory=list)
     task: Task | None = None
+    rises_ns: list[int] = field(default_factory=list)
 
     def add(self, session_ns: int, recorded: RecordedState) -> None:
         state = recorded.state
         behind = self.ticks and (state.tick <= self.ticks[-1][0] or session_ns <= self.ticks[-1][1])
         if behind or self.joints and len(recorded.joints) != len(self.joints[0]):
             return
-        self.task = state.task or self.task
+        if state.task is not None:
+            if self.task is not None and state.task.stage > self.task.stage:
+                self.rises_ns.append(session_ns)
+            self.task = state.task
         self.ticks.append((state.tick, session_ns, state.mode in _STOPPED))
         self.joints.append(recorded.joints)
         self.targets.append(recorded.targets)
@@ -129,6 +134,7 @@ class _Growing:
         return RecordedEpisode(
             self.id, self.rate_hz, np.array(tick, np.int64), np.array(tick_ns, np.int64),
             np.array(self.joints), np.array(self.targets), np.array(stopped), self.task,
+            tuple(self.rises_ns),
         )  # fmt: skip
 
 

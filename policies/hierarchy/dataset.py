@@ -26,6 +26,7 @@ FORMAT = "hitl-segments-1"
 POSE_SIZE = 12
 EXECUTED_WELL = 1  # bit 0 of a segment's flags
 HAS_MISTAKE = 2  # bit 1: a deliberate slip; the low level must not copy it
+GUIDED = 4  # bit 2: a person led the hand all the way, and not the policy
 ABSENT = 0  # class of a kind that is not in the scene; class 1 + `object_where` otherwise
 UNKNOWN = -1  # of a kind that may or may not be there: recordings of sessions do not say where things are
 HELD = (2, 3)  # classes of what the left and the right hand hold
@@ -135,8 +136,11 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def load_recordings(folder: Path, report: Callable[[int, int], None] | None = None) -> Recordings:
-    """Read every shard of `folder` into memory; `report(read, shards)` is called after each.
+def load_recordings(
+    folder: Path, report: Callable[[int, int], None] | None = None, most: int | None = None
+) -> Recordings:
+    """Read every shard of `folder` into memory, or `most` of them, spread over all; `report(read, shards)` is called
+    after each.
 
     Raises DatasetError that names the shard when one is missing, truncated, foreign or does not fit meta.json.
     """
@@ -147,6 +151,8 @@ def load_recordings(folder: Path, report: Callable[[int, int], None] | None = No
         raise DatasetError(
             "holds no *.safetensors shard.", field=str(folder / "shards"), hint="Make the data first: hitl generate."
         )
+    if most is not None and len(paths) > most:
+        paths = [paths[at * len(paths) // most] for at in range(most)]
     counts = [_frame_count(path, meta) for path in paths]
     images = _allocate(meta, sum(counts), folder)
     parts: list[dict[str, Any]] = []

@@ -45,8 +45,8 @@ class Example:
 @dataclass(frozen=True)
 class LearnerSettings:
     """How an update learns. steps: at most, of one that learns on; it ends when the fresh examples are answered, each
-    with a probability of `sure`. anew_rate, anew_steps: of one from the base weights, and steps_an_example more for each example;
-    share: of replay in a batch; fresh_share: of fresh examples among the others."""
+    with a probability of `sure`. anew_rate, anew_steps: of one from the base weights, and steps_an_example more for
+    each example; share: of replay in a batch; fresh_share: of fresh examples among the others."""
 
     strategy: str = DEFAULT
     rate: float = 1e-4

@@ -35,6 +35,8 @@ _ANGLES = (3, 4, 9, 10)
 _OPENING_UNITS = 3.0  # so that a tenth of an opening weighs as much as 3 mm a knot
 _REST_BIN = 0.01  # m, rad, opening
 _GOAL_PER_M = 10.0  # the network speaks of goals in dm
+PERCEPTION = ("trunks", "scene_heat", "command_heat", "code_in", "film", "scene_head")
+"""The parts that see. The high level reads what they find, so that it need not learn anew where these stay."""
 _WEIGHTS = {"path": 1.0, "done": 0.1, "where": 0.1, "xy": 0.3, "goal": 0.5, "heat": 0.3, "spot": 0.3}
 _WAY_SCALES_M = (0.2, 0.05, 0.012)
 
@@ -308,7 +310,12 @@ class LowLevelPolicy(nn.Module):
     def forward(self, sight: Sight, state: State, code: Tensor) -> Prediction:
         """code: `(B, 64)` unit vectors."""
         look = self.attend(sight, code)
-        seen = torch.cat((look.places, sight.places), 1)
+        path, done, goal = self.decide(torch.cat((look.places, sight.places), 1), state, code)
+        return Prediction(path, done, self.scene(sight).float(), goal, sight.kinds, look.goal)
+
+    def decide(self, seen: Tensor, state: State, code: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Path, done and goal, as in `Prediction`, from the places under the command and those of the scene, `(B, n)`
+        together. Only what is not named in `PERCEPTION` has a part in it, but for the way of the code."""
         goal = (self.goal_line(seen) + self.goal_bend(torch.cat((seen, code), 1))).float()
         features = (seen, goal, self._ways(goal, state), self._state(state), code)
         inner = functional.relu(self.code_in(code))
@@ -316,14 +323,8 @@ class LowLevelPolicy(nn.Module):
         x = functional.relu(torch.addcmul(shift_1, self.layer_1(torch.cat(features, 1)), 1 + gain_1))
         x = functional.relu(torch.addcmul(shift_2, self.layer_2(x), 1 + gain_2))
         x = x + functional.relu(self.layer_3(x))
-        return Prediction(
-            path=self.path_head(x).unflatten(1, (self.config.knots, POSE_SIZE)).float(),
-            done=self.done_head(x).squeeze(1).float(),
-            scene=self.scene(sight).float(),
-            goal=goal / _GOAL_PER_M,
-            kinds=sight.kinds,
-            goals=look.goal,
-        )
+        path = self.path_head(x).unflatten(1, (self.config.knots, POSE_SIZE)).float()
+        return path, self.done_head(x).squeeze(1).float(), goal / _GOAL_PER_M
 
     def _ways(self, goal: Tensor, state: State) -> Tensor:
         """From each hand to the goal, coarse and fine: `(B, 6 * scales)`; goal: `(B, 3)` in network units."""
@@ -439,3 +440,16 @@ def low_level_loss(
         "spot": torch.stack([distance for _, distance in heats]).mean(),
     }
     return sum((_WEIGHTS[name] * part for name, part in parts.items()), torch.zeros(())), parts
+
+
+def each_loss(path: Tensor, done: Tensor, goal: Tensor, wanted: Targets) -> dict[str, Tensor]:
+    """The parts of `low_level_loss` that have nothing to do with seeing, weighted, for each sample: `(B,)`."""
+    error = path - wanted.path
+    known = wanted.goal.isfinite()
+    away = torch.where(known, goal - wanted.goal, 0.0).abs() * _GOAL_PER_M
+    parts = {
+        "path": (error.abs() + 0.5 * error.square()).mean((1, 2)),
+        "done": functional.binary_cross_entropy_with_logits(done, wanted.done, reduction="none"),
+        "goal": away.mean(1),
+    }
+    return {name: _WEIGHTS[name] * part for name, part in parts.items()}

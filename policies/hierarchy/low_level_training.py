@@ -119,31 +119,36 @@ class LowLevelObjective:
         return Targets(path, batch.done, batch.where, batch.xy, batch.goal, batch.pixels, batch.goal_pixels)
 
     def _disturbed(self, batch: Batch) -> Batch:
-        """Small errors in the state. The path stays, so that the policy learns the way back to it.
+        state = State(batch.pose, batch.pose_target, batch.start, batch.elapsed)
+        by_amount = ~self.batches.has_goal[batch.command]
+        state, done = disturbed(state, batch.done, by_amount, self._generator)
+        return replace(batch, done=done, **vars(state))
 
-        Without them, the policy's own small errors add up: an opening that sags a little looks like one that is
-        closing. Under words such as "a little wider" openings are moved further: there the goal depends on where the
-        command began and not on where the fingers are, and a policy that mixes them up goes on and on.
-        """
 
-        def noise(shape: torch.Size, size: float | Tensor) -> Tensor:
-            return torch.randn(shape, generator=self._generator) * size
+def disturbed(state: State, done: Tensor, by_amount: Tensor, generator: torch.Generator) -> tuple[State, Tensor]:
+    """Small errors in the state, and what is done `(B,)` then. The path stays, so that the policy learns the way back.
 
-        error = noise(batch.pose_target.shape, torch.tensor(_TARGET_NOISE))
-        astray = torch.rand(len(error), generator=self._generator) < _OPENING_NOISE_SHARE
-        astray &= ~self.batches.has_goal[batch.command]
-        error[:, list(OPENINGS)] += noise(torch.Size((len(error), 2)), _OPENING_NOISE) * astray[:, None]
-        target = batch.pose_target + error
-        target[:, list(OPENINGS)] = target[:, list(OPENINGS)].clamp(0, 1)
-        far = astray & ((target - batch.pose_target)[:, list(OPENINGS)].abs() > _OPENING_DONE).any(1)
-        return replace(
-            batch,
-            done=batch.done * ~far,
-            pose=batch.pose + error + noise(batch.pose.shape, _POSE_NOISE),
-            pose_target=target,
-            start=batch.start + noise(batch.start.shape, _START_NOISE_M),
-            elapsed=(batch.elapsed + noise(batch.elapsed.shape, _ELAPSED_NOISE_S)).clamp(min=0),
-        )
+    Without them, the policy's own small errors add up: an opening that sags a little looks like one that is closing.
+    by_amount: `(B,)` bool, words such as "a little wider". There openings are moved further: the goal depends on where
+    the command began and not on where the fingers are, and a policy that mixes them up goes on and on.
+    """
+
+    def noise(shape: torch.Size, size: float | Tensor) -> Tensor:
+        return torch.randn(shape, generator=generator) * size
+
+    error = noise(state.pose_target.shape, torch.tensor(_TARGET_NOISE))
+    astray = torch.rand(len(error), generator=generator) < _OPENING_NOISE_SHARE
+    astray &= by_amount
+    error[:, list(OPENINGS)] += noise(torch.Size((len(error), 2)), _OPENING_NOISE) * astray[:, None]
+    target = state.pose_target + error
+    target[:, list(OPENINGS)] = target[:, list(OPENINGS)].clamp(0, 1)
+    far = astray & ((target - state.pose_target)[:, list(OPENINGS)].abs() > _OPENING_DONE).any(1)
+    return State(
+        pose=state.pose + error + noise(state.pose.shape, _POSE_NOISE),
+        pose_target=target,
+        start=state.start + noise(state.start.shape, _START_NOISE_M),
+        elapsed=(state.elapsed + noise(state.elapsed.shape, _ELAPSED_NOISE_S)).clamp(min=0),
+    ), done * ~far
 
 
 def shift_pictures(images: dict[str, Tensor], places: Sequence[dict[str, Tensor]], generator: torch.Generator) -> None:

@@ -129,19 +129,37 @@ def learn(
     """Learn one stretch; returns the mean loss of its last epoch. The same examples, state and generator give the
     same weights. stop: asked before each step; what was learned until then stays. after: told after each step how
     often new examples were visited so far; it must not change the model."""
+    optimizer = strategy.optimizer(learnable, settings)
+    strategy.begin(learnable)
+    losses = passes(learnable, examples, strategy, settings, generator, optimizer, stop, after)
+    strategy.end(learnable, examples, generator)
+    steps_an_epoch = -(-len(examples[0]) // settings.batch)
+    return sum(losses[-steps_an_epoch:]) / max(1, len(losses[-steps_an_epoch:]))
+
+
+def passes(
+    learnable: Learnable,
+    examples: Examples,
+    strategy: Strategy,
+    settings: Settings,
+    generator: torch.Generator,
+    optimizer: torch.optim.Optimizer,
+    stop: Callable[[], bool] = lambda: False,
+    after: Callable[[int], None] = lambda visits: None,
+) -> list[float]:
+    """The steps of a stretch that has begun and does not end here: `settings.epochs` over the examples, or until
+    `stop`. Returns the loss of each step. stop, after: as for `learn`."""
     model = learnable.model
     parameters = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = strategy.optimizer(learnable, settings)
-    count = len(examples[0])
-    last, steps_an_epoch, visits = [], -(-count // settings.batch), 0
     rates = {id(group): group["lr"] for group in optimizer.param_groups}
-    strategy.begin(learnable)
+    losses: list[float] = []
+    visits = 0
     model.train()
-    for rows in strategy.order(count, settings, generator):
+    for rows in strategy.order(len(examples[0]), settings, generator):
         if stop():
             break
         if settings.decay_steps:
-            left = max(0.01, 1 - len(last) / settings.decay_steps)
+            left = max(0.01, 1 - len(losses) / settings.decay_steps)
             for group in optimizer.param_groups:
                 group["lr"] = rates[id(group)] * left
         batch = strategy.mix(learnable, learnable.view(take(examples, rows), generator), generator)
@@ -154,9 +172,8 @@ def learn(
             nn.utils.clip_grad_norm_(parameters, settings.gradient_limit)
         optimizer.step()
         strategy.stepped(learnable)
-        last.append(float(loss.detach()))
+        losses.append(float(loss.detach()))
         visits += len(rows)
         after(visits)
     model.eval()
-    strategy.end(learnable, examples, generator)
-    return sum(last[-steps_an_epoch:]) / max(1, len(last[-steps_an_epoch:]))
+    return losses

@@ -12,7 +12,7 @@ meta.json: seed, rate_hz, frame_every (ticks), cameras {name: [h, w]}, kinds,
 shards/NNNNNN.safetensors, for T ticks, F frames, N objects, S segments:
   image.CAMERA uint8 (F,h,w,3); frame_tick int32 (F,); frame_clean uint8 (F,): 0 where a deliberate disturbance follows
   within 0.8 s; pose float32 (T,12) measured; pose_target float32 (T,12), the target in force when tick t began;
-  segments int32 (S,5): command, first, done and end tick (exclusive), flags (1 executed well, 2 has a mistake);
+  segments int32 (S,5): command, first, done and end tick (exclusive), flags (1 well, 2 mistake, 4 guided by hand);
   object_kind int32 (N,); object_xyz float32 (F,N,3); object_where int8 (F,N): 0 table, 1 left hand,
   2 right hand, 3 box; object_px.CAMERA float32 (F,N,2): column and row of the centres in the picture.
   The header says episode, kind (task or drill) and, in shards of recorded sessions, objects "unknown" (N is 0 there).

@@ -91,6 +91,14 @@ def test_where_nothing_moves_nothing_is_taught_but_to_hold_still(tmp_path: Path,
     assert shard(tmp_path)["segments"].tolist() == [[1, 225, 275, 275, 1]]
 
 
+def test_a_way_of_hardly_more_than_rest_ends_no_earlier_than_it_begins(tmp_path: Path) -> None:
+    short = record(tmp_path, [], [Move(2, 3, (0, 0, 0.005))], 5.0)
+    written(tmp_path / "set", short, [segment(1.0, 4.5)])
+    _, first, done, end, _ = shard(tmp_path / "set")["segments"][-1]
+    assert 100 < first <= done < end
+    load_recordings(tmp_path / "set")
+
+
 @pytest.mark.parametrize(
     ("fields", "to_s", "flags"),
     [({"cut_short": True}, 2.6, 0), ({"cut_short": True}, 4.0, 1), ({"resumed": True}, 5.0, 0), ({}, 2.6, 1)],

@@ -1,0 +1,85 @@
+"""A new model version on disk, whole or not at all: written beside, made durable, and then named.
+
+    <data>/models/.partial/…     being written; what a crash leaves there is no version, and goes after a day
+    <data>/models/<name>/        a version
+
+Knows nothing of what is inside.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hitl.errors import StorageError
+
+PARTIAL = ".partial"
+_DAY_S = 86_400.0
+
+
+def write_version(models: Path, letter: str, fill: Callable[[Path], object]) -> str:
+    """Let `fill` write into an empty folder, and make that the next version of `letter` under `models`: "l0001", …
+    Returns its name. Where anything fails, nothing of it stays. Raises StorageError, and what `fill` raises."""
+    try:
+        (models / PARTIAL).mkdir(parents=True, exist_ok=True)
+        _tidy(models / PARTIAL)
+        folder = Path(tempfile.mkdtemp(dir=models / PARTIAL))
+    except OSError as error:
+        raise _storage_error(models, error) from error
+    try:
+        fill(folder)
+        make_durable(folder)
+        return _named(folder, models, letter)
+    except OSError as error:
+        raise _storage_error(models, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # it is elsewhere where all went well
+
+
+def make_durable(folder: Path) -> None:
+    """All files in a folder, and their names, are on the disk when this returns."""
+    folder.chmod(0o755)  # a temporary folder is its maker's alone
+    for path in [*folder.rglob("*"), folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _named(folder: Path, models: Path, letter: str) -> str:
+    """Give the folder the next free name; somebody else may take one at the same moment."""
+    pattern = re.compile(re.escape(letter) + r"(\d{4,})")
+    taken = [int(found[1]) for path in models.iterdir() if (found := pattern.fullmatch(path.name))]
+    number = max(taken, default=0) + 1
+    while True:
+        name = f"{letter}{number:04d}"
+        try:
+            folder.rename(models / name)  # fails where there is a folder with something in it
+            break
+        except OSError:
+            if not (models / name).exists():
+                raise
+            number += 1
+    handle = os.open(models, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    return name
+
+
+def _tidy(partial: Path) -> None:
+    for old in partial.iterdir():
+        if time.time() - old.stat().st_mtime > _DAY_S:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _storage_error(path: Path, error: OSError) -> StorageError:
+    why = f"no new version could be written ({error.strerror})."
+    return StorageError(why, field=str(error.filename or path), hint="Free some space; all versions are as they were.")
