@@ -179,5 +179,10 @@ def _corrections(examples: Sequence[CorrectionExample]) -> tuple[str, ...]:
 
 def _example(example: CorrectionExample) -> Example:
     return Example(
-        torch.from_numpy(example.history.copy()), example.command, example.rejected, example.weight, example.correction
+        torch.from_numpy(example.history.copy()),
+        example.command,
+        example.rejected,
+        example.weight,
+        example.correction,
+        example.episode,
     )

@@ -51,6 +51,7 @@ VARIANTS = {
     "no-negatives": Variant(rules=ExampleRules(negatives=False)),
     "no-margin": Variant(rules=ExampleRules(margin_s=0.0)),
     "no-let-run": Variant(rules=ExampleRules(let_run=0.0)),
+    "not-moved": Variant(settings=LearnerSettings(moved=0.0)),
     "no-gate": Variant(gate=GateRules(base_margin=1.0)),
     "every-label": Variant(rules=ExampleRules(one_label=False)),
     "offline": Variant(online=False),

@@ -21,11 +21,16 @@ from policies.errors import PolicyError
 from policies.hierarchy.high_level import HighLevelPolicy
 from policies.hierarchy.high_level_training import Moments
 from policies.learning.strategies import DEFAULT, strategy
-from policies.learning.strategy import Examples, Settings, Strategy, learn, take
+from policies.learning.strategy import Examples, Settings, Strategy, joined, learn, take
 
 _NOISE = 0.1  # in units of each feature's deviation, as in training
 _NONE = -1
 _AT_ONCE = 512
+_LEAST_SEEN = 12
+"""Moments of an episode, at least, before it is said how it looks."""
+_UNUSUAL = 1.25
+"""An episode looks otherwise when it differs by so many times what one of twenty base episodes differs."""
+_LEAST_MOVED, _MOST_MOVED, _MOVED_WEIGHT = 0.25, 2000, 0.5
 _LOOK_EVERY = 8
 """Steps between two looks at whether the fresh examples are answered."""
 
@@ -33,13 +38,14 @@ _LOOK_EVERY = 8
 @dataclass(frozen=True)
 class Example:
     """history: `(4, features)` float16; command: what was wanted; rejected: what a person overruled there, or "";
-    weight: of its loss; group: what it belongs to, such as a correction (held-out parts take whole groups)."""
+    weight: of its loss; group: what it belongs to, such as a correction; episode: in which it was seen."""
 
     history: Tensor
     command: str
     rejected: str = ""
     weight: float = 1.0
     group: str = ""
+    episode: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,11 @@ class LearnerSettings:
 
     strategy: str = DEFAULT
     rate: float = 1e-4
-    anew_rate: float = 2e-4
+    anew_rate: float = 2.5e-4
     batch: int = 32
-    steps: int = 48
-    sure: float = 0.6
-    fresh_share: float = 0.5
+    steps: int = 32
+    sure: float = 0.5
+    fresh_share: float = 0.3
     anew_steps: int = 60
     steps_an_example: float = 0.25
     most_steps: int = 240
@@ -63,6 +69,8 @@ class LearnerSettings:
     kept: int = 4096
     """Base histories that replay draws from."""
     share: float = 0.5
+    moved: float = 3.0
+    """Base moments, as they would look in the episodes that were corrected, for each example; 0: none."""
     seed: int = 0
 
 
@@ -131,6 +139,7 @@ class HighLevelLearner:
         generator = torch.Generator().manual_seed(self.settings.seed)
         chosen = learned[torch.randperm(len(learned), generator=generator)[: self.settings.kept]]
         self._replay = self._base_examples(chosen)
+        self._looks = LooksElsewhere(base, self._first.scale.cpu())
         self._primed: dict[str, Tensor] | None = None
 
     @property
@@ -165,6 +174,7 @@ class HighLevelLearner:
         """
         begun = time.monotonic()
         rows = self._examples(examples)
+        moved = self._moved(examples)
         model = copy.deepcopy(self._first if anew else self._newest)
         settings = self.settings
         task = _Task(model, self._codes(), settings.negative, self.device)
@@ -177,6 +187,8 @@ class HighLevelLearner:
         answered = take(rows, torch.tensor(news)) if news and not anew else None
         if not anew and news:
             rows = _more_often(rows, news, settings.fresh_share)
+        if moved is not None:
+            rows = joined(rows, moved)
         if len(rows[0]) < settings.batch:
             rows = tuple(torch.cat([part] * -(-settings.batch // len(part)))[: settings.batch] for part in rows)
         epochs = -(-steps * settings.batch // len(rows[0])) + 1
@@ -261,6 +273,22 @@ class HighLevelLearner:
             return {"size": self.settings.kept, "share": self.settings.share}
         return {}
 
+    def _moved(self, examples: Sequence[Example]) -> Examples | None:
+        """Base moments as they would look in the episodes of the examples, where those look otherwise at all."""
+        wanted = round(self.settings.moved * len(examples))
+        places = {text: at for at, text in enumerate(self._bank)}
+        moves = self._looks.moves(examples, places) if wanted else []
+        if not moves:
+            return None
+        generator = torch.Generator().manual_seed(self.settings.seed + 3)
+        history, command, rejected, weight = self._replay
+        chosen = torch.randint(len(history), (min(wanted, _MOST_MOVED),), generator=generator)
+        which = torch.randint(len(moves), (len(chosen),), generator=generator)
+        far = torch.rand(len(chosen), generator=generator) + _LEAST_MOVED
+        offset = torch.stack(moves)[which] * far[:, None]
+        seen = (history[chosen].float() + offset[:, None]).half()
+        return seen, command[chosen], rejected[chosen], weight[chosen] * _MOVED_WEIGHT
+
     def _codes(self) -> Tensor:
         return torch.stack(list(self._bank.values())).to(self.device)
 
@@ -285,6 +313,55 @@ class HighLevelLearner:
             torch.tensor([places.get(example.rejected, _NONE) for example in examples]),
             torch.tensor([example.weight for example in examples]),
         )
+
+
+class LooksElsewhere:
+    """How an episode looks other than the base data: the mean difference of its features from those of base moments
+    with the same command, as other light or another camera pose makes it (an offset of statistics, as in AdaBN, Li et
+    al. 2016, arXiv 1603.04779). Where things lie differs between any two episodes: only what is more than that counts.
+    """
+
+    def __init__(self, base: Moments, scale: Tensor) -> None:
+        self._scale = scale
+        known = (base.command >= 0) & ~base.held_out
+        features = base.features.float()
+        self._means = {
+            command: features[known & (base.command == command)].mean(0)
+            for command in base.command[known].unique().tolist()
+        }
+        self._most = 0.0
+        found = []
+        for episode in base.episode[known].unique():
+            rows = (known & (base.episode == episode)).nonzero().squeeze(1)
+            offset = self._offset(features[rows], base.command[rows].tolist())
+            if offset is not None:
+                found.append(self._size(offset))
+        if found:
+            self._most = _UNUSUAL * float(torch.tensor(found).quantile(0.95))
+
+    def moves(self, examples: Sequence[Example], places: Mapping[str, int]) -> list[Tensor]:
+        """The offsets `(features,)` of those episodes that look otherwise. places: numbers of commands in the base."""
+        episodes: dict[str, list[Example]] = {}
+        for example in examples:
+            episodes.setdefault(example.episode, []).append(example)
+        found = []
+        for these in episodes.values():
+            newest = torch.stack([example.history[0].float() for example in these])
+            offset = self._offset(newest, [places[example.command] for example in these])
+            if offset is not None and self._size(offset) > self._most:
+                found.append(offset)
+        return found
+
+    def _offset(self, features: Tensor, commands: Sequence[int]) -> Tensor | None:
+        rows = [
+            row - self._means[command]
+            for row, command in zip(features, commands, strict=True)
+            if command in self._means
+        ]
+        return torch.stack(rows).mean(0) if len(rows) >= _LEAST_SEEN else None
+
+    def _size(self, offset: Tensor) -> float:
+        return float((offset / self._scale).abs().mean())
 
 
 def _more_often(examples: Examples, news: Sequence[int], share: float) -> Examples:
