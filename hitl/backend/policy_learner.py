@@ -142,7 +142,9 @@ class PolicyLearner:
         tasks: dict[str, str],
     ) -> Verdict:
         learner, margin = self.learner, self._gate.base_margin
-        base = learner.base_agreement(model)
+        everything = [_example(example) for example in examples]
+        base = learner.base_agreement(model, everything)
+        wishes = learner.superseded(everything)
         new = [_example(example) for example in examples if example.correction in fresh]
         taught = [_example(example) for example in examples if example.correction]
         judged = new or taught
@@ -159,10 +161,17 @@ class PolicyLearner:
         reasons = (
             f"On held-out base data it agrees in {base:.1%} (before any correction {self._base:.1%}, at most "
             f"{100 * margin:.0f} points less are let pass)." + ("" if keeps else " That is too much forgotten."),
+            f"People want {_listed(wishes)}: between these commands another choice is no disagreement."
+            if wishes
+            else "",
             _said(bool(new), before, after, better),
         )
         rounded = {name: round(value, 4) for name, value in scores.items() if not math.isnan(value)}
         return Verdict(keeps and better, tuple(reason for reason in reasons if reason), rounded)
+
+
+def _listed(wishes: set[tuple[str, str]]) -> str:
+    return ", ".join(f"“{wanted}” instead of “{expert}”" for expert, wanted in sorted(wishes))
 
 
 def _said(new: bool, before: float, after: float, better: bool) -> str:

@@ -26,6 +26,7 @@ from policies.learning.strategy import Examples, Settings, Strategy, joined, lea
 _NOISE = 0.1  # in units of each feature's deviation, as in training
 _NONE = -1
 _AT_ONCE = 512
+_WISHED = 2
 _LEAST_SEEN = 12
 """Moments of an episode, at least, before it is said how it looks."""
 _UNUSUAL = 1.25
@@ -86,11 +87,13 @@ class Update:
 
 @dataclass
 class _Task:
-    """`Learnable` of the high level: examples are history, command, rejected, weight."""
+    """`Learnable` of the high level: examples are history, command, rejected, weight, and whether it is base data, for
+    which every command of its row of `allowed` is right."""
 
     model: HighLevelPolicy
     bank: Tensor
     negative: float
+    allowed: Tensor
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def output(self, examples: Examples) -> Tensor:
@@ -98,9 +101,10 @@ class _Task:
         return self.model.logits(self.model(examples[0].to(self.device).float()), self.bank)
 
     def losses(self, examples: Examples) -> Tensor:
-        history, command, rejected, weight = (tensor.to(self.device) for tensor in examples)
+        history, command, rejected, weight, is_base = (tensor.to(self.device) for tensor in examples)
         logits = self.model.logits(self.model(history.float()), self.bank)
-        loss = functional.cross_entropy(logits, command, reduction="none")
+        right = functional.one_hot(command, len(self.bank)).bool() | (self.allowed[command] & is_base[:, None])
+        loss = logits.logsumexp(1) - logits.masked_fill(~right, -torch.inf).logsumexp(1)
         known = rejected >= 0
         if self.negative and bool(known.any()):
             share = logits.softmax(1).gather(1, rejected.clamp(min=0)[:, None])[:, 0]
@@ -177,7 +181,7 @@ class HighLevelLearner:
         moved = self._moved(examples)
         model = copy.deepcopy(self._first if anew else self._newest)
         settings = self.settings
-        task = _Task(model, self._codes(), settings.negative, self.device)
+        task = _Task(model, self._codes(), settings.negative, self._allowed(examples), self.device)
         generator = torch.Generator().manual_seed(settings.seed + 1)
         chosen = self._strategy()
         steps = settings.steps
@@ -221,17 +225,37 @@ class HighLevelLearner:
         return Update(model, loss, anew, time.monotonic() - begun)
 
     @torch.no_grad()
-    def base_agreement(self, model: HighLevelPolicy) -> float:
-        """Share of held-out base moments that `model` answers as the expert did."""
-        rows = self._base_examples(self._held_out)
-        return float((self._answers(model, rows[0]) == rows[1]).float().mean())
+    def base_agreement(self, model: HighLevelPolicy, examples: Sequence[Example] = ()) -> float:
+        """Share of held-out base moments that `model` answers as the expert did. Between commands that people's wishes
+        in `examples` are about (see `superseded`) another answer than the expert's is no disagreement."""
+        history, command, *_ = self._base_examples(self._held_out)
+        answers = self._answers(model, history)
+        wished = torch.zeros(len(self._bank), dtype=torch.bool)
+        places = {text: at for at, text in enumerate(self._bank)}
+        for pair in self.superseded(examples):
+            wished[[places[text] for text in pair]] = True
+        return float(((answers == command) | (wished[command] & wished[answers])).float().mean())
+
+    def superseded(self, examples: Sequence[Example]) -> set[tuple[str, str]]:
+        """(expert's command, the one that people want in its place): two corrections at least say so, in episodes that
+        look as usual, and both are commands of the base data. It is a wish, then, and no mistake of seeing: base data
+        must not hold against it."""
+        places = {text: at for at, text in enumerate(self._bank)}
+        of_base = set(self._base.command.unique().tolist())
+        known = {text for text, at in places.items() if at in of_base}
+        strange = self._looks.episodes(examples, places)
+        said: dict[tuple[str, str], set[str]] = {}
+        for example in examples:
+            if {example.rejected, example.command} <= known and example.episode not in strange:
+                said.setdefault((example.rejected, example.command), set()).add(example.group)
+        return {pair for pair, groups in said.items() if len(groups) >= _WISHED}
 
     @torch.no_grad()
     def agreement(self, model: HighLevelPolicy, examples: Sequence[Example]) -> float:
         """Share of the examples, by weight, that `model` answers as people did; NaN without examples."""
         if not examples:
             return float("nan")
-        history, command, _, weight = self._examples(examples)
+        history, command, _, weight, _ = self._examples(examples)
         right = (self._answers(model, history) == command).float()
         return float((right * weight).sum() / weight.sum().clamp(min=1e-9))
 
@@ -248,6 +272,14 @@ class HighLevelLearner:
         """The base weights, and the newest."""
         return self._first, self._newest
 
+    def _allowed(self, examples: Sequence[Example]) -> Tensor:
+        """`(commands, commands)`: which answers are right where the expert gave the command of the row."""
+        places = {text: at for at, text in enumerate(self._bank)}
+        allowed = torch.eye(len(places), dtype=torch.bool)
+        for expert, wanted in self.superseded(examples):
+            allowed[places[expert], places[wanted]] = True
+        return allowed.to(self.device)
+
     def _answers(self, model: HighLevelPolicy, history: Tensor) -> Tensor:
         codes = self._codes()
         parts = [
@@ -260,7 +292,7 @@ class HighLevelLearner:
         """A strategy that has the base sample behind it."""
         made = strategy(self.settings.strategy, **self._options())
         if self._primed is None:
-            task = _Task(copy.deepcopy(self._first), self._codes(), 0.0, self.device)
+            task = _Task(copy.deepcopy(self._first), self._codes(), 0.0, self._allowed([]), self.device)
             made.begin(task)
             made.end(task, self._replay, torch.Generator().manual_seed(self.settings.seed))
             self._primed = made.state()
@@ -281,13 +313,13 @@ class HighLevelLearner:
         if not moves:
             return None
         generator = torch.Generator().manual_seed(self.settings.seed + 3)
-        history, command, rejected, weight = self._replay
+        history, command, rejected, weight, is_base = self._replay
         chosen = torch.randint(len(history), (min(wanted, _MOST_MOVED),), generator=generator)
         which = torch.randint(len(moves), (len(chosen),), generator=generator)
         far = torch.rand(len(chosen), generator=generator) + _LEAST_MOVED
         offset = torch.stack(moves)[which] * far[:, None]
         seen = (history[chosen].float() + offset[:, None]).half()
-        return seen, command[chosen], rejected[chosen], weight[chosen] * _MOVED_WEIGHT
+        return seen, command[chosen], rejected[chosen], weight[chosen] * _MOVED_WEIGHT, is_base[chosen]
 
     def _codes(self) -> Tensor:
         return torch.stack(list(self._bank.values())).to(self.device)
@@ -295,7 +327,8 @@ class HighLevelLearner:
     def _base_examples(self, rows: Tensor) -> Examples:
         history = self._base.features[self._base.histories(rows)]
         nothing = torch.full((len(rows),), _NONE)
-        return history, self._base.command[rows], nothing, torch.ones(len(rows))
+        ones = torch.ones(len(rows))
+        return history, self._base.command[rows], nothing, ones, ones.bool()
 
     def _examples(self, examples: Sequence[Example]) -> Examples:
         if not examples:
@@ -312,6 +345,7 @@ class HighLevelLearner:
             torch.tensor([places[example.command] for example in examples]),
             torch.tensor([places.get(example.rejected, _NONE) for example in examples]),
             torch.tensor([example.weight for example in examples]),
+            torch.zeros(len(examples), dtype=torch.bool),
         )
 
 
@@ -341,15 +375,19 @@ class LooksElsewhere:
 
     def moves(self, examples: Sequence[Example], places: Mapping[str, int]) -> list[Tensor]:
         """The offsets `(features,)` of those episodes that look otherwise. places: numbers of commands in the base."""
-        episodes: dict[str, list[Example]] = {}
+        return list(self.episodes(examples, places).values())
+
+    def episodes(self, examples: Sequence[Example], places: Mapping[str, int]) -> dict[str, Tensor]:
+        """Episodes that look otherwise, and their offsets."""
+        by_name: dict[str, list[Example]] = {}
         for example in examples:
-            episodes.setdefault(example.episode, []).append(example)
-        found = []
-        for these in episodes.values():
+            by_name.setdefault(example.episode, []).append(example)
+        found = {}
+        for name, these in by_name.items():
             newest = torch.stack([example.history[0].float() for example in these])
             offset = self._offset(newest, [places[example.command] for example in these])
             if offset is not None and self._size(offset) > self._most:
-                found.append(offset)
+                found[name] = offset
         return found
 
     def _offset(self, features: Tensor, commands: Sequence[int]) -> Tensor | None:
