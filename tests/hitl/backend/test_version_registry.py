@@ -1,4 +1,4 @@
-"""What a registry holds after versions were learned: lineage, promotion by the gate, what is removed, who may write."""
+"""What a registry holds after versions were learned: lineage, what the gate said, what is removed, who may write."""
 
 from __future__ import annotations
 
