@@ -40,8 +40,9 @@ def registry(data: Path, taught: Taught) -> ModelRegistry:
 
 
 def part(data: Path, taught: Taught, **options: float) -> PolicyPart:
-    """As the learner's process makes it; a second one is a process that was started anew."""
-    found = LearningOptions(**options)  # type: ignore[arg-type]
+    """As the learner's process makes it; a second one is a process that was started anew. The gate lets nearly all
+    pass: the base sample is noise, of which no learning keeps everything."""
+    found = LearningOptions(**{"gate_margin": 1.0, **options})  # type: ignore[arg-type]
     log = FeedbackLog(Catalog(data).log_file)
     return PolicyPart(registry(data, taught), TaughtExamples(log, Catalog(data), found.rules), found)
 
