@@ -147,9 +147,17 @@ class ModelRegistry:
         return WriterLock(self._folder / "learner.lock")
 
     def tidy(self) -> None:
-        """Remove what a learner that was killed left half written; only for who holds the lock."""
+        """Remove what a learner that was killed left half written, and promote what passed and it could not promote
+        any more; only for who holds the lock. Raises CheckpointError and StorageError as `promote`."""
         for left in remove_unfinished(self._folder, _WRITER):
             log.warning("removed %s, which a learner left half written", left)
+        written = [version for version in self.versions() if self.lineage(version.name).part == "high_level"]
+        if not written or not self.lineage(written[-1].name).gate.passed:
+            return
+        pointer = self._folder / _POINTER  # whoever promoted or rolled back since has moved it
+        if not pointer.exists() or pointer.stat().st_mtime_ns < written[-1].folder.stat().st_mtime_ns:
+            self.promote(written[-1].name)
+            log.warning("promoted %s, which a learner had written when it died", written[-1].name)
 
     def write(self, fill: Callable[[Path], object], lineage: Lineage) -> ModelVersion:
         """Make the next version: `fill` writes the model into an empty folder. It is there whole or not at all, and

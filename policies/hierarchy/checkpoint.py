@@ -98,7 +98,7 @@ def write_changed(
         files[path.name] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
     for path in parent.glob("*.safetensors"):
         if path.stem not in parts:
-            _same_file(path, folder / path.name)
+            _same_file(path.resolve(), folder / path.name)
     identity = hashlib.sha256("".join(entry["sha256"] for entry in files.values()).encode()).hexdigest()[:12]
     full = {**before, **changes, "id": identity, "files": files, "scores": {}}
     write_text(folder / "MODEL_CARD.md", model_card(full))

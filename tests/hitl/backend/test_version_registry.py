@@ -173,6 +173,22 @@ def test_a_writer_that_is_killed_leaves_no_version_and_no_lock(registry: ModelRe
     lock.release()
 
 
+def test_what_was_written_and_not_yet_promoted_is_promoted_later(registry: ModelRegistry, tmp_path: Path) -> None:
+    registry.write(fill, lineage(1))
+    registry.tidy()
+    assert registry.current().name == "v0001"
+    registry.write(fill, lineage(2, passed=False))
+    registry.tidy()
+    assert registry.current().name == "v0001"
+    second = registry.write(fill, lineage(3))
+    os.utime(tmp_path / "models" / "current.json", ns=(0, 0))
+    registry.tidy()
+    assert registry.history() == [PACKAGED, "v0001", second.name]
+    registry.roll_back()
+    registry.tidy()
+    assert registry.current().name == "v0001"
+
+
 def test_the_second_writer_hears_who_writes(registry: ModelRegistry) -> None:
     first, second = registry.writer(), registry.writer()
     assert first.take() == "" and first.take() == ""
