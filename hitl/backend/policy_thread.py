@@ -25,6 +25,7 @@ log = logging.getLogger("hitl.learner")
 
 _NICE = 10
 """Lower than what the robot and the controller need; of this thread alone on Linux."""
+_END_S = 3.0
 _HELD_S = 2.0
 """So often it is looked whether another learner has gone."""
 _AGAIN_S = (15.0, 600.0)
@@ -100,12 +101,13 @@ class PolicyThread:
             self._condition.notify()
 
     def close(self) -> None:
-        """End after the step that is under way."""
+        """End after the step that is under way. What takes longer, such as loading, is left: nothing of it counts
+        before it is whole on disk."""
         with self._condition:
             self._closing = True
             self._condition.notify()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(_END_S)
 
     # -- the thread -----------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -92,11 +93,11 @@ def test_the_headless_demo_plays_its_script_and_leaves_a_session(
 
 @pytest.mark.timeout(400)
 def test_bench_update_learns_through_real_processes(capsys: pytest.CaptureFixture[str]) -> None:
-    settings = Settings(driver="aloha", record=False, log_level="error", device="cpu")
+    settings = msgspec.structs.replace(QUIET, device="cpu")
     result = update_latency.run(settings, n=2, seed=1)
     assert result["n"] == 2 and result["errors"] == 0 and result["versions"] >= 3
     assert result["learned"] + result["not_promoted"] == 2
-    assert result["policy"].startswith("v") and result["driver"] == "aloha"
+    assert result["policy"].startswith("v") and result["driver"] == "synthetic"
     for name in ("tick_jitter_p99_ms", "tick_jitter_p99_ms_without"):
         assert 0 <= result[name] < float("inf")
     assert "tick_jitter_p99_ms_without" in capsys.readouterr().out
