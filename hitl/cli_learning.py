@@ -314,6 +314,13 @@ def _bench_correction(arguments: Namespace) -> int:
     return print_json(correction_latency.run(settings, n=arguments.n, seed=arguments.seed))
 
 
+def _bench_update(arguments: Namespace) -> int:
+    settings = simulated_policy(arguments)
+    from hitl.evaluation import update_latency
+
+    return print_json(update_latency.run(settings, n=arguments.n, seed=arguments.seed))
+
+
 def _bench_stream(arguments: Namespace) -> int:
     settings = settings_of(arguments)
     need("cv2", "backend", "this bench")
@@ -423,6 +430,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "bench rewards": _bench_rewards,
     "evaluate segments": _evaluate_segments,
     "bench correction": _bench_correction,
+    "bench update": _bench_update,
     "bench stream": _bench_stream,
     "bench speech": _bench_speech,
     "bench label": _bench_label,

@@ -88,6 +88,14 @@ def new_ulid() -> str:
     return _source.next()
 
 
+def ulid_ms(ulid: str) -> int:
+    """Unix milliseconds at which a well-formed ULID was made."""
+    value = 0
+    for letter in ulid[:10]:
+        value = value << 5 | _ALPHABET.index(letter)
+    return value
+
+
 def ulid_of(content: bytes) -> str:
     """The ULID of something that is always the same: made of its content, at the time 0, which is no time."""
     return _encode(int.from_bytes(hashlib.sha256(content).digest()[:10], "big"))

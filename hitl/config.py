@@ -95,7 +95,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     policy: bool = True
     """Whether the backend loads a robot's policy; without one it is for annotating alone."""
     learner: bool = True
-    """Whether the backend keeps a learner running, which learns rewards from labels."""
+    """Whether the backend keeps a learner running, which learns rewards from labels and policies from corrections."""
+    learning: bool = True
+    """Whether policies learn from corrections while they are given; else these are only kept."""
+    margin_s: _NotNegative = 2.0
+    """How long before a correction what the policy did counts as wrong, and the correction as right."""
+    strategy: Literal["none", "replay", "view-batch", "mas", "gpm", "osf", "classp"] = "replay"
+    """How learning from corrections keeps what was learned before."""
+    replay_share: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.5
+    """Share of what ships with the model in what is learned from."""
+    gate_margin: _Probability = 0.02
+    """By how much agreement on what ships with the model may fall, 0 to 1, for a new version to act."""
+    quiet_s: _Positive = 5.0
+    """How long nobody corrects until everything is learned anew."""
     project: str = ""
     """The annotation project that the window opens at first; empty: the latest one."""
     encoder: str = ""

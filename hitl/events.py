@@ -74,6 +74,8 @@ class EpisodeEvent(Message, frozen=True, kw_only=True):
     stages: int
     success: bool
     shift: str
+    version: str = ""
+    """Of the policies, which acted when it ended; empty in logs of before this was written."""
 
 
 class UtteranceEvent(Message, frozen=True, kw_only=True):

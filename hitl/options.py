@@ -10,6 +10,7 @@ from pathlib import Path
 from hitl.options_annotation import add_annotation, add_learner, add_writing
 from hitl.options_experiments import add_experiments
 from hitl.options_learning import add_learning, add_segments, add_speech_training, add_word_training
+from hitl.options_models import add_models, add_policy_learning
 from hitl.options_shared import (
     Commands,
     Parser,
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_speech_training(commands, common)
     add_experiments(commands, common)
     add_annotation(commands, common)
+    add_models(commands, common)
     _add_tools(commands, common)
     return parser
 
@@ -63,6 +65,7 @@ def _add_parts(commands: Commands, common: argparse.ArgumentParser) -> None:
     )
     serve.add_argument("--bind", metavar="HOST:PORT", help="first of four TCP ports (default: private sockets)")
     add_keys(serve)
+    add_policy_learning(serve)
     hear = add_command(commands, "recognizer", "hear on the backend's computer for ears elsewhere", common, link)
     add_recognizer(hear)
     hear.add_argument("--device", default=argparse.SUPPRESS, metavar="NAME", help="auto (default), cpu, cuda")

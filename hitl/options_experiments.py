@@ -36,6 +36,9 @@ def add_experiments(commands: Commands, common: argparse.ArgumentParser) -> None
     correction = add_command(benches, "correction", "from send to the first action under it", common, backend)
     correction.add_argument("--driver", default=argparse.SUPPRESS, metavar="NAME", help="aloha (default) or synthetic")
     correction.add_argument("--n", type=at_least_one, default=200, metavar="N", help="corrections (default 200)")
+    update = add_command(benches, "update", "from a correction to weights that know it", common, backend)
+    update.add_argument("--driver", default=argparse.SUPPRESS, metavar="NAME", help="aloha (default) or synthetic")
+    update.add_argument("--n", type=at_least_one, default=50, metavar="N", help="corrections (default 50)")
     stream = add_command(benches, "stream", "from capture to ready to paint", common)
     stream.add_argument("--seconds", type=positive, default=20.0, metavar="S", help="how long (default 20)")
     speech = add_command(benches, "speech", "how well and how fast spoken commands are understood", common, backend)
@@ -51,7 +54,7 @@ def add_experiments(commands: Commands, common: argparse.ArgumentParser) -> None
     given.add_argument("--recordings", type=Path, metavar="DIR", help="label recordings instead, those in this folder")
     label.add_argument("--n", type=at_least_one, default=50, metavar="N", help="labels (default 50)")
     label.add_argument("--items", type=at_least_one, default=200, metavar="N", help="made-up items (default 200)")
-    for command in (correction, stream, speech, label):
+    for command in (correction, update, stream, speech, label):
         add_seed(command)
     scoring = add_command(benches, "rewards", "scoring answers in one pass, and in the published three")
     _add_feedback(scoring)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hitl.backend.engine import Model
+from hitl.backend.loaded_model import Model
 from hitl.config import Settings
 from hitl.errors import InputError, UnavailableError
 from hitl.hearing import recognizer_of, suited

@@ -24,9 +24,9 @@ Picture = NDArray[np.uint8]
 TIME_CONSTANT_S = 0.06
 ALOHA_CAMERAS = (
     CameraSpec("overhead", 480, 640, 96, 128),
-    CameraSpec("front", 480, 640, 72, 96),
-    CameraSpec("left_wrist", 240, 320, 64, 64),
-    CameraSpec("right_wrist", 240, 320, 64, 64),
+    CameraSpec("front", 480, 640, 48, 64),
+    CameraSpec("left_wrist", 240, 320, 48, 64),
+    CameraSpec("right_wrist", 240, 320, 48, 64),
 )
 _ARM = ("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate", "gripper")
 _HOME = np.array([0.0, -0.96, 1.16, 0.0, -0.3, 0.0, 0.5] * 2)

@@ -54,6 +54,7 @@ COMMANDS = [
     ["bench"],
     ["bench", "rewards"],
     ["bench", "correction"],
+    ["bench", "update"],
     ["bench", "stream"],
     ["bench", "speech"],
     ["bench", "label"],
@@ -64,6 +65,11 @@ COMMANDS = [
     ["projects", "versions"],
     ["projects", "rollback"],
     ["agreement"],
+    ["models"],
+    ["models", "list"],
+    ["models", "promote"],
+    ["models", "rollback"],
+    ["models", "diff"],
     ["screenshot"],
     ["doctor"],
     ["keys"],
@@ -129,7 +135,7 @@ def test_training_is_told_both_commands_for_the_model_card(
 
 
 def test_every_command_can_be_chosen() -> None:
-    groups = {"evaluate", "bench"}
+    groups = {"evaluate", "bench", "models"}
     assert {" ".join(command) for command in COMMANDS} - groups == set(cli._COMMANDS)
 
 

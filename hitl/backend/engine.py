@@ -11,15 +11,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hitl.backend.controller import Chunk, Controller, Seen, StopWanted
 from hitl.backend.ledger import Entry, Ledger
-from hitl.backend.parts import Array, Policy
+from hitl.backend.loaded_model import Answered, Grounded, Model, Swap, Swapped
+from hitl.backend.parts import Array
 from hitl.clock import Clock
 from hitl.errors import HitlError
 from hitl.events import CorrectionEvent, OutcomeEvent, RequestEvent, UtteranceEvent
@@ -34,7 +34,6 @@ from hitl.messages import (
     CorrectionStatus,
     Grounding,
     NewEpisode,
-    Reading,
     Release,
     Resume,
     RobotRequest,
@@ -60,63 +59,6 @@ _KINDS = {
     Stop: "stop",
 }
 _Applied = Release | Undo | Choose | SetHold | NewEpisode | Resume | Stop
-
-
-class Grounded(Protocol):
-    """What a text was understood as (hitl/speech/grounding.py makes them)."""
-
-    @property
-    def kind(self) -> Grounding: ...
-
-    @property
-    def command(self) -> str: ...
-
-    @property
-    def similarity(self) -> float: ...
-
-
-class Decided(Protocol):
-    """What a correction was taken for, and how surely (hitl/speech/certainty.py makes them)."""
-
-    @property
-    def grounded(self) -> Grounded: ...
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def certainty(self) -> Certainty: ...
-
-    @property
-    def choices(self) -> Sequence[str]: ...
-
-    @property
-    def ignored(self) -> bool: ...
-
-
-class Decide(Protocol):
-    """Takes a correction's words, all readings of them where they were spoken, and says what they are taken for."""
-
-    def __call__(self, text: str, heard: float, readings: Sequence[Reading], *, spoken: bool) -> Decided: ...
-
-
-@dataclass(frozen=True)
-class Model:
-    """A loaded model: the policy, how texts are grounded in its command bank, and what it is called.
-
-    `decide`: None takes every correction for what its text is grounded in, without doubt.
-    """
-
-    policy: Policy
-    ground: Callable[[str], Grounded]
-    commands: Sequence[str]
-    name: str
-    device: str
-    decide: Decide | None = None
-    cameras: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Camera -> height and width, pixels, of the pictures that the policy sees."""
-    features: str = ""
-    """Names what makes the features of the high level's history: the weights of the low level."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +110,7 @@ class _Taken:
     ignored: bool = False
 
 
-Delivered = Chunk | CommandStatus | StopWanted | Loaded
+Delivered = Chunk | CommandStatus | StopWanted | Loaded | Swapped | Answered
 
 
 class Engine:
@@ -202,7 +144,8 @@ class Engine:
         self._early: list[_Asked] = []
         self._handled: set[str] = set()
         self._wakeup = threading.Condition()
-        self._items: deque[_Asked | _Begun | Loaded] = deque()
+        self._items: deque[_Asked | _Begun | Loaded | Swap] = deque()
+        self._unasked = ""
         self._state: tuple[RobotState, Array, Array] | None = None
         self._seen: Seen | None = None
         self._thinking = False
@@ -227,6 +170,10 @@ class Engine:
         """Observations of `episode` count from now on."""
         self._post(_Begun(episode))
 
+    def swap(self, swap: Swap) -> None:
+        """Act with another version from the next observation on."""
+        self._post(swap)
+
     def state(self, state: RobotState, joints: Array, targets: Array) -> None:
         """The robot's newest tick; does not wake the thread, the next observation or request reads it."""
         self._state = (state, joints, targets)
@@ -250,7 +197,7 @@ class Engine:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def _post(self, item: _Asked | _Begun | Loaded) -> None:
+    def _post(self, item: _Asked | _Begun | Loaded | Swap) -> None:
         with self._wakeup:
             self._items.append(item)
             self._wakeup.notify()
@@ -288,13 +235,15 @@ class Engine:
                 self.error = f"the policy failed: {error}"
             self._hand_on()
 
-    def _work(self, item: _Asked | _Begun | Loaded | None, seen: Seen | None) -> None:
+    def _work(self, item: _Asked | _Begun | Loaded | Swap | None, seen: Seen | None) -> None:
         """One step: a request, else the rest of the last observation, else the newest observation."""
         state = self._state
         if state is not None:
             self._controller.robot_state(*state)
         if isinstance(item, Loaded):
             self._use(item)
+        elif isinstance(item, Swap):
+            self._swap(item)
         elif isinstance(item, _Begun):
             self._controller.new_episode(item.episode)
         elif item is not None:
@@ -320,12 +269,26 @@ class Engine:
         for asked in early:
             self._take(asked)
 
+    def _swap(self, swap: Swap) -> None:
+        try:
+            swap.adopt() if swap.adopt is not None else self._controller.use(swap.model.policy)
+        except Exception as error:
+            log.exception("version %s could not be taken", swap.model.name)
+            self._deliver(Swapped(swap.model, f"version {swap.model.name} could not be taken: {error}"))
+            return
+        self._model, self._unasked = swap.model, swap.model.name
+        self._controller.ask_anew()
+        self._deliver(Swapped(swap.model))
+
     def _hand_on(self) -> None:
         for output in self._controller.drain():
             if isinstance(output, OutcomeEvent):
                 self._ledger.put(Entry(output))
             elif isinstance(output, Moment):
                 self._keep_moment(replace(output, features=self._model.features if self._model else ""))
+                if self._unasked:
+                    self._deliver(Answered(self._unasked))
+                    self._unasked = ""
             elif isinstance(output, CorrectionStatus):
                 self._ledger.put(Entry(None, (output,)))  # behind its event, so nobody hears of it before it is saved
             else:

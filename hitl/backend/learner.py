@@ -1,8 +1,9 @@
-"""`hitl learner`: learns rewards from labels while people give them, and writes outputs. A process of its own, so that
-no gradient step delays anything.
+"""`hitl learner`: learns rewards from labels and policies from corrections while people give them, and writes outputs.
+A process of its own, so that no gradient step delays anything.
 
-The main thread owns the link, one thread learns, one writes. Nothing is trained that is not in the log: who restarts
-it loses nothing. torch is imported when somebody opens a project. Knows nothing of windows or robots.
+The main thread owns the link, one thread learns rewards, one policies, one writes. Nothing is trained that is not in
+the log: who restarts it loses nothing. torch is imported when somebody opens a project, or a robot's policy acts.
+Knows nothing of windows or robots.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ from hitl.annotation_messages import (
     Suggestions,
     Written,
 )
+from hitl.backend.policy_examples import TaughtExamples
+from hitl.backend.policy_part import PolicyPart, options_of
+from hitl.backend.policy_thread import PolicyThread
+from hitl.backend.registry import ModelRegistry
 from hitl.backend.reward_project import RewardProject
 from hitl.backend.reward_versions import RECORDINGS, TEXTS, RewardVersions
 from hitl.backend.writer_thread import WriterThread
@@ -34,6 +39,7 @@ from hitl.bus.addresses import client_keys_of, endpoints_of
 from hitl.config import Settings
 from hitl.errors import HitlError
 from hitl.messages import Ack
+from hitl.model_messages import Learned, SetLearning, Taught
 from hitl.reward_examples import heads_of
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
@@ -46,7 +52,7 @@ _AT_ONCE = 4
 """Items that are read between two looks at what people ask."""
 _PIN_S = 1.0
 """So often it is looked whether a person has rolled back to another version."""
-ToBackend = Suggestions | Progress | Written
+ToBackend = Suggestions | Progress | Written | Learned
 
 
 @dataclass
@@ -175,19 +181,29 @@ class Learning:
 
 
 class Learner:
-    """One link and what is behind it. `run` blocks; the thread that calls it owns the link."""
+    """One link and what is behind it. `run` blocks; the thread that calls it owns the link. policy: makes the thread
+    that learns policies, from how to tell what it learned."""
 
-    def __init__(self, link: Link, load: Callable[[str], RewardProject], projects: Projects, device: str) -> None:
+    def __init__(
+        self,
+        link: Link,
+        load: Callable[[str], RewardProject],
+        projects: Projects,
+        device: str,
+        policy: Callable[[Callable[[Learned], None]], PolicyThread],
+    ) -> None:
         self._link = link
         self._outgoing: deque[ToBackend] = deque()
         self._closing = threading.Event()
         self._learning = Learning(load, self._send)
         self._writing = WriterThread(projects, self._send, device)
+        self._policy = policy(self._send)
 
     def run(self) -> None:
         """Serve until `close`."""
         self._learning.start()
         self._writing.start()
+        self._policy.start()
         refused = ""
         while not self._closing.is_set():
             for received in self._link.poll(_POLL_MS):
@@ -196,6 +212,8 @@ class Learner:
                     self._learning.ask(message)
                 elif isinstance(message, Generate | StopGenerating):
                     self._writing.ask(message)
+                elif isinstance(message, Taught | SetLearning):
+                    self._policy.ask(message)
                 elif isinstance(message, Ack) and message.error:
                     log.error("the backend refused: %s", message.error)
             if self._link.refused != refused:
@@ -203,6 +221,7 @@ class Learner:
                 log.error("%s", refused or "the backend takes this learner again")
             while self._outgoing:
                 self._link.send(self._outgoing.popleft())
+        self._policy.close()
         self._writing.close()
         self._learning.close()
 
@@ -232,9 +251,18 @@ def run_learner(settings: Settings) -> None:
         times = load_times(project, settings, time_versions) if time_heads(project.schema) else None
         return RewardProject(project, events.labels(name), texts, times, versions, time_versions)
 
+    def policy(tell: Callable[[Learned], None]) -> PolicyThread:
+        registry = ModelRegistry(settings.data_folder)
+        part = PolicyPart(
+            registry,
+            TaughtExamples(events, Catalog(settings.data_folder), options_of(settings).rules),
+            options_of(settings),
+        )
+        return PolicyThread(part, registry.writer(), tell, quiet_s=settings.quiet_s, tidy=registry.tidy)
+
     link = Link(endpoints_of(settings), "learner", "learner", keys=client_keys_of(settings))
     with link:
-        serving = Learner(link, load, projects, settings.device)
+        serving = Learner(link, load, projects, settings.device, policy)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: serving.close())
         serving.run()

@@ -107,7 +107,7 @@ class PolicyLearner:
         gone = set(self._known.corrections) - set(corrections)
         if not corrections and not gone:
             return None
-        added = self._bank(examples)
+        added = self._bank(examples, anew or bool(gone))
         fresh = tuple(name for name in corrections if name not in self._known.corrections)
         if not corrections:
             model, seconds, anew = self.learner.first_and_newest()[0], 0.0, True
@@ -124,11 +124,12 @@ class PolicyLearner:
             self.learner.start_from(self._promoted)
         return Learnt(model, verdict, corrections, fresh, len(examples), anew, seconds, tuple(sorted(added)))
 
-    def _bank(self, examples: Sequence[CorrectionExample]) -> set[str]:
+    def _bank(self, examples: Sequence[CorrectionExample], anew: bool) -> set[str]:
+        """Always in the same order where it is learned anew, as sums of floating-point numbers depend on it."""
         wanted = {example.command for example in examples}
-        for text in self._known.added - wanted:
+        for text in self._known.added if anew else self._known.added - wanted:
             self.learner.remove_command(text)
-        for text in wanted - set(self.learner.bank):
+        for text in sorted(wanted - set(self.learner.bank)):
             self.learner.add_command(text, self._embed(text))
             self._known.added.add(text)
         self._known.added &= wanted

@@ -20,11 +20,13 @@ import msgspec
 import numpy as np
 
 from hitl import kinematics
-from hitl.backend import annotation_server
+from hitl.backend import annotation_server, model_server
 from hitl.backend.annotation_server import AnnotationServer
 from hitl.backend.controller import Chunk, Controller, Embodiment, Rules, Seen, StopWanted
-from hitl.backend.engine import Answer, Engine, Loaded, Model, Saved, Sound
+from hitl.backend.engine import Answer, Engine, Loaded, Saved, Sound
 from hitl.backend.ledger import Entry, Ledger, Written
+from hitl.backend.loaded_model import Model
+from hitl.backend.model_server import ModelServer
 from hitl.backend.moment_writer import MomentWriter
 from hitl.backend.recognition import RecognitionDesk, nobody
 from hitl.backend.robots import RobotDesk
@@ -149,6 +151,15 @@ class Backend:
             session_start_ns=self._start_ns,
             keep=self._moments.put,
         )
+        self._models = ModelServer(
+            settings,
+            self._log,
+            self._hub,
+            self._deliver,
+            self._engine.swap,
+            session=self._session,
+            now_ns=self._clock.now_ns,
+        )
 
     def run(self) -> None:
         """Serve until `close`; then end the episode in the log and finish writing."""
@@ -156,6 +167,7 @@ class Backend:
         self._moments.start()
         self._engine.start()
         self._annotation.start()
+        self._models.start()
         log.info("session %s, data in %s", self._session, self._settings.data_folder)
         try:
             while not self._closing.is_set():
@@ -164,6 +176,7 @@ class Backend:
                 self._send_results()
                 self._send_due()
         finally:
+            self._models.close()
             self._engine.close()
             self._end_episode()
             self._annotation.close()
@@ -207,6 +220,8 @@ class Backend:
                 self._hub.send("control", ear, message)
         elif isinstance(message, annotation_server.TAKES):
             self._annotation.receive(received)
+        elif isinstance(message, model_server.TAKES):
+            self._models.receive(received)
         elif isinstance(message, RobotRequest):
             self._request(received, message)
 
@@ -216,6 +231,7 @@ class Backend:
             for ear, answer in self._recognition.came(received.peer):
                 self._hub.send("control", ear, answer)
         self._annotation.hello(hello)
+        self._models.hello(hello)
         if hello.role != "robot":
             if hello.role in _TOLD:
                 self._welcome(received.peer)
@@ -324,7 +340,7 @@ class Backend:
     def _end_episode(self) -> None:
         event = self._desk.ended(new_ulid(), self._session, self._session_ns())
         if event is not None:
-            self._ledger.put(Entry(event))
+            self._ledger.put(Entry(msgspec.structs.replace(event, version=self._models.version)))
 
     # -- to the bus -----------------------------------------------------------------------------------------------
 
@@ -347,16 +363,26 @@ class Backend:
                 if self._recorder is not None and result.entry.event is not None and result.new:
                     self._recorder.event(result.entry.event)
                 self._annotation.written(result)
+                self._models.written(result)
                 for item in result.entry.then:
                     self._tell(item, result.new)
             elif isinstance(result, annotation_server.GIVES):
                 self._annotation.send(result)
             elif isinstance(result, StopWanted):
                 self._stop(result.id, result.author, result.said)
+            elif isinstance(result, model_server.GIVES):
+                model = self._models.send(result)
+                if model is not None:
+                    self._use(model)
             elif isinstance(result, Loaded):
-                self._loading, self._model = False, result.model
-                for peer in [peer for role in _TOLD for peer in self._hub.peers(role)]:
-                    self._welcome(peer)
+                self._models.loaded(result.model)
+                self._use(result.model)
+
+    def _use(self, model: Model | None) -> None:
+        """It acts from now on, and these are the commands that it knows."""
+        self._loading, self._model = False, model
+        for peer in [peer for role in _TOLD for peer in self._hub.peers(role)]:
+            self._welcome(peer)
 
     def _send_chunk(self, chunk: Chunk) -> None:
         self._hub.send("robot", self._desk.peer, chunk.header, [chunk.rows.tobytes()])
@@ -394,6 +420,7 @@ class Backend:
                 self._recorder.waiting(status.session_ns, status.waiting_for)
             if self._command is not None:
                 self._hub.publish(self._command)
+            self._models.due(now_ns)
 
     def _status(self, now_ns: int) -> BackendStatus:
         desk, model = self._desk, self._model

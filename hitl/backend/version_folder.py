@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from hitl.errors import StorageError
@@ -22,13 +23,14 @@ PARTIAL = ".partial"
 _DAY_S = 86_400.0
 
 
-def write_version(models: Path, letter: str, fill: Callable[[Path], object]) -> str:
+def write_version(models: Path, letter: str, fill: Callable[[Path], object], writer: str = "") -> str:
     """Let `fill` write into an empty folder, and make that the next version of `letter` under `models`: "l0001", …
-    Returns its name. Where anything fails, nothing of it stays. Raises StorageError, and what `fill` raises."""
+    Returns its name, which no version had before. Where anything fails, nothing of it stays. writer: who it is, for
+    `remove_unfinished`. Raises StorageError, and what `fill` raises."""
     try:
         (models / PARTIAL).mkdir(parents=True, exist_ok=True)
         _tidy(models / PARTIAL)
-        folder = Path(tempfile.mkdtemp(dir=models / PARTIAL))
+        folder = Path(tempfile.mkdtemp(dir=models / PARTIAL, prefix=writer))
     except OSError as error:
         raise _storage_error(models, error) from error
     try:
@@ -39,6 +41,15 @@ def write_version(models: Path, letter: str, fill: Callable[[Path], object]) -> 
         raise _storage_error(models, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # it is elsewhere where all went well
+
+
+def remove_unfinished(models: Path, writer: str) -> list[str]:
+    """Remove what this writer left when it was killed; only where no other process writes under this name. Returns
+    what was removed."""
+    left = sorted((models / PARTIAL).glob(f"{writer}*"))
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [folder.name for folder in left]
 
 
 def make_durable(folder: Path) -> None:
@@ -56,7 +67,7 @@ def _named(folder: Path, models: Path, letter: str) -> str:
     """Give the folder the next free name; somebody else may take one at the same moment."""
     pattern = re.compile(re.escape(letter) + r"(\d{4,})")
     taken = [int(found[1]) for path in models.iterdir() if (found := pattern.fullmatch(path.name))]
-    number = max(taken, default=0) + 1
+    number = max([*taken, _last(models, letter)]) + 1
     while True:
         name = f"{letter}{number:04d}"
         try:
@@ -66,6 +77,8 @@ def _named(folder: Path, models: Path, letter: str) -> str:
             if not (models / name).exists():
                 raise
             number += 1
+    with suppress(OSError):  # it matters only where somebody removes the newest version by hand
+        (models / PARTIAL / f"last-{letter}").write_text(str(number))
     handle = os.open(models, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -74,9 +87,17 @@ def _named(folder: Path, models: Path, letter: str) -> str:
     return name
 
 
+def _last(models: Path, letter: str) -> int:
+    """The highest number that was ever given; 0 where nobody knows."""
+    try:
+        return int((models / PARTIAL / f"last-{letter}").read_text())
+    except (OSError, ValueError):
+        return 0
+
+
 def _tidy(partial: Path) -> None:
     for old in partial.iterdir():
-        if time.time() - old.stat().st_mtime > _DAY_S:
+        if old.is_dir() and time.time() - old.stat().st_mtime > _DAY_S:
             shutil.rmtree(old, ignore_errors=True)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from hitl import kinematics
 from hitl.backend.controller import Chunk, Controller, Rules, Seen, StopWanted
-from hitl.backend.engine import Model
+from hitl.backend.loaded_model import Model
 from hitl.clock import ManualClock, new_ulid
 from hitl.events import CorrectionEvent, LogEvent, OutcomeEvent
 from hitl.messages import CommandStatus, CorrectionState, CorrectionStatus, Observation, RobotState, Task

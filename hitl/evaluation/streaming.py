@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from hitl.backend.engine import Model
+from hitl.backend.loaded_model import Model
 from hitl.backend.server import run_backend
 from hitl.bus import Link, Received
 from hitl.bus.addresses import endpoints_of

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,6 +165,44 @@ class FeedbackLog:
             except sqlite3.Error as error:
                 raise _storage_error(self.path, error) from error
         return [event for event in self._decoded(rows) if isinstance(event, LabelEvent)]
+
+    def teaching(self, after: int = 0, session: str | None = None) -> tuple[list[LogEvent], int]:
+        """What policies learn from, of one session or all, in the order in which it was stored, behind row `after`:
+        corrections, what became of them, undo and choice, ends of episodes. And the row of the newest event."""
+        with self._lock:
+            try:
+                rows = self._db.execute(
+                    "SELECT body, seq FROM events WHERE (?1 IS NULL OR session = ?1) AND seq > ?2 AND kind IN"
+                    " ('CorrectionEvent', 'OutcomeEvent', 'RequestEvent', 'EpisodeEvent') ORDER BY seq",
+                    (session, after),
+                ).fetchall()
+            except sqlite3.Error as error:
+                raise _storage_error(self.path, error) from error
+        return self._decoded([(body,) for body, _ in rows]), rows[-1][1] if rows else after
+
+    def find(self, ids: Sequence[str]) -> list[LogEvent]:
+        """The events of these ids that are there, in the order in which they were stored."""
+        with self._lock:
+            try:
+                rows = self._db.execute(
+                    "SELECT body FROM events WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq",
+                    (_encoder.encode(list(ids)).decode(),),
+                ).fetchall()
+            except sqlite3.Error as error:
+                raise _storage_error(self.path, error) from error
+        return self._decoded(rows)
+
+    def sessions(self, most: int) -> list[str]:
+        """The newest sessions in which an episode ended, newest first."""
+        with self._lock:
+            try:
+                rows = self._db.execute(
+                    "SELECT DISTINCT session FROM events WHERE kind = 'EpisodeEvent' ORDER BY session DESC LIMIT ?",
+                    (most,),
+                ).fetchall()
+            except sqlite3.Error as error:
+                raise _storage_error(self.path, error) from error
+        return [session for (session,) in rows]
 
     def corrections(self, session: str | None = None) -> list[CorrectionView]:
         """All corrections in order, with what other events say about them."""

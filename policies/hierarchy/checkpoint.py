@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,35 @@ def write_model(folder: Path, parts: dict[str, dict[str, Tensor]], description: 
     return full
 
 
+def write_changed(
+    folder: Path, parent: Path, parts: dict[str, dict[str, Tensor]], changes: dict[str, Any]
+) -> dict[str, Any]:
+    """Write the model of `parent` with other `parts` and other keys of its description into an empty folder; returns
+    the description. Files that stay are the same files on disk where that is possible, else copies; so are those that
+    `model.json` does not list, such as a sample of the base data. Raises OSError."""
+    before = read_description(parent)
+    files: dict[str, dict[str, Any]] = dict(before["files"])
+    for name, tensors in parts.items():
+        path = folder / f"{name}.safetensors"
+        write_tensors(path, tensors, f"{FORMAT} {KIND} {name}")
+        files[path.name] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
+    for path in parent.glob("*.safetensors"):
+        if path.stem not in parts:
+            _same_file(path.resolve(), folder / path.name)
+    identity = hashlib.sha256("".join(entry["sha256"] for entry in files.values()).encode()).hexdigest()[:12]
+    full = {**before, **changes, "id": identity, "files": files, "scores": {}}
+    write_text(folder / "MODEL_CARD.md", model_card(full))
+    write_text(folder / "model.json", json.dumps(full, indent=1) + "\n")
+    return full
+
+
+def _same_file(path: Path, other: Path) -> None:
+    try:
+        os.link(path, other)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(path, other)
+
+
 def read_description(folder: Path) -> dict[str, Any]:
     """`model.json`, checked for format, version and kind. Raises CheckpointError naming the file."""
     path = Path(folder) / "model.json"
@@ -118,6 +148,16 @@ def read_model(folder: Path) -> ModelFolder:
     if not isinstance(files, dict) or not files:
         raise CheckpointError("lists no files.", field=str(folder / "model.json"))
     return ModelFolder(folder, description, {Path(n).stem: _read_part(folder / n, e) for n, e in files.items()})
+
+
+def read_part(folder: Path, name: str) -> dict[str, Tensor]:
+    """The tensors of one part, checked against size and digest; the other files are not read. Raises CheckpointError
+    naming the file."""
+    path = Path(folder) / f"{name}.safetensors"
+    entry = read_description(folder).get("files", {}).get(path.name)
+    if not isinstance(entry, dict):
+        raise CheckpointError(f"lists no {path.name}.", field=str(path.with_name("model.json")))
+    return _read_part(path, entry)
 
 
 def _read_part(path: Path, entry: dict[str, Any]) -> dict[str, Tensor]:

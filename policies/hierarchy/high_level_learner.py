@@ -151,6 +151,11 @@ class HighLevelLearner:
         """Texts and codes of all commands that it can answer with."""
         return dict(self._bank)
 
+    @property
+    def held_out(self) -> int:
+        """On how many base moments agreement is measured."""
+        return len(self._held_out)
+
     def add_command(self, text: str, code: Tensor) -> None:
         """New wording joins the bank; codes `(64,)` of commands that are known stay."""
         self._bank.setdefault(text, functional.normalize(code.float(), dim=0))

@@ -6,7 +6,7 @@ One thread owns a policy. Knows nothing of robots, joints, sockets, or of who de
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -199,16 +199,22 @@ class HierarchicalPolicy:
         texts = tuple(self.bank.texts[at] for at in order.tolist())
         return Proposal(texts, tuple(probabilities.tolist()), vector[0].cpu().numpy(), history)
 
-    def adopt(self, high_level: HighLevelPolicy, added: Mapping[str, NDArray[np.float32]]) -> None:
+    def adopt(
+        self, high_level: HighLevelPolicy, added: Mapping[str, NDArray[np.float32]], gone: Collection[str] = ()
+    ) -> None:
         """Decide with these weights from now on; the history stays, as it describes the low level's features.
 
-        added: commands that join the bank, with their codes. Raises PolicyError where the sizes differ.
+        added: commands that join the bank, with their codes; gone: those that leave it. Raises PolicyError where the
+        sizes differ.
         """
         if high_level.config != self.high_level.config:
             raise PolicyError("it has other sizes than the one in use.", field="high_level")
         for text, code in added.items():
             if text not in self.bank:
                 self.bank.add(text, code)
+        for text in gone:
+            if text in self.bank:
+                self.bank.remove(text)
         self.high_level = high_level.to(self.device).eval()
 
     def forget(self) -> None:

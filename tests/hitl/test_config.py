@@ -96,3 +96,12 @@ def test_whether_all_parts_are_on_this_machine(host: str, here: bool) -> None:
 
 def test_a_key_of_a_speech_server_is_no_setting_and_no_error() -> None:
     assert load_settings(environment={"HITL_SPEECH_KEY": "secret"}, file=None) == load_settings(environment={})
+
+
+def test_every_strategy_can_be_set() -> None:
+    from typing import get_args
+
+    from hitl.config import FIELDS
+    from policies.learning.strategies import STRATEGIES
+
+    assert set(get_args(FIELDS["strategy"].type)) == set(STRATEGIES)

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 
 from hitl import cli, segments
-from hitl.backend.engine import Model
+from hitl.backend.loaded_model import Model
 from hitl.config import Settings
 from hitl.errors import InputError, UnavailableError
 from hitl.messages import Reading

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hitl.backend.engine import Model
+from hitl.backend.loaded_model import Model
 from hitl.backend.server import run_backend
 from hitl.config import Settings, load_settings
 from hitl.launch import parts_beside

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hitl.backend.models import load_model, model_folder
+from hitl.backend.models import load_model, load_version, model_folder
 from hitl.backend.registry import ModelRegistry, packaged_model
 from hitl.config import Settings
 from hitl.errors import CheckpointError
@@ -57,3 +57,58 @@ def test_the_packaged_model_grounds_acts_and_proposes(tmp_path: Path) -> None:
     model.policy.remember(images, pose, 0)
     proposal = model.policy.propose()
     assert set(proposal.texts) == set(model.commands) and sum(proposal.probabilities) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_another_high_level_is_taken_by_the_policy_that_acts(tmp_path: Path) -> None:
+    import numpy as np
+    import torch
+
+    from policies.hierarchy.checkpoint import read_part, write_changed
+    from policies.hierarchy.policy import HierarchicalPolicy
+
+    model = load_model(Settings(data=str(tmp_path), device="cpu"))
+    policy = model.policy
+    assert isinstance(policy, HierarchicalPolicy)
+    weights = dict(read_part(packaged_model(), "high_level"))
+    weights["answer.3.bias"] = weights["answer.3.bias"] + 1.0
+    kept, code = list(model.commands[:-1]), torch.nn.functional.normalize(torch.ones(1, 64))
+    weights["bank"] = torch.cat((weights["bank"][:-1], code))
+    folder = tmp_path / "v0001"
+    folder.mkdir()
+    changed = write_changed(folder, packaged_model(), {"high_level": weights}, {"bank": [*kept, "wipe the table"]})
+    assert changed["scores"] == {} and HierarchicalPolicy.load(folder, device="cpu").bank.texts[-1] == "wipe the table"
+
+    swap = load_version("v0001", folder, model)
+    assert swap.adopt is not None and swap.model.policy is policy and swap.model.name == "v0001"
+    assert list(swap.model.commands) == [*kept, "wipe the table"] and "wipe the table" not in policy.bank
+    swap.adopt()
+    assert model.ground("Wipe the table!").kind == "exact" and model.commands[-1] not in policy.bank.texts
+    bias = policy.high_level.state_dict()["answer.3.bias"]
+    assert torch.equal(bias, weights["answer.3.bias"]) and not policy.high_level.training
+    back = load_version("packaged", packaged_model(), swap.model)
+    assert back.adopt is not None
+    back.adopt()
+    assert set(policy.bank.texts) == set(model.commands)
+    assert np.allclose(policy.bank.code(model.commands[-1]), read_part(packaged_model(), "high_level")["bank"][-1])
+
+
+def test_another_low_level_is_loaded_whole(tmp_path: Path) -> None:
+    from policies.hierarchy.checkpoint import read_part, write_changed
+
+    model = load_model(Settings(data=str(tmp_path), device="cpu"))
+    weights = read_part(packaged_model(), "low_level")
+    name = next(iter(weights))
+    folder = tmp_path / "l0001"
+    folder.mkdir()
+    write_changed(folder, packaged_model(), {"low_level": {**weights, name: weights[name] + 1.0}}, {})
+    swap = load_version("l0001", folder, model)
+    assert swap.adopt is None and swap.model.policy is not model.policy and swap.model.features != model.features
+
+
+def test_a_version_with_a_damaged_high_level_is_named(tmp_path: Path) -> None:
+    model = load_model(Settings(data=str(tmp_path), device="cpu"))
+    folder = tmp_path / "v0001"
+    shutil.copytree(packaged_model(), folder)
+    (folder / "high_level.safetensors").write_bytes(b"half")
+    with pytest.raises(CheckpointError, match="high_level"):
+        load_version("v0001", folder, model)

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from hitl.backend.engine import Model
+from hitl.backend.loaded_model import Model
 from hitl.backend.server import Backend
 from hitl.bus import Endpoints, Link
 from hitl.clock import new_ulid

@@ -7,13 +7,14 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from hitl import headless
 from hitl.bus import Received
 from hitl.config import Settings
-from hitl.evaluation import correction_latency, streaming
+from hitl.evaluation import correction_latency, streaming, update_latency
 from hitl.messages import Frame
 from robot.node import encode_jpeg
 
@@ -88,3 +89,35 @@ def test_the_headless_demo_plays_its_script_and_leaves_a_session(
     assert 0 < report.real_time_factor < 1.5 and set(report.cpu) == {"backend", "robot"}
     out = capsys.readouterr().out
     assert '"go higher"' in out and "robot: paused" in out
+
+
+@pytest.mark.timeout(400)
+def test_bench_update_learns_through_real_processes(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = msgspec.structs.replace(QUIET, device="cpu")
+    result = update_latency.run(settings, n=2, seed=1)
+    assert result["n"] == 2 and result["errors"] == 0 and result["versions"] >= 3
+    assert result["learned"] + result["not_promoted"] == 2
+    assert result["policy"].startswith("v") and result["driver"] == "synthetic"
+    for name in ("tick_jitter_p99_ms", "tick_jitter_p99_ms_without"):
+        assert 0 <= result[name] < float("inf")
+    assert "tick_jitter_p99_ms_without" in capsys.readouterr().out
+
+
+def test_bench_update_counts_what_did_not_act() -> None:
+    class Seen:
+        versions, errors = 4, ["the disk is full"]
+
+    delays = [
+        update_latency.Delay(1.0, 0.4, True),
+        update_latency.Delay(None, 0.5, False),
+        update_latency.Delay(None),
+        update_latency.Delay(3.0, 0.6, True),
+    ]
+    result = update_latency._result(delays, Seen(), (0.1, 0.5), (0.1, 0.4))  # type: ignore[arg-type]
+    assert (result["learned"], result["not_promoted"], result["errors"]) == (2, 1, 1)
+    assert (result["p50_s"], result["max_s"], result["steps_p50_s"]) == (2.0, 3.0, 0.5)
+
+
+def test_jitter_is_the_distance_from_one_period() -> None:
+    assert update_latency._jitter([20.0] * 98 + [25.0, 15.0]) == (0.0, 5.0)
+    assert math.isnan(update_latency._jitter([])[0])

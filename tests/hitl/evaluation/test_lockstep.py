@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hitl.backend.engine import Model
+from hitl.backend.loaded_model import Model
 from hitl.errors import InputError
 from hitl.evaluation import packing, skills
 from hitl.evaluation.lockstep import Lockstep
