@@ -18,6 +18,17 @@ Part = Literal["packaged", "high_level", "low_level", "all"]
 """What of the policies a version changed: nothing, for what ships with hitl; one level; or both."""
 
 
+class TaughtBy(msgspec.Struct, frozen=True, kw_only=True):
+    """A correction that a version was learned from. id: of its event."""
+
+    id: str
+    text: str
+    command: str = ""
+    """What it was understood as; empty where that is what was said."""
+    author: str = ""
+    episode: str = ""
+
+
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One version as people see it, from its lineage."""
 
@@ -43,6 +54,11 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     scores: dict[str, float] = {}
     """Names such as "base" (agreement on held-out base data), "corrections" (share of corrections that it answers as
     people did), "task/<shift>" (the same by task); each 0 to 1."""
+    counts: dict[str, int] = {}
+    """On how many moments a score was measured, by its name; a score without one is shown without interval."""
+    taught: list[TaughtBy] = []
+    """The corrections that it was learned from, oldest first; fewer than `corrections` where the log no longer has
+    them."""
 
 
 class EpisodePoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +117,8 @@ class Models(Message, frozen=True, kw_only=True):
     episodes: list[EpisodePoint] = []
     """Oldest first; of the newest sessions."""
     learning: bool = True
+    learner: bool = True
+    """Whether a learner is there; without one corrections are kept, and nothing is learned."""
     error: str = ""
     """Why what was asked for was not done; empty where it was."""
 
