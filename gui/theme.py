@@ -358,6 +358,9 @@ QListView::item:selected {{ background: {accent_soft}; color: {text}; }}
 #hint QPushButton:hover {{ background: {accent_hover}; }}
 #row {{ background: {surface}; border-bottom: 1px solid {line}; }}
 #row[now="true"] {{ background: {accent_soft}; }}
+#row[found="true"] {{ border-left: 4px solid {accent}; }}
+#learned {{ background: {surface}; border-top: 1px solid {line}; border-left: 4px solid {surface}; }}
+#learned[fresh="true"] {{ background: {accent_soft}; border-left: 4px solid {accent}; }}
 #notice {{ background: {accent_soft}; border-bottom: 1px solid {line}; }}
 #notice[tone="warn"] {{ background: {warn_soft}; }}
 #notice[tone="danger"] {{ background: {danger_soft}; }}

@@ -27,6 +27,31 @@ class Node:
     fate: Fate
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A piece of the line from a version down to its parent, within one row: from its middle down, all through, or
+    from above to the parent's middle, where columns may change. fate: of the version that the line leads to."""
+
+    row: int
+    column: int
+    part: Literal["down", "through", "in"]
+    to_column: int
+    fate: Fate
+
+
+def pieces_of(nodes: Sequence[Node]) -> dict[int, list[Piece]]:
+    """The pieces of all lines, by row."""
+    found: dict[int, list[Piece]] = {node.row: [] for node in nodes}
+    for node in nodes:
+        if node.parent is None:
+            continue
+        for row in range(node.row, node.parent.row):
+            part: Literal["down", "through"] = "down" if row == node.row else "through"
+            found[row].append(Piece(row, node.column, part, node.column, node.fate))
+        found[node.parent.row].append(Piece(node.parent.row, node.column, "in", node.parent.column, node.fate))
+    return found
+
+
 def fate_of(version: ModelVersion, history: Sequence[str]) -> Fate:
     """What became of a version. history: names that were promoted, the last one acts."""
     if history and history[-1] == version.name:

@@ -76,6 +76,8 @@ class ModelsState:
         self._wished_ns = 0
         self._chosen = ""
         self._second = ""
+        self.asked = ""
+        """Name of the refused version about which it is asked once more whether it is to act."""
 
     # -- the link -----------------------------------------------------------------------------------------------------
 
@@ -175,12 +177,12 @@ class ModelsState:
 
     def choose(self, name: str) -> None:
         """Look at this version; nothing is compared any more."""
-        self._chosen, self._second = name, ""
+        self._chosen, self._second, self.asked = name, "", ""
 
     def compare_with(self, name: str) -> None:
         """Compare the chosen version with this one; the same or none: no more."""
         chosen = self.chosen
-        self._second = "" if chosen is None or chosen.name == name else name
+        self._second, self.asked = "" if chosen is None or chosen.name == name else name, ""
 
     # -- what follows from it -----------------------------------------------------------------------------------------
 
@@ -212,6 +214,17 @@ class ModelsState:
     def only_packaged(self) -> bool:
         """Whether nothing was learned yet."""
         return all(version.part == "packaged" for version in self.versions)
+
+    @property
+    def compared_first(self) -> str:
+        """Name of the version that it is natural to compare the chosen one with: the one that acts, or else the one
+        that it stems from; empty where there is none."""
+        chosen, acts = self.chosen, self.acts
+        if chosen is None:
+            return ""
+        if acts is not None and acts.name != chosen.name:
+            return acts.name
+        return chosen.parent if self.version(chosen.parent) is not None else ""
 
     def must_ask(self, version: ModelVersion) -> bool:
         """Whether promoting it is asked about once more, as the gate had said no."""

@@ -28,12 +28,19 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 @dataclass(frozen=True)
 class Line:
-    """The line in Live: its words, their tone, all there is to say, and whether something has just taken over."""
+    """The line in Live. tip: all there is to say; fresh: a version has just taken over; when: the words of `text` that
+    change while nothing happens."""
 
     text: str
     tone: Tone = ""
     tip: str = ""
     fresh: bool = False
+    when: str = ""
+
+    @property
+    def about(self) -> tuple[str, str, str]:
+        """What it says beside the time."""
+        return self.text.replace(self.when, "", 1) if self.when else self.text, self.tone, self.tip
 
 
 def ago(seconds: float) -> str:
@@ -81,7 +88,7 @@ def line_of(state: ModelsState, now_ns: int) -> Line | None:
     tip.append(_warning(state))
     if not state.learning or not state.learner:
         text += f". {_warning(state)}"
-    return Line(text, "", " ".join(part for part in tip if part), state.fresh(now_ns))
+    return Line(text, "", " ".join(part for part in tip if part), state.fresh(now_ns), when)
 
 
 def _idle(state: ModelsState) -> Line:

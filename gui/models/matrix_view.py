@@ -1,0 +1,119 @@
+"""What was forgotten: versions by tasks as a table of colours with numbers. The newest version is on top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+from gui.models.scores import SLIPPED, Cell, Matrix, matrix_of, name_of, points
+from gui.theme import Theme
+from hitl.model_messages import ModelVersion
+
+_LOW = 0.5
+"""Scores up to this have the ground's colour."""
+_DEEP = 0.35
+"""Share of the accent in the colour of a perfect score: the numbers on it stay readable in both themes."""
+
+
+class MatrixView(QTableWidget):
+    """`chosen` carries the name of the version whose row was chosen."""
+
+    chosen = Signal(str)
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._versions: list[ModelVersion] = []
+        self._dark: bool | None = None
+        self.matrix: Matrix = matrix_of([])
+        self.setAccessibleName("Scores by task, to see what was forgotten")
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.setShowGrid(False)
+        self.setTabKeyNavigation(False)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.horizontalHeader().setMinimumSectionSize(64)
+        self.horizontalHeader().setHighlightSections(False)
+        self.verticalHeader().setHighlightSections(False)
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.cellClicked.connect(lambda row, _column: self._choose(row))
+        self.cellActivated.connect(lambda row, _column: self._choose(row))
+        self.verticalHeader().sectionClicked.connect(self._choose)
+
+    def sizeHint(self) -> QSize:
+        """Room for some rows."""
+        return QSize(260, 140)
+
+    def minimumSizeHint(self) -> QSize:
+        """Room for its head and two rows."""
+        return QSize(200, 5 * self.fontMetrics().height() + 20)
+
+    def show_versions(self, versions: Sequence[ModelVersion], name: str) -> None:
+        """Show these versions, oldest first; the row of `name` has a mark."""
+        if (list(versions), self._dark) != (self._versions, self._theme.dark):
+            self._versions, self._dark = list(versions), self._theme.dark
+            self.matrix = matrix_of(versions)
+            self._fill()
+        for row, version in enumerate(reversed(self.matrix.versions)):
+            head = self.verticalHeaderItem(row)
+            shown = f"▸ {version.name}" if version.name == name else version.name
+            if head.text() != shown:
+                head.setText(shown)
+
+    def restyle(self) -> None:
+        """Take over the theme's colours and type."""
+        self._dark = None
+        self.show_versions(self._versions, "")
+
+    def _fill(self) -> None:
+        matrix = self.matrix
+        self.clear()
+        self.setRowCount(len(matrix.versions))
+        self.setColumnCount(len(matrix.tasks))
+        high = self.fontMetrics().height()
+        for column, task in enumerate(matrix.tasks):
+            fallen = matrix.forgotten[column]
+            item = QTableWidgetItem(f"{name_of(task)}\n{points(-fallen) if fallen > 0 else 'best yet'}")
+            words = f"{name_of(task)}: " + (
+                f"{100 * fallen:.1f} points below the best version before." if fallen else "as good as ever."
+            )
+            item.setToolTip(f"<p>{words}</p>")
+            if fallen > SLIPPED:
+                item.setForeground(self._theme.colour("warn"))
+            self.setHorizontalHeaderItem(column, item)
+        for row, version in enumerate(reversed(matrix.versions)):
+            self.setVerticalHeaderItem(row, QTableWidgetItem(version.name))
+            self.setRowHeight(row, high + 8)
+            for column, task in enumerate(matrix.tasks):
+                cell = matrix.rows[len(matrix.versions) - 1 - row][column]
+                self.setItem(row, column, self._item(cell, version, task))
+
+    def _item(self, cell: Cell | None, version: ModelVersion, task: str) -> QTableWidgetItem:
+        if cell is None:
+            item = QTableWidgetItem("–")
+            item.setForeground(self._theme.colour("text_soft"))
+            words = f"{version.name}: {name_of(task)} was not measured."
+        else:
+            item = QTableWidgetItem(f"{'▼ ' if cell.slipped else ''}{100 * cell.score:.0f}")
+            item.setBackground(self._theme.colour("warn_soft") if cell.slipped else self._shade(cell.score))
+            words = f"{version.name}: {name_of(task)} {100 * cell.score:.1f} %"
+            words += f", {100 * cell.fallen:.1f} points below the best before" if cell.fallen > 0 else ""
+        item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
+        item.setToolTip(f"<p>{words}</p>")
+        item.setData(Qt.ItemDataRole.AccessibleTextRole, words)
+        return item
+
+    def _shade(self, score: float) -> QColor:
+        share = _DEEP * max(0.0, min(1.0, (score - _LOW) / (1 - _LOW)))
+        ground, accent = self._theme.colour("surface"), self._theme.colour("accent")
+        pairs = ((ground.red(), accent.red()), (ground.green(), accent.green()), (ground.blue(), accent.blue()))
+        mixed = [round(low + share * (high - low)) for low, high in pairs]
+        return QColor(*mixed)
+
+    def _choose(self, row: int) -> None:
+        if 0 <= row < len(self.matrix.versions):
+            self.chosen.emit(self.matrix.versions[len(self.matrix.versions) - 1 - row].name)
