@@ -178,7 +178,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("robot.new_episode", "Robot", "New episode…", "Ctrl+N", "Ends this episode and begins another."),
     Command("say.talk", "Correct", "Talk", "Space",
             "Hold it while you speak, or tap it before and after, as the settings say.", LIVE),
-    Command("say.focus", "Correct", "Write a correction", "/", "Goes to the text box.", LIVE),
+    Command("say.focus", "Correct", "Write a correction", "/", "Goes to the text box.", (*LIVE, "models")),
     *(Command(f"say.choose{n}", "Correct", f"Take alternative {n}", str(n),
               f"Sends the policy's alternative {n} as your correction.", LIVE) for n in range(1, 6)),
     Command("say.undo", "Correct", "Undo the last correction", "Ctrl+Z",

@@ -394,6 +394,7 @@ QTableWidget {{ background: {surface}; gridline-color: {line}; border: 0; select
 QTableWidget::item {{ padding: 6px; }}
 QHeaderView::section {{ background: {window}; color: {text_soft}; border: 0; border-bottom: 1px solid {line};
   padding: 4px 8px; font-size: {caption}pt; }}
+QTableCornerButton::section {{ background: {window}; border: 0; border-bottom: 1px solid {line}; }}
 #card {{ background: {surface}; border: 1px solid {line}; border-radius: 8px; }}
 
 QMenuBar {{ background: {surface}; border-bottom: 1px solid {line}; font-size: {caption}pt; }}

@@ -24,11 +24,12 @@ class LearnedLine(QFrame):
         self._line: Line | None = None
         self._said_ns = 0
         self._words = label("", "caption", wrap=True, name="What was learned")
+        self._words.setContentsMargins(GRID, 0, 0, 0)  # in line with the words of the buttons
         self.models = command_button(registry.action("view.models"), "Models", "quiet", show_keys=True)
         self.roll_back = command_button(registry.action("models.roll_back"), "Roll back", "quiet", show_keys=True)
         buttons = QWidget()
         buttons.setLayout(row(self.models, self.roll_back, None, spacing=4))
-        self.setLayout(column(self._words, buttons, spacing=2, margins=(2 * GRID, 10, GRID, 6)))
+        self.setLayout(column(self._words, buttons, spacing=2, margins=(4, 10, GRID, 6)))
         self.hide()
 
     def show_line(self, line: Line | None, can_go_back: bool, now_ns: int) -> None:

@@ -29,8 +29,8 @@ class ComparePane(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._shown: tuple[ModelVersion, ModelVersion, bool] | None = None
         self.comparison: Comparison | None = None
-        self._title = label("", "strong", name="The versions that are compared")
-        self.end = command_button(registry.action("models.compare"), "Back to one", show_keys=True)
+        self._title = label("", "strong", wrap=True, name="The versions that are compared")
+        self.end = command_button(registry.action("models.compare"), "Back to one", "small", show_keys=True)
         self.table = QTableWidget()
         self.table.setColumnCount(4)
         self.table.setAccessibleName("Scores of both versions")
@@ -44,7 +44,8 @@ class ComparePane(QScrollArea):
         self._shared = label("", "soft", wrap=True)
         self._sides = [(label("", "strong", wrap=True), label("", wrap=True)) for _side in range(2)]
         head, sides = QWidget(), QWidget()
-        layout = row(self._title, None, self.end)
+        layout = row(self._title, self.end)
+        layout.setStretch(0, 1)
         head.setLayout(layout)
         parts = []
         for title, words in self._sides:
@@ -88,7 +89,8 @@ class ComparePane(QScrollArea):
         table.setRowCount(len(found.scores))
         table.setHorizontalHeaderLabels(["", found.first.name, found.second.name, "difference"])
         header = table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         for place, pair in enumerate(found.scores):
             words = change_words(pair.name, pair.first, pair.second)
             shown = [name_of(pair.name), *(percent(s) if s is not None else "–" for s in (pair.first, pair.second)),

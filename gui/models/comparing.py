@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gui.models.scores import shown_scores
+from gui.models.scores import BASE, CORRECTIONS, TASK, shown_scores
 from hitl.model_messages import ModelVersion, TaughtBy
 
 
@@ -24,8 +24,9 @@ class ScorePair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two versions. only_first, only_second: corrections that the other was not learned from, and commands that only
-    that one has."""
+    """Two versions. scores: on base data, on the corrections of each, and by task; what was new for each is left out.
+    only_first, only_second: corrections that the other was not learned from; commands_…: commands that only that one
+    has."""
 
     first: ModelVersion
     second: ModelVersion
@@ -39,7 +40,8 @@ class Comparison:
 
 def compare(first: ModelVersion, second: ModelVersion) -> Comparison:
     """The two side by side."""
-    names = list(dict.fromkeys([*shown_scores(first), *shown_scores(second)]))
+    names = [name for name in dict.fromkeys([*shown_scores(first), *shown_scores(second)])
+             if name in (BASE, CORRECTIONS) or name.startswith(TASK)]  # fmt: skip
     of_first, of_second = {c.id for c in first.taught}, {c.id for c in second.taught}
     return Comparison(
         first, second,

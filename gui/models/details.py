@@ -13,14 +13,15 @@ from PySide6.QtWidgets import (
     QListWidgetItem,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QWidget,
 )
 
 from gui.actions import Registry
 from gui.models.lineage import fate_of
-from gui.models.scores import name_of, score_words, shown_scores
+from gui.models.scores import ScoreRow, score_rows
 from gui.models.state import ModelsState
-from gui.models.words import FATES, counted, facts_of, made_words, taught_words, verdict_of
+from gui.models.words import FATES, counted, facts_of, taught_words, verdict_of
 from gui.theme import GRID, Theme
 from gui.widgets.basics import column, command_button, label, restyle, row
 from hitl.model_messages import ModelVersion
@@ -35,8 +36,10 @@ class Question(QFrame):
         super().__init__()
         self.setObjectName("notice")
         self._words = label("", wrap=True)
-        self.promote = command_button(registry.action("models.promote"), "Promote all the same", show_keys=True)
-        self.leave = command_button(registry.action("models.leave"), "Leave it", "primary", show_keys=True)
+        self.promote = command_button(
+            registry.action("models.promote"), "Promote all the same", "small", show_keys=True
+        )
+        self.leave = command_button(registry.action("models.leave"), "Leave it", "small", show_keys=True)
         buttons = QWidget()
         buttons.setLayout(row(self.promote, self.leave, None))
         self.setLayout(column(self._words, buttons, margins=(12, 10, 12, 10)))
@@ -58,24 +61,27 @@ class ScoreTable(QWidget):
         super().__init__()
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(2 * GRID)
+        self._grid.setHorizontalSpacing(GRID)
         self._grid.setVerticalSpacing(3)
-        self._grid.setColumnStretch(2, 1)
-        self._cells: list[QLabel] = []
-        self._shown: tuple[tuple[str, str], ...] = ()
+        self._grid.setColumnStretch(3, 1)
+        self._rows: list[list[QLabel]] = []
 
-    def show_scores(self, rows: tuple[tuple[str, str], ...]) -> None:
-        """Show (name, value) in each row."""
-        if rows == self._shown:
-            return
-        self._shown = rows
-        for cell in self._cells:
-            cell.deleteLater()
-        self._cells = []
-        for place, (name, value) in enumerate(rows):
-            for number, part in enumerate((label(name, "soft"), label(value, name=f"{name}: {value}"))):
-                self._grid.addWidget(part, place, number)
-                self._cells.append(part)
+    def show_scores(self, rows: tuple[ScoreRow, ...]) -> None:
+        """Show these scores."""
+        while len(self._rows) < len(rows):
+            cells = [label("", "soft"), label(), label("", "caption"), label("", "caption")]
+            cells[-1].setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            for number, cell in enumerate(cells):
+                self._grid.addWidget(cell, len(self._rows), number)
+            self._rows.append(cells)
+        for place, cells in enumerate(self._rows):
+            shown = rows[place] if place < len(rows) else ScoreRow("", "")
+            texts = (shown.name, shown.value, shown.around, f"was {shown.before}" if shown.before else "")
+            for cell, text in zip(cells, texts, strict=True):
+                cell.setText(text)
+                cell.setVisible(place < len(rows))
+            cells[1].setAccessibleName(" ".join(texts).strip())
+            cells[2].setToolTip("Interval at 95 %, as if moments were independent of each other (Wilson).")
         self.setVisible(bool(rows))
 
 
@@ -95,13 +101,12 @@ class DetailsPane(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._name = label("", "strong", name="The version that is looked at")
         self._fate = label("", "caption")
-        self._made = label("", "caption")
-        self._facts = label("", "soft", wrap=True)
+        self._facts = label("", "caption", wrap=True)
         self._verdict = label("", "strong", wrap=True)
         self._reasons = label("", wrap=True)
         self.question = Question(registry)
-        self.promote = command_button(registry.action("models.promote"), "Promote", "primary", show_keys=True)
-        self.compare = command_button(registry.action("models.compare"), "Compare", show_keys=True)
+        self.promote = command_button(registry.action("models.promote"), "Promote", "small", show_keys=True)
+        self.compare = command_button(registry.action("models.compare"), "Compare", "small", show_keys=True)
         self.scores = ScoreTable()
         self._commands = label("", "soft", wrap=True)
         self._learned = label("Learned from", "strong")
@@ -135,21 +140,20 @@ class DetailsPane(QScrollArea):
         return part
 
     def _build(self) -> None:
-        head, buttons, foot = QWidget(), QWidget(), QWidget()
-        head.setLayout(row(self._name, self._fate, None, self._made, spacing=12))
-        buttons.setLayout(row(self.promote, self.compare, None))
+        head, foot = QWidget(), QWidget()
+        head.setLayout(row(self._name, self._fate, None, self.compare, self.promote))
+        head.setMinimumHeight(self.promote.sizeHint().height())
         layout = row(self.about, self.show_in_live)
         layout.setStretch(0, 1)
         layout.setAlignment(self.show_in_live, Qt.AlignmentFlag.AlignTop)
         foot.setLayout(layout)
         self._foot = foot
-        self._buttons = buttons
         inside = QWidget()
         whole = column(
-            head, self._facts, self._verdict, self._reasons, self.question, self._buttons, self._teaching, self.scores,
-            self._commands, self._learned, self.list, foot, spacing=6, margins=(2 * GRID, 12, 2 * GRID, 12),
+            head, self._facts, self._verdict, self._reasons, self.question, self._teaching, self.scores,
+            self._commands, self._learned, self.list, foot, spacing=6, margins=(2 * GRID, 12, GRID, 12),
         )  # fmt: skip
-        whole.setStretch(10, 1)
+        whole.setStretch(9, 1)
         whole.addStretch(0)
         inside.setLayout(whole)
         self.setWidget(inside)
@@ -168,20 +172,18 @@ class DetailsPane(QScrollArea):
         self._name.setText(version.name)
         self._fate.setText(FATES[fate])
         restyle(self._fate, "tone", _TONES[fate])
-        self._made.setText(made_words(version))
         self._facts.setText(facts_of(version, state))
         verdict, tone = verdict_of(version, state)
         self._verdict.setText(verdict)
         restyle(self._verdict, "tone", tone)
         self._reasons.setText("\n".join(version.reasons))
         self._reasons.setVisible(bool(version.reasons))
+        self._verdict.setVisible(not state.only_packaged)
         self.question.ask(version if asked else None)
         self.promote.setVisible(fate != "acts" and not asked)
         self.compare.setVisible(here_and_there and not asked)
-        self._buttons.setVisible(not asked and (fate != "acts" or here_and_there))
         self._teaching.setVisible(state.only_packaged)
-        rows = tuple((name_of(name), score_words(version, name)) for name in shown_scores(version))
-        self.scores.show_scores(rows)
+        self.scores.show_scores(score_rows(version))
         added = ", ".join(f"“{command}”" for command in version.new_commands)
         self._commands.setText(f"New commands: {added}")
         self._commands.setVisible(bool(added))

@@ -1,7 +1,8 @@
 """Where each version stands in the picture of their lineage, and what became of it. Knows nothing of Qt.
 
 One row a version, the newest first; one column a branch. The version that acts and those it stems from have the first
-column. Each other branch takes the leftmost column that is free from the version it leaves to its last one.
+column to themselves, down to the oldest of them. Each other branch takes the leftmost column that is free from the
+version it leaves to its last one.
 """
 
 from __future__ import annotations
@@ -94,6 +95,8 @@ def _columns(names: list[str], parents: dict[str, str], rows: dict[str, int], ac
     for branch in branches:
         leaves = rows[parents[branch[0]]] if branch[0] in parents else rows[branch[0]]
         top, foot = rows[branch[-1]], leaves - 1 if branch[0] in parents else leaves
+        if branch[-1] == acts:
+            top = 0  # what stems from the one that acts stands beside it
         column = next((place for place, spans in enumerate(taken)
                        if all(foot < first or last < top for first, last in spans)), len(taken))  # fmt: skip
         if column == len(taken):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
-from gui.models.scores import SLIPPED, Cell, Matrix, matrix_of, name_of, points
-from gui.theme import Theme
+from gui.models.scores import SLIPPED, Cell, Matrix, matrix_of, name_of, points, score_words
+from gui.theme import GRID, Theme
 from hitl.model_messages import ModelVersion
 
 _LOW = 0.5
@@ -28,6 +28,7 @@ class MatrixView(QTableWidget):
         self._theme = theme
         self._versions: list[ModelVersion] = []
         self._dark: bool | None = None
+        self._heads: list[str] = []
         self.matrix: Matrix = matrix_of([])
         self.setAccessibleName("Scores by task, to see what was forgotten")
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -35,9 +36,9 @@ class MatrixView(QTableWidget):
         self.setShowGrid(False)
         self.setTabKeyNavigation(False)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.horizontalHeader().setMinimumSectionSize(64)
         self.horizontalHeader().setHighlightSections(False)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.horizontalHeader().setMinimumSectionSize(24)
         self.verticalHeader().setHighlightSections(False)
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.cellClicked.connect(lambda row, _column: self._choose(row))
@@ -64,6 +65,18 @@ class MatrixView(QTableWidget):
             if head.text() != shown:
                 head.setText(shown)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Columns share the room, and are never narrower than their heads."""
+        super().resizeEvent(event)
+        self._share()
+
+    def _share(self) -> None:
+        header, metrics = self.horizontalHeader(), QFontMetrics(self._theme.font(self._theme.type.caption))
+        wanted = [max(metrics.horizontalAdvance(line) for line in head.split("\n")) + 10 for head in self._heads]
+        left = self.viewport().width() - sum(wanted)
+        for column, wide in enumerate(wanted):
+            header.resizeSection(column, wide + max(0, left // len(wanted)))
+
     def restyle(self) -> None:
         """Take over the theme's colours and type."""
         self._dark = None
@@ -71,13 +84,16 @@ class MatrixView(QTableWidget):
 
     def _fill(self) -> None:
         matrix = self.matrix
+        self._heads = []
         self.clear()
         self.setRowCount(len(matrix.versions))
         self.setColumnCount(len(matrix.tasks))
+        self._heads = [f"{name_of(task)}\n{points(-fallen) if fallen > 0 else 'best yet'}"
+                       for task, fallen in zip(matrix.tasks, matrix.forgotten, strict=True)]  # fmt: skip
         high = self.fontMetrics().height()
         for column, task in enumerate(matrix.tasks):
             fallen = matrix.forgotten[column]
-            item = QTableWidgetItem(f"{name_of(task)}\n{points(-fallen) if fallen > 0 else 'best yet'}")
+            item = QTableWidgetItem(self._heads[column])
             words = f"{name_of(task)}: " + (
                 f"{100 * fallen:.1f} points below the best version before." if fallen else "as good as ever."
             )
@@ -91,6 +107,10 @@ class MatrixView(QTableWidget):
             for column, task in enumerate(matrix.tasks):
                 cell = matrix.rows[len(matrix.versions) - 1 - row][column]
                 self.setItem(row, column, self._item(cell, version, task))
+        names = QFontMetrics(self._theme.font(self._theme.type.caption))
+        widest = max((names.horizontalAdvance(f"▸ {version.name}") for version in matrix.versions), default=0)
+        self.verticalHeader().setFixedWidth(widest + 2 * GRID)
+        self._share()
 
     def _item(self, cell: Cell | None, version: ModelVersion, task: str) -> QTableWidgetItem:
         if cell is None:
@@ -100,7 +120,7 @@ class MatrixView(QTableWidget):
         else:
             item = QTableWidgetItem(f"{'▼ ' if cell.slipped else ''}{100 * cell.score:.0f}")
             item.setBackground(self._theme.colour("warn_soft") if cell.slipped else self._shade(cell.score))
-            words = f"{version.name}: {name_of(task)} {100 * cell.score:.1f} %"
+            words = f"{version.name}: {name_of(task)} {score_words(version, task)}"
             words += f", {100 * cell.fallen:.1f} points below the best before" if cell.fallen > 0 else ""
         item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
         item.setToolTip(f"<p>{words}</p>")

@@ -42,8 +42,6 @@ def _waiting(desk: ModelDesk) -> None:
 
 
 def _error(desk: ModelDesk) -> None:
-    settle(desk, samples.models(learner=False))
-    desk.roll_back()
     settle(desk, samples.models(learner=False, error="v0010: its folder is gone. What acts stays as it is."))
 
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from gui.models.rates import Rate, rates_of, top_of
+from gui.models.rates import MEAN_OF, Rate, rates_of, top_of
 from gui.models.words import episode_words, rate_words
 from gui.theme import Theme
 from hitl.model_messages import EpisodePoint
@@ -154,20 +154,43 @@ class RatePlot(QWidget):
             box = QRectF(0, y - high / 2, plot.left() - 6, high)
             painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{share * top:g}")
         foot = QRectF(plot.left(), plot.bottom() + 4, plot.width(), high)
+        self._sessions(painter, plot, foot, self._legend(painter, foot))
+
+    def _legend(self, painter: QPainter, foot: QRectF) -> float:
+        """What the marks mean, at the right; returns where it begins."""
+        metrics = painter.fontMetrics()
+        entries = (("succeeded", "full"), ("did not", "ring"), (f"mean of {MEAN_OF} episodes", "line"))
+        x = foot.right() - sum(metrics.horizontalAdvance(words) + 38 for words, _mark in entries) + 18
+        begins = x
+        for words, mark in entries:
+            at = QPointF(x + 6, foot.center().y())
+            colour = self._theme.colour("accent" if mark == "line" else "text_soft")
+            painter.setPen(QPen(colour, 3 if mark == "line" else 1.5))
+            painter.setBrush(colour if mark == "full" else Qt.BrushStyle.NoBrush)
+            if mark == "line":
+                painter.drawLine(at - QPointF(6, 0), at + QPointF(6, 0))
+            else:
+                painter.drawEllipse(at, _DOT, _DOT)
+            painter.setPen(self._theme.colour("text_soft"))
+            painter.drawText(QPointF(x + 18, foot.bottom() - metrics.descent()), words)
+            x += metrics.horizontalAdvance(words) + 38
+        return begins
+
+    def _sessions(self, painter: QPainter, plot: QRectF, foot: QRectF, until: float) -> None:
+        """A short line where a session begins, and which it is where there is room up to `until`."""
+        metrics = painter.fontMetrics()
         starts = [place for place, rate in enumerate(self.rates) if rate.first]
         for number, place in enumerate(starts):
             x = plot.left() + place / len(self.rates) * plot.width()
-            end = starts[number + 1] if number + 1 < len(starts) else len(self.rates)
-            room = (end - place) / len(self.rates) * plot.width() - 8
-            words = "this session" if number + 1 == len(starts) else "an earlier session"
+            last = number + 1 == len(starts)
+            end = plot.right() if last else plot.left() + starts[number + 1] / len(self.rates) * plot.width()
+            words = "newest session" if last else "earlier session"
             if number:
-                painter.setPen(QPen(self._theme.colour("line_strong"), 1))
+                painter.setPen(QPen(self._theme.colour("text_soft"), 1))
                 painter.drawLine(QPointF(x, plot.bottom()), QPointF(x, foot.bottom()))
-            if painter.fontMetrics().horizontalAdvance(words) < room:
+            if x + 6 + metrics.horizontalAdvance(words) < min(end, until) - 6:
                 painter.setPen(self._theme.colour("text_soft"))
-                painter.drawText(
-                    QPointF(x + (6 if number else 0), foot.bottom() - painter.fontMetrics().descent()), words
-                )
+                painter.drawText(QPointF(x + 6, foot.bottom() - metrics.descent()), words)
 
     def _versions(self, painter: QPainter, plot: QRectF) -> None:
         """A dashed line where another version acted from, and its name where there is room."""

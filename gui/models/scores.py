@@ -49,11 +49,45 @@ def interval(score: float, count: int) -> tuple[float, float] | None:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+BEFORE = "_before"
+"""At the end of a score's name: the same, measured with the weights of before."""
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """A score in words. around: its interval, empty where that is not known; before: the same with the weights of
+    before, empty where that was not measured."""
+
+    name: str
+    value: str
+    around: str = ""
+    before: str = ""
+
+
+def score_rows(version: ModelVersion) -> tuple[ScoreRow, ...]:
+    """The scores of a version that are not of a task."""
+    found = []
+    for name in shown_scores(version):
+        if name.startswith(TASK) or name.endswith(BEFORE):
+            continue
+        value = version.scores[name]
+        before = version.scores.get(name + BEFORE)
+        around = interval_words(value, version.counts.get(name, 0))
+        found.append(ScoreRow(name_of(name), percent(value), around, percent(before) if before is not None else ""))
+    return tuple(found)
+
+
+def interval_words(score: float, count: int) -> str:
+    """The interval of a score: 91.0 to 94.8; empty where it is not known."""
+    found = interval(score, count)
+    return f"{100 * found[0]:.1f} to {100 * found[1]:.1f}" if found else ""
+
+
 def score_words(version: ModelVersion, score: str) -> str:
     """A score of a version with its interval, where it has one: 93.1 % (91.0 to 94.8)."""
     value = version.scores[score]
-    found = interval(value, version.counts.get(score, 0))
-    return percent(value) + (f" ({100 * found[0]:.1f} to {100 * found[1]:.1f})" if found else "")
+    around = interval_words(value, version.counts.get(score, 0))
+    return f"{percent(value)} ({around})" if around else percent(value)
 
 
 def shown_scores(version: ModelVersion) -> list[str]:

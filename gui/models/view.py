@@ -10,8 +10,8 @@ from pathlib import Path
 from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QFrame,
+    QLineEdit,
     QListWidget,
     QPushButton,
     QSplitter,
@@ -33,8 +33,6 @@ from gui.models.words import notice_of, rate_words, waiting_of
 from gui.theme import GRID, Theme
 from gui.widgets.basics import ElidedLabel, column, command_button, label, restyle, row
 from gui.widgets.notice import NoticeBar, WaitingPage
-
-_LEGEND = "●  success    ○  none    ━  mean of 5 episodes    ┆  another version"
 
 
 class KeepsEnter(QObject):
@@ -91,25 +89,25 @@ class ModelsView(QWidget):
         chosen = QFrame()
         chosen.setObjectName("column")
         chosen.setLayout(column(self._below))
-        self.chosen_room = QSplitter(Qt.Orientation.Horizontal)
-        self.chosen_room.addWidget(chosen)
-        self.chosen_room.addWidget(measures)
-        self.chosen_room.setSizes([460, 440])
-        self.rows = QSplitter(Qt.Orientation.Vertical)
-        self.rows.addWidget(self._top())
-        self.rows.addWidget(self.chosen_room)
-        self.rows.setStretchFactor(0, 2)
-        self.rows.setStretchFactor(1, 5)
-        self.rows.setSizes([190, 470])
+        self.bottom = QSplitter(Qt.Orientation.Horizontal)
+        self.bottom.addWidget(chosen)
+        self.bottom.addWidget(measures)
+        self.bottom.setSizes([440, 490])
+        self.halves = QSplitter(Qt.Orientation.Vertical)
+        self.halves.addWidget(self._top())
+        self.halves.addWidget(self.bottom)
+        self.halves.setStretchFactor(0, 2)
+        self.halves.setStretchFactor(1, 5)
+        self.halves.setSizes([190, 470])
         left = QFrame()
         left.setObjectName("column")
         left.setLayout(column(self.graph))
         self.columns = QSplitter(Qt.Orientation.Horizontal)
         self.columns.addWidget(left)
-        self.columns.addWidget(self.rows)
+        self.columns.addWidget(self.halves)
         self.columns.setStretchFactor(1, 1)
-        self.columns.setSizes([280, 920])
-        for splitter in (self.columns, self.rows, self.chosen_room):
+        self.columns.setSizes([260, 940])
+        for splitter in (self.columns, self.halves, self.bottom):
             splitter.setChildrenCollapsible(False)
         work = QWidget()
         layout = column(self.head, self.columns, spacing=0)
@@ -121,10 +119,14 @@ class ModelsView(QWidget):
         whole = column(self.notice, self._pages, spacing=0)
         whole.setStretch(1, 1)
         self.setLayout(whole)
-        self.panel = ExportPanel(self, self._grab)
+        self.panel: ExportPanel | None = None
         self._keeps = KeepsEnter(self)
-        for kind in (QAbstractButton, QListWidget, QTableView):
-            for widget in self.findChildren(kind):
+        self._keep_enter(self)
+
+    def _keep_enter(self, part: QWidget) -> None:
+        """Enter stays with the buttons, lists and fields of a part."""
+        for kind in (QPushButton, QListWidget, QTableView, QLineEdit):
+            for widget in part.findChildren(kind):
                 widget.installEventFilter(self._keeps)
                 if isinstance(widget, QPushButton):
                     widget.setAutoDefault(True)
@@ -149,9 +151,8 @@ class ModelsView(QWidget):
         top = QFrame()
         top.setObjectName("column")
         self._trend = ElidedLabel("How much help was needed")
-        self._legend = label(_LEGEND, "caption")
         heading = QWidget()
-        across = row(label("Intervention rate", "strong"), self._trend, self._legend, spacing=12)
+        across = row(label("Intervention rate", "strong"), self._trend, spacing=12)
         across.setStretch(1, 1)
         heading.setLayout(across)
         layout = column(heading, self.rate, spacing=4, margins=(2 * GRID, 10, 2 * GRID, 6))
@@ -165,7 +166,6 @@ class ModelsView(QWidget):
         self.graph.compared.connect(self.compared)
         self.rate.pointed.connect(self._say_episode)
         self.details.wanted.connect(self.wanted)
-        self.panel.written.connect(lambda path: self.say(f"Written to {path}."))
 
     def restyle(self) -> None:
         """Take over the theme's colours and type."""
@@ -176,11 +176,11 @@ class ModelsView(QWidget):
 
     def layout_state(self) -> list[QByteArray]:
         """How the room is divided, to be kept."""
-        return [part.saveState() for part in (self.columns, self.rows, self.chosen_room)]
+        return [part.saveState() for part in (self.columns, self.halves, self.bottom)]
 
     def restore_layout(self, states: list[QByteArray]) -> None:
         """Divide the room as it was."""
-        for part, state in zip((self.columns, self.rows, self.chosen_room), states, strict=False):
+        for part, state in zip((self.columns, self.halves, self.bottom), states, strict=False):
             part.restoreState(state)
 
     def focus_first(self) -> None:
@@ -211,9 +211,9 @@ class ModelsView(QWidget):
             self._say_episode("")
         self.score.show_versions(state.versions, name)
         self.matrix.show_versions(state.versions, name)
-        self._forgotten.setText("Forgotten: scores by task, against the best before"
-                                if self.matrix.matrix.tasks else "Forgotten: nothing is measured yet")  # fmt: skip
-        self.matrix.setVisible(bool(self.matrix.matrix.tasks))
+        grown = len(self.matrix.matrix.versions) > 1
+        self._forgotten.setText("Forgotten, against the best before" if grown else "Forgotten: nothing yet")
+        self.matrix.setVisible(grown)
         if chosen is None:
             return
         if second is not None:
@@ -236,8 +236,11 @@ class ModelsView(QWidget):
 
     def toggle_export(self, state: ModelsState) -> None:
         """Ask where to write; or no more."""
+        if self.panel is None:
+            self.panel = ExportPanel(self.window(), self._grab)
+            self.panel.written.connect(lambda path: self.say(f"Written to {path}."))
+            self._keep_enter(self.panel)
         self.panel.toggle(self.export, state.chosen)
 
     def _grab(self, path: Path) -> bool:
-        self.panel.hide()
         return self.grab().save(str(path), "PNG")

@@ -105,7 +105,11 @@ def _warning(state: ModelsState) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _MOST_CHARS else f"{text[: _MOST_CHARS - 1].rstrip()}…"
+    """As many whole sentences as there is room for, and at least a part of the first."""
+    if len(text) <= _MOST_CHARS:
+        return text
+    end = text.rfind(". ", _MOST_CHARS // 2, _MOST_CHARS)
+    return text[: end + 1] if end > 0 else f"{text[: _MOST_CHARS - 1].rstrip()}…"
 
 
 def notice_of(state: ModelsState) -> Notice | None:
@@ -153,7 +157,8 @@ def facts_of(version: ModelVersion, state: ModelsState) -> str:
         parts.append(f" as {counted(version.examples, 'example')}")
     if version.seconds:
         parts.append(f" in {version.seconds:.1f} s")
-    first = "".join(parts) + (f", beginning with {version.parent}" if version.parent else ", from nothing") + "."
+    made = f" Made {made_words(version)}." if made_words(version) else ""
+    first = "".join(parts) + (f", beginning with {version.parent}." if version.parent else ", from nothing.") + made
     second = f"Changed: {PARTS[version.part]}."
     third = f"Kept from forgetting by {version.strategy}." if version.strategy else ""
     sessions = len(version.sessions)

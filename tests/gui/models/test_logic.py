@@ -187,7 +187,7 @@ def test_comparing_says_what_only_one_knows():
     assert [c.id for c in found.only_first] == ["a"] and [c.id for c in found.only_second] == ["c"]
     assert found.shared == 1 and found.commands_first == ("wiggle",) and found.commands_second == ()
     assert {pair.name: pair.gain for pair in found.scores} == {
-        "base": pytest.approx(-0.1), "new": None, "task/push": None}  # fmt: skip
+        "base": pytest.approx(-0.1), "task/push": None}  # fmt: skip
 
 
 def test_a_version_as_a_table_reads_back():
