@@ -28,7 +28,9 @@ class ModelDesk:
         show_line: ShowLine, here: Callable[[], Iterable[str]], wall: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self.state, self.view = ModelsState(author), ModelsView(theme, registry)
-        self._registry, self._clock, self.wall = registry, clock, wall
+        self._theme, self._registry, self._clock, self.wall = theme, registry, clock, wall
+        self._drawn: object = None
+        """What is drawn now; nothing is done where that is to be seen again."""
         self._ask, self._show_line, self._here = ask, show_line, here
         self.address = ""
         """Of the backend, as it is told to a person who waits for it."""
@@ -76,8 +78,11 @@ class ModelDesk:
         }.items():
             self._registry.enable(name, can)
         self._show_line(line_of(state, now_ns), bool(state.before), now_ns)
-        if self.view.isVisible():
-            self.view.show_state(state, waiting, frozenset(self._here()), self.address)
+        here = frozenset(self._here())
+        drawn = (state.changes, waiting, len(here), self.address, self._theme.dark, self._theme.type)
+        if self.view.isVisible() and drawn != self._drawn:
+            self._drawn = drawn
+            self.view.show_state(state, waiting, here, self.address)
 
     # -- what the person does -----------------------------------------------------------------------------------------
 
@@ -88,15 +93,15 @@ class ModelDesk:
             return
         if self.state.must_ask(chosen) and self.state.asked != chosen.name:
             self.state.compare_with("")
-            self.state.asked = chosen.name
+            self.state.ask_about(chosen.name)
             self.refresh()
             return
-        self.state.asked = ""
+        self.state.ask_about("")
         self._wish(PromoteModel(id=new_ulid(), author=self.state.author, name=chosen.name))
 
     def leave(self) -> None:
         """Do not promote what the gate refused."""
-        self.state.asked = ""
+        self.state.ask_about("")
         self.refresh()
 
     def roll_back(self) -> None:

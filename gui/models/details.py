@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QListWidgetItem,
     QPushButton,
     QScrollArea,
-    QSizePolicy,
     QWidget,
 )
 
@@ -24,9 +23,20 @@ from gui.models.state import ModelsState
 from gui.models.words import FATES, counted, facts_of, taught_words, verdict_of
 from gui.theme import GRID, Theme
 from gui.widgets.basics import column, command_button, label, restyle, row
+from gui.widgets.flow import FlowLayout
 from hitl.model_messages import ModelVersion
 
 _TONES = {"acts": "accent", "earlier": "soft", "rolled back": "soft", "refused": "warn"}
+
+
+def _beside(*buttons: QPushButton) -> QWidget:
+    """Buttons in a line, or in several where that is too narrow."""
+    part = QWidget()
+    layout = FlowLayout(GRID)
+    for button in buttons:
+        layout.addWidget(button)
+    part.setLayout(layout)
+    return part
 
 
 class Question(QFrame):
@@ -40,9 +50,7 @@ class Question(QFrame):
             registry.action("models.promote"), "Promote all the same", "small", show_keys=True
         )
         self.leave = command_button(registry.action("models.leave"), "Leave it", "small", show_keys=True)
-        buttons = QWidget()
-        buttons.setLayout(row(self.promote, self.leave, None))
-        self.setLayout(column(self._words, buttons, margins=(12, 10, 12, 10)))
+        self.setLayout(column(self._words, _beside(self.promote, self.leave), margins=(12, 10, 12, 10)))
         restyle(self, "tone", "warn")
         self.hide()
 
@@ -63,20 +71,21 @@ class ScoreTable(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(GRID)
         self._grid.setVerticalSpacing(3)
-        self._grid.setColumnStretch(3, 1)
+        self._grid.setColumnStretch(0, 2)
+        self._grid.setColumnStretch(2, 3)
         self._rows: list[list[QLabel]] = []
 
     def show_scores(self, rows: tuple[ScoreRow, ...]) -> None:
         """Show these scores."""
         while len(self._rows) < len(rows):
-            cells = [label("", "soft"), label(), label("", "caption"), label("", "caption")]
-            cells[-1].setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            cells = [label("", "soft", wrap=True), label(), label("", "caption", wrap=True)]
             for number, cell in enumerate(cells):
                 self._grid.addWidget(cell, len(self._rows), number)
             self._rows.append(cells)
         for place, cells in enumerate(self._rows):
             shown = rows[place] if place < len(rows) else ScoreRow("", "")
-            texts = (shown.name, shown.value, shown.around, f"was {shown.before}" if shown.before else "")
+            rest = (shown.around, f"was {shown.before}" if shown.before else "")
+            texts = (shown.name, shown.value, "   ".join(part for part in rest if part))
             for cell, text in zip(cells, texts, strict=True):
                 cell.setText(text)
                 cell.setVisible(place < len(rows))
@@ -98,7 +107,6 @@ class DetailsPane(QScrollArea):
         self._here: frozenset[str] = frozenset()
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._name = label("", "strong", name="The version that is looked at")
         self._fate = label("", "caption")
         self._facts = label("", "caption", wrap=True)
@@ -141,8 +149,8 @@ class DetailsPane(QScrollArea):
 
     def _build(self) -> None:
         head, foot = QWidget(), QWidget()
-        head.setLayout(row(self._name, self._fate, None, self.compare, self.promote))
-        head.setMinimumHeight(self.promote.sizeHint().height())
+        head.setLayout(row(self._name, self._fate, None, spacing=12))
+        self._buttons = _beside(self.compare, self.promote)
         layout = row(self.about, self.show_in_live)
         layout.setStretch(0, 1)
         layout.setAlignment(self.show_in_live, Qt.AlignmentFlag.AlignTop)
@@ -150,10 +158,10 @@ class DetailsPane(QScrollArea):
         self._foot = foot
         inside = QWidget()
         whole = column(
-            head, self._facts, self._verdict, self._reasons, self.question, self._teaching, self.scores,
+            head, self._facts, self._verdict, self._reasons, self.question, self._buttons, self._teaching, self.scores,
             self._commands, self._learned, self.list, foot, spacing=6, margins=(2 * GRID, 12, GRID, 12),
         )  # fmt: skip
-        whole.setStretch(9, 1)
+        whole.setStretch(10, 1)
         whole.addStretch(0)
         inside.setLayout(whole)
         self.setWidget(inside)
@@ -182,6 +190,7 @@ class DetailsPane(QScrollArea):
         self.question.ask(version if asked else None)
         self.promote.setVisible(fate != "acts" and not asked)
         self.compare.setVisible(here_and_there and not asked)
+        self._buttons.setVisible(not asked and (fate != "acts" or here_and_there))
         self._teaching.setVisible(state.only_packaged)
         self.scores.show_scores(score_rows(version))
         added = ", ".join(f"“{command}”" for command in version.new_commands)

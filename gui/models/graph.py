@@ -144,12 +144,12 @@ class _Delegate(QStyledItemDelegate):
         painter.setFont(self._theme.font(self._theme.type.caption))
         painter.setPen(self._theme.colour("text_soft"))
         second = QRect(room.left(), first.bottom() + 2, room.width(), painter.fontMetrics().height())
-        clock = made_words(version)[11:]
-        told = short_words(version)
-        painter.drawText(second, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, clock)
-        left = room.width() - painter.fontMetrics().horizontalAdvance(clock) - 6
-        told = painter.fontMetrics().elidedText(told, Qt.TextElideMode.ElideRight, left)
-        painter.drawText(second, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, told)
+        clock, told = made_words(version)[11:], short_words(version)
+        metrics = painter.fontMetrics()
+        painter.drawText(second, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter,
+                         metrics.elidedText(told, Qt.TextElideMode.ElideRight, room.width()))  # fmt: skip
+        if metrics.horizontalAdvance(told) + metrics.horizontalAdvance(clock) + 6 <= room.width():
+            painter.drawText(second, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, clock)
 
 
 def _x(column: int) -> float:

@@ -1,4 +1,7 @@
-"""What was forgotten: versions by tasks as a table of colours with numbers. The newest version is on top."""
+"""What was forgotten: versions by tasks as a table of colours with numbers. The newest version is on top.
+
+Only the newest MOST_ROWS are listed; what they are measured against is the best of all before them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from gui.models.scores import SLIPPED, Cell, Matrix, matrix_of, name_of, points,
 from gui.theme import GRID, Theme
 from hitl.model_messages import ModelVersion
 
+MOST_ROWS = 40
 _LOW = 0.5
 """Scores up to this have the ground's colour."""
 _DEEP = 0.35
@@ -59,7 +63,7 @@ class MatrixView(QTableWidget):
             self._versions, self._dark = list(versions), self._theme.dark
             self.matrix = matrix_of(versions)
             self._fill()
-        for row, version in enumerate(reversed(self.matrix.versions)):
+        for row, version in enumerate(self._listed()):
             head = self.verticalHeaderItem(row)
             shown = f"▸ {version.name}" if version.name == name else version.name
             if head.text() != shown:
@@ -86,7 +90,7 @@ class MatrixView(QTableWidget):
         matrix = self.matrix
         self._heads = []
         self.clear()
-        self.setRowCount(len(matrix.versions))
+        self.setRowCount(len(self._listed()))
         self.setColumnCount(len(matrix.tasks))
         self._heads = [f"{name_of(task)}\n{points(-fallen) if fallen > 0 else 'best yet'}"
                        for task, fallen in zip(matrix.tasks, matrix.forgotten, strict=True)]  # fmt: skip
@@ -101,14 +105,14 @@ class MatrixView(QTableWidget):
             if fallen > SLIPPED:
                 item.setForeground(self._theme.colour("warn"))
             self.setHorizontalHeaderItem(column, item)
-        for row, version in enumerate(reversed(matrix.versions)):
+        for row, version in enumerate(self._listed()):
             self.setVerticalHeaderItem(row, QTableWidgetItem(version.name))
             self.setRowHeight(row, high + 8)
             for column, task in enumerate(matrix.tasks):
                 cell = matrix.rows[len(matrix.versions) - 1 - row][column]
                 self.setItem(row, column, self._item(cell, version, task))
         names = QFontMetrics(self._theme.font(self._theme.type.caption))
-        widest = max((names.horizontalAdvance(f"▸ {version.name}") for version in matrix.versions), default=0)
+        widest = max((names.horizontalAdvance(f"▸ {version.name}") for version in self._listed()), default=0)
         self.verticalHeader().setFixedWidth(widest + 2 * GRID)
         self._share()
 
@@ -134,6 +138,11 @@ class MatrixView(QTableWidget):
         mixed = [round(low + share * (high - low)) for low, high in pairs]
         return QColor(*mixed)
 
+    def _listed(self) -> list[ModelVersion]:
+        """The versions of the rows, from top to bottom."""
+        return list(reversed(self.matrix.versions[-MOST_ROWS:]))
+
     def _choose(self, row: int) -> None:
-        if 0 <= row < len(self.matrix.versions):
-            self.chosen.emit(self.matrix.versions[len(self.matrix.versions) - 1 - row].name)
+        listed = self._listed()
+        if 0 <= row < len(listed):
+            self.chosen.emit(listed[row].name)

@@ -114,14 +114,16 @@ class ScorePlot(QWidget):
             painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, level)
         known = measured(self._versions)
         place = next((place for place, version in enumerate(known) if version.name == self._name), -1)
-        if place >= 0:
+        if place >= 0 and count > 1:
             x = plot.left() + (place + 0.5) / count * plot.width()
             painter.setPen(QPen(self._theme.colour("accent"), 1))
             painter.drawLine(QPointF(x, plot.top() - 2), QPointF(x, plot.bottom()))
         foot = QRectF(plot.left(), plot.bottom() + 4, plot.width(), high)
         painter.setPen(self._theme.colour("text_soft"))
-        painter.drawText(foot, Qt.AlignmentFlag.AlignLeft, known[0].name)
         end = f"{known[-1].name}, {counted(known[-1].corrections, 'correction')}"
+        metrics = painter.fontMetrics()
+        if count == 1 or metrics.horizontalAdvance(known[0].name + end) + 12 < foot.width():
+            painter.drawText(foot, Qt.AlignmentFlag.AlignLeft, known[0].name)
         if count > 1:
             painter.drawText(foot, Qt.AlignmentFlag.AlignRight, end)
 
@@ -148,7 +150,8 @@ class ScorePlot(QWidget):
             x += 23 + metrics.horizontalAdvance(name_of(score)) + 14
         if any(not version.passed for version in measured(self._versions)):
             painter.setPen(self._theme.colour("warn"))
-            painter.drawText(QPointF(x, metrics.ascent()), "× not promoted")
+            words = metrics.elidedText("× not promoted", Qt.TextElideMode.ElideRight, round(self.width() - x))
+            painter.drawText(QPointF(x, metrics.ascent()), words)
 
 
 def low_of(lines: Iterable[Sequence[CurvePoint]]) -> float:

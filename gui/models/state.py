@@ -65,6 +65,8 @@ class ModelsState:
         self.learner = True
         self.error = ""
         """Why the last wish was not done; empty where it was, or where nothing was wished."""
+        self.changes = 0
+        """Counts whatever changes what is to be shown, time aside."""
         self.take_over: TakeOver | None = None
         self.refused: ModelVersion | None = None
         """A version that the gate refused since the last one took over."""
@@ -89,6 +91,7 @@ class ModelsState:
         if not connected and self._wish is not None:
             self._wish = None
             self._fail("The backend went away before it answered. Look at what acts when it is back.", now_ns)
+        self.changes += connected != self.connected
         self.connected = connected
 
     def asks(self, now_ns: int) -> list[AskModels]:
@@ -109,6 +112,7 @@ class ModelsState:
                 self._learned(message, now_ns)
             case _:
                 return False
+        self.changes += 1
         return True
 
     def _models(self, told: Models, now_ns: int, wall_s: float) -> None:
@@ -162,6 +166,7 @@ class ModelsState:
         if self.waiting(now_ns):
             return []
         self.error = ""
+        self.changes += 1
         self._wish, self._wished_ns = wish, now_ns
         return [wish]
 
@@ -174,15 +179,23 @@ class ModelsState:
 
     def _fail(self, why: str, now_ns: int) -> None:
         self.error, self._error_ns = why, now_ns
+        self.changes += 1
 
     def choose(self, name: str) -> None:
         """Look at this version; nothing is compared any more."""
         self._chosen, self._second, self.asked = name, "", ""
+        self.changes += 1
 
     def compare_with(self, name: str) -> None:
         """Compare the chosen version with this one; the same or none: no more."""
         chosen = self.chosen
         self._second, self.asked = "" if chosen is None or chosen.name == name else name, ""
+        self.changes += 1
+
+    def ask_about(self, name: str) -> None:
+        """Ask once more whether this refused version is to act; empty: ask no more."""
+        self.asked = name
+        self.changes += 1
 
     # -- what follows from it -----------------------------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ class ModelsView(QWidget):
         self._below.addWidget(self.compare)
         measures = QFrame()
         measures.setObjectName("column")
-        self._forgotten = label("Forgotten", "strong")
+        self._forgotten = label("Forgotten", "strong", wrap=True)
         layout = column(
             label("Scores over versions", "strong"), self.score, self._forgotten, self.matrix, spacing=6,
             margins=(2 * GRID, 12, GRID, GRID),
@@ -106,7 +106,7 @@ class ModelsView(QWidget):
         self.columns.addWidget(left)
         self.columns.addWidget(self.halves)
         self.columns.setStretchFactor(1, 1)
-        self.columns.setSizes([260, 940])
+        self.columns.setSizes([100 + 12 * self._theme.type.body, 940])
         for splitter in (self.columns, self.halves, self.bottom):
             splitter.setChildrenCollapsible(False)
         work = QWidget()
