@@ -71,14 +71,13 @@ class ScoreTable(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(GRID)
         self._grid.setVerticalSpacing(3)
-        self._grid.setColumnStretch(0, 2)
-        self._grid.setColumnStretch(2, 3)
+        self._grid.setColumnStretch(2, 1)
         self._rows: list[list[QLabel]] = []
 
     def show_scores(self, rows: tuple[ScoreRow, ...]) -> None:
         """Show these scores."""
         while len(self._rows) < len(rows):
-            cells = [label("", "soft", wrap=True), label(), label("", "caption", wrap=True)]
+            cells = [label("", "soft"), label(), label("", "caption", wrap=True)]
             for number, cell in enumerate(cells):
                 self._grid.addWidget(cell, len(self._rows), number)
             self._rows.append(cells)
