@@ -382,7 +382,7 @@ class MainWindow(QMainWindow):
     def show_place(self, command_id: str) -> None:
         """Show Live, Annotate, Models or Settings."""
         shown = {"view.settings": self.settings, "view.annotate": self.annotate, "view.models": self.models}
-        if self.annotate.isVisible() and command_id != "view.annotate":
+        if self.annotate.isVisible() and command_id != "view.annotate" or self.models.isVisible():
             self.whole.setFocus()  # else it would go to the box of corrections, and letters to the robot
         self.places.setCurrentWidget(shown.get(command_id, self.live))
         self.rail.show_place(command_id)

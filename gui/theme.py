@@ -126,7 +126,7 @@ TEXT_PAIRS: tuple[tuple[str, str], ...] = (
     ("on_accent", "accent"), ("on_accent", "accent_hover"), ("policy", "surface"), ("policy", "policy_soft"),
     ("on_danger", "danger"), ("on_danger", "danger_hover"), ("danger_text", "surface"), ("danger_text", "window"),
     ("danger_text", "danger_soft"), ("text", "danger_soft"), ("good", "surface"), ("good", "window"),
-    ("warn", "surface"), ("warn", "window"), ("warn", "warn_soft"), ("text", "warn_soft"),
+    ("warn", "surface"), ("warn", "window"), ("warn", "accent_soft"), ("warn", "warn_soft"), ("text", "warn_soft"),
     ("on_picture", "picture"),
 )  # fmt: skip
 """(foreground, background) names of all colours that text is drawn with."""

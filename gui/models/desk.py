@@ -79,7 +79,7 @@ class ModelDesk:
             self._registry.enable(name, can)
         self._show_line(line_of(state, now_ns), bool(state.before), now_ns)
         here = frozenset(self._here())
-        drawn = (state.changes, waiting, len(here), self.address, self._theme.dark, self._theme.type)
+        drawn = (state.changes, waiting, here, self.address, self._theme.dark, self._theme.type)
         if self.view.isVisible() and drawn != self._drawn:
             self._drawn = drawn
             self.view.show_state(state, waiting, here, self.address)

@@ -9,12 +9,13 @@ import pytest
 from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QLabel, QLineEdit, QPushButton, QWidget
 
 from gui import samples as live_samples
 from gui.commands import COMMANDS
 from gui.main_window import MainWindow
 from gui.models import samples
+from gui.theme import contrast
 from hitl.model_messages import AskModels, Models, PromoteModel, RollBackModel, SetLearning
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -59,8 +60,6 @@ def choose(window: MainWindow, name: str) -> None:
 
 
 def words_of(widget: QWidget) -> str:
-    from PySide6.QtWidgets import QLabel
-
     return "\n".join(part.text() for part in widget.findChildren(QLabel) if part.isVisible())
 
 
@@ -311,6 +310,14 @@ def test_keys_of_models_do_nothing_elsewhere(qtbot, window, link):
     assert all(keys.values()), "each can be done without a mouse"
 
 
+def test_back_in_live_the_keys_are_those_of_live(qtbot, models, link):
+    press(models, Qt.Key.Key_1, CONTROL)
+    assert models.live.isVisible() and not models.live.say.box.hasFocus()
+    press(models, Qt.Key.Key_1)
+    qtbot.waitUntil(lambda: len(link.requests) == 1)
+    assert link.requests[0].text == live_samples.alternatives()[0].text
+
+
 def test_tab_reaches_everything_and_all_of_it_has_a_name(models):
     reached = set()
     for _step in range(30):
@@ -359,3 +366,17 @@ def test_a_thousand_versions_are_shown(models):
     assert len(graph.nodes) == 1001 and graph.nodes[0].fate == "acts"
     press(models, Qt.Key.Key_End)
     assert models.model_desk.state.chosen.name == "packaged"
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_numbers_on_colours_can_be_read_in_both_themes(models, mode):
+    models.registry.trigger(f"theme.{mode}")
+    matrix = models.models.matrix
+    text = models._theme.colours.text
+    grounds = {matrix.item(row, column).background().color().name()
+               for row in range(matrix.rowCount()) for column in range(matrix.columnCount())
+               if matrix.item(row, column).text() != "–"}  # fmt: skip
+    assert len(grounds) > 4 and all(contrast(text, ground) >= 4.5 for ground in grounds)
+    assert (max(int(ground[1:3], 16) for ground in grounds) < 128) == (mode == "dark")
+    models.refresh()
+    assert matrix.verticalHeaderItem(0).text() == "▸ v0011"
