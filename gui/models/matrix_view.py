@@ -33,6 +33,7 @@ class MatrixView(QTableWidget):
         self._versions: list[ModelVersion] = []
         self._dark: bool | None = None
         self._heads: list[str] = []
+        self._name = ""
         self.matrix: Matrix = matrix_of([])
         self.setAccessibleName("Scores by task, to see what was forgotten")
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -63,6 +64,7 @@ class MatrixView(QTableWidget):
             self._versions, self._dark = list(versions), self._theme.dark
             self.matrix = matrix_of(versions)
             self._fill()
+        self._name = name
         for row, version in enumerate(self._listed()):
             head = self.verticalHeaderItem(row)
             shown = f"▸ {version.name}" if version.name == name else version.name
@@ -84,7 +86,7 @@ class MatrixView(QTableWidget):
     def restyle(self) -> None:
         """Take over the theme's colours and type."""
         self._dark = None
-        self.show_versions(self._versions, "")
+        self.show_versions(self._versions, self._name)
 
     def _fill(self) -> None:
         matrix = self.matrix
