@@ -152,6 +152,22 @@ ANNOTATE: tuple[Command, ...] = (
             (*ITEM, "projects")),
 )  # fmt: skip
 
+MODELS: tuple[Command, ...] = (
+    Command("models.promote", "Models", "Promote", "Return",
+            "Has the robot act with the chosen version from now on.", ("models",)),
+    Command("models.leave", "Models", "Do not promote", "Backspace",
+            "Leaves the version that the gate refused as it is.", ("models",)),
+    Command("models.roll_back", "Models", "Roll back", "F6",
+            "Has the robot act with the version before this one again. Promote takes that back.", ("live", "models")),
+    Command("models.compare", "Models", "Compare", "Ctrl+K",
+            "Sets the chosen version beside the one that acts, or no more. Ctrl and a click choose another.",
+            ("models",)),
+    Command("models.learning", "Models", "Learn from corrections", "Ctrl+L",
+            "Learns while corrections are given; or only keeps them.", ("live", "models")),
+    Command("models.export", "Models", "Export…", "Ctrl+E",
+            "Writes the chosen version as a table, or this page as a picture.", ("models",)),
+)  # fmt: skip
+
 COMMANDS: tuple[Command, ...] = (
     Command(STOP, "Robot", "Stop the robot", "Esc",
             "Asks the robot to stop and to stay stopped until you resume. This is a stop request by software, "
@@ -162,14 +178,16 @@ COMMANDS: tuple[Command, ...] = (
     Command("robot.new_episode", "Robot", "New episode…", "Ctrl+N", "Ends this episode and begins another."),
     Command("say.talk", "Correct", "Talk", "Space",
             "Hold it while you speak, or tap it before and after, as the settings say.", LIVE),
-    Command("say.focus", "Correct", "Write a correction", "/", "Goes to the text box.", LIVE),
+    Command("say.focus", "Correct", "Write a correction", "/", "Goes to the text box.", (*LIVE, "models")),
     *(Command(f"say.choose{n}", "Correct", f"Take alternative {n}", str(n),
               f"Sends the policy's alternative {n} as your correction.", LIVE) for n in range(1, 6)),
     Command("say.undo", "Correct", "Undo the last correction", "Ctrl+Z",
             "Takes the last correction back: it stops acting and is no example for learning.", LIVE),
     *ANNOTATE,
+    *MODELS,
     Command("view.live", "View", "Live", "Ctrl+1", "Shows the robot and what it does."),
     Command("view.annotate", "View", "Annotate", "Ctrl+2", "Shows the answers to mark and to compare."),
+    Command("view.models", "View", "Models", "Ctrl+4", "Shows what was learned, version by version."),
     Command("view.settings", "View", "Settings", "Ctrl+5", "Shows the settings and the keys."),
     Command("view.palette", "View", "Command palette…", "Ctrl+Shift+P", "Finds any command by its name."),
     Command("theme.system", "View", "Theme: as the system", "", "Follows the colours of the desktop."),

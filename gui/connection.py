@@ -30,14 +30,19 @@ from hitl.annotation_messages import (
 from hitl.clock import Clock, SystemClock
 from hitl.errors import HitlError
 from hitl.messages import Frame, Message, Observation, Request, Stop
+from hitl.model_messages import AskModels, PromoteModel, RollBackModel, SetLearning
 
 _POLL_MS = 50
 _HEALTH_NS = 200_000_000
 _SAME_CLOCK_NS = 5_000_000_000
 
 
-Question = OpenProject | OpenItem | AskAgreement | OpenRecording | ShowPictures | Generate | StopGenerating
-"""What the window asks about annotation projects; answers come as messages."""
+ModelQuestion = AskModels | PromoteModel | RollBackModel | SetLearning
+"""What the window asks about versions of the policies; the answer is `Models`."""
+Question = (
+    OpenProject | OpenItem | AskAgreement | OpenRecording | ShowPictures | Generate | StopGenerating | ModelQuestion
+)
+"""What the window asks about annotation projects and versions; answers come as messages."""
 
 
 class LinkLike(Protocol):
@@ -161,7 +166,7 @@ class Connection(QObject):
             link.stop(stop)
 
     def ask(self, *questions: Question) -> None:
-        """Ask about annotation projects. Nothing is kept: where there is no backend now, a question is lost."""
+        """Ask about projects or versions. Nothing is kept: where there is no backend now, a question is lost."""
         with self._lock:
             self._questions.extend(questions)
             link = self._link

@@ -25,6 +25,7 @@ from gui.commands import COMMANDS, DICTATE
 from gui.connection import Batch, Connection
 from gui.live.episode_panel import EpisodePanel
 from gui.live.view import LiveView
+from gui.models.desk import ModelDesk
 from gui.notices import status_items
 from gui.preferences import Preferences
 from gui.settings.view import SettingsView
@@ -105,11 +106,16 @@ class MainWindow(QMainWindow):
         known.queue.order = checked_order(self._preferences.remembered("order"))
         self.annotate = AnnotateView(self._theme, self.registry, Workbench(known, self._send_label, self._clock))
         self.annotate.restore_layout(self._preferences.layout("annotate"))
+        self.model_desk = ModelDesk(
+            self._theme, self.registry, self.state.author, self._clock, ask=lambda wish: self.connection.ask(wish),
+            here=lambda: self.state.rows, show_line=self.live.corrections.learned.show_line,
+        )  # fmt: skip
+        self.models = self.model_desk.view
+        self.models.restore_layout(self._preferences.layout("models"))
         self.status = Status()
         self.places = QStackedWidget()
-        self.places.addWidget(self.live)
-        self.places.addWidget(self.annotate)
-        self.places.addWidget(self.settings)
+        for place in (self.live, self.annotate, self.models, self.settings):
+            self.places.addWidget(place)
         middle = QWidget()
         layout = row(self.rail, self.places, spacing=0)
         layout.setStretch(1, 1)
@@ -155,6 +161,7 @@ class MainWindow(QMainWindow):
         self.episode_panel.begin.connect(self.new_episode)
         self.write_panel.asked.connect(lambda wish: self.connection.ask(wish))
         self.annotate.recording.asked.connect(lambda questions: self.connection.ask(*questions))
+        self.models.wanted.connect(self._show_correction)
         self.settings.changed.connect(self._setting_changed)
         self.settings.keys_changed.connect(self._keep_keys)
         self.settings.devices_wanted.connect(lambda: self.speaking.look_for_devices())
@@ -169,9 +176,8 @@ class MainWindow(QMainWindow):
         for number in range(1, 6):
             on(f"say.choose{number}", partial(self.choose, number - 1))
         on("say.undo", self.undo)
-        on("view.live", lambda: self.show_place("view.live"))
-        on("view.annotate", lambda: self.show_place("view.annotate"))
-        on("view.settings", lambda: self.show_place("view.settings"))
+        for place in ("view.live", "view.annotate", "view.models", "view.settings"):
+            on(place, partial(self.show_place, place))
         annotate_commands.bind(self.annotate, self.registry, lambda order: self._preferences.remember("order", order))
         self.annotate.page_changed.connect(lambda _page: self._use_keys())
         on("view.palette", self.palette_panel.open)
@@ -303,6 +309,7 @@ class MainWindow(QMainWindow):
             if isinstance(message, CorrectionStatus):
                 self.speaking.answer(message)
         self._receive_labels(batch)
+        self.model_desk.receive(batch.messages, health.connected)
         for failure in batch.failures:
             self.state.failed(failure.request, failure.reason)
             if isinstance(failure.request, Correction) and not self.live.say.box.text():
@@ -351,6 +358,8 @@ class MainWindow(QMainWindow):
         self.live.refresh(self.state, self.heard, now_ns, address)
         self.status.show_items(status_items(self.state, now_ns))
         self.annotate.tick()
+        self.model_desk.address = address
+        self.model_desk.refresh()
         self.registry.enable("say.undo", self.state.undo_target() is not None)
         if self.state.backend is not None:
             self.episode_panel.set_shifts(self.state.backend.shifts)
@@ -371,19 +380,25 @@ class MainWindow(QMainWindow):
     # -- places, theme, settings ----------------------------------------------------------------------------------
 
     def show_place(self, command_id: str) -> None:
-        """Show Live, Annotate or Settings."""
-        shown = {"view.settings": self.settings, "view.annotate": self.annotate}
-        if self.annotate.isVisible() and command_id != "view.annotate":
+        """Show Live, Annotate, Models or Settings."""
+        shown = {"view.settings": self.settings, "view.annotate": self.annotate, "view.models": self.models}
+        if self.annotate.isVisible() and command_id != "view.annotate" or self.models.isVisible():
             self.whole.setFocus()  # else it would go to the box of corrections, and letters to the robot
         self.places.setCurrentWidget(shown.get(command_id, self.live))
         self.rail.show_place(command_id)
         self._use_keys()
+        if command_id == "view.models":
+            self.model_desk.show()
+
+    def _show_correction(self, row_id: str) -> None:
+        self.show_place("view.live")
+        self.live.corrections.reveal(row_id)
 
     def _use_keys(self) -> None:
         """The commands of what is shown now have their keys."""
         now = self.places.currentWidget()
-        view = self.annotate.page_now() if now is self.annotate else "settings" if now is self.settings else "live"
-        self.registry.show_view(view)
+        names = {self.models: "models", self.settings: "settings", self.annotate: self.annotate.page_now()}
+        self.registry.show_view(next((name for place, name in names.items() if place is now), "live"))
 
     def _focus_box(self) -> None:
         self.show_place("view.live")
@@ -415,6 +430,7 @@ class MainWindow(QMainWindow):
             case "author":
                 self.state.author = self._preferences.author
                 self.annotate.work_as(self.state.author)
+                self.model_desk.state.author = self.state.author
             case "hold_s":
                 self.send(SetHold(**self._stamp(), hold_s=self._preferences.hold_s))
             case "address" | "recognizer_at":
@@ -448,6 +464,7 @@ class MainWindow(QMainWindow):
         self.strip.restyle()
         self.live.restyle()
         self.annotate.restyle()
+        self.models.restyle()
         for widget in self.findChildren(QWidget):
             widget.updateGeometry()
             widget.update()
@@ -468,6 +485,7 @@ class MainWindow(QMainWindow):
         self._timer.stop()
         self.annotate.keep_text()
         self._preferences.keep_layout("annotate", self.annotate.layout_state())
+        self._preferences.keep_layout("models", self.models.layout_state())
         self._preferences.remember("project", self.annotate.bench.state.project)
         self._preferences.geometry = self.saveGeometry()
         self._preferences.sync()

@@ -16,6 +16,8 @@ from gui.annotate import poses, recording_poses
 from gui.app import application, display_available
 from gui.connection import Connection
 from gui.main_window import MainWindow
+from gui.models import poses as model_poses
+from gui.models import samples as model_samples
 from gui.notices import answer_words
 from gui.preferences import Preferences
 from gui.settings.device_box import DeviceBox
@@ -213,6 +215,30 @@ def _writing(window: MainWindow) -> None:
     panel.show_writing()
 
 
+def _modelling(pose: model_poses.Pose) -> _Pose:
+    def bring(window: MainWindow) -> None:
+        _running(window)
+        window.registry.trigger("view.models")
+        pose(window.model_desk)
+
+    return bring
+
+
+def _learned(window: MainWindow) -> None:
+    _understood(window)
+    model_poses.settle(window.model_desk, model_samples.models())
+
+
+def _taken_over(window: MainWindow) -> None:
+    _understood(window)
+    model_poses.settle(window.model_desk, model_samples.before_the_last(), model_samples.learned())
+
+
+def _not_promoted(window: MainWindow) -> None:
+    _understood(window)
+    model_poses.settle(window.model_desk, model_samples.models(), model_samples.learned(promoted=False))
+
+
 VIEWS: dict[str, tuple[str, _Pose]] = {
     "live": ("the policy works", _running),
     "live-understood": ("a correction acts, understood as a known command", _understood),
@@ -236,9 +262,13 @@ VIEWS: dict[str, tuple[str, _Pose]] = {
     "live-undone": ("“scratch that” took a correction back", _undone),
     "live-ignored": ("spoken words that are no command", _ignored),
     "live-narrating": ("words are recorded for training and not obeyed", _narrating),
+    "live-learned": ("what was learned from the corrections", _learned),
+    "live-taken-over": ("a new version has just taken over", _taken_over),
+    "live-not-promoted": ("the gate refused a new version", _not_promoted),
     "live-deaf": ("the microphone is gone", _deaf),
     **{name: (what, _annotating(pose)) for name, (what, pose) in (poses.VIEWS | recording_poses.VIEWS).items()},
     "annotate-writing": ("outputs are being written", _writing),
+    **{name: (what, _modelling(pose)) for name, (what, pose) in model_poses.VIEWS.items()},
     "palette": ("the command palette", _palette),
     "settings": ("the settings", _settings),
     "settings-microphone": ("the microphone that was chosen is away", _microphone),

@@ -126,7 +126,7 @@ TEXT_PAIRS: tuple[tuple[str, str], ...] = (
     ("on_accent", "accent"), ("on_accent", "accent_hover"), ("policy", "surface"), ("policy", "policy_soft"),
     ("on_danger", "danger"), ("on_danger", "danger_hover"), ("danger_text", "surface"), ("danger_text", "window"),
     ("danger_text", "danger_soft"), ("text", "danger_soft"), ("good", "surface"), ("good", "window"),
-    ("warn", "surface"), ("warn", "window"), ("warn", "warn_soft"), ("text", "warn_soft"),
+    ("warn", "surface"), ("warn", "window"), ("warn", "accent_soft"), ("warn", "warn_soft"), ("text", "warn_soft"),
     ("on_picture", "picture"),
 )  # fmt: skip
 """(foreground, background) names of all colours that text is drawn with."""
@@ -358,6 +358,9 @@ QListView::item:selected {{ background: {accent_soft}; color: {text}; }}
 #hint QPushButton:hover {{ background: {accent_hover}; }}
 #row {{ background: {surface}; border-bottom: 1px solid {line}; }}
 #row[now="true"] {{ background: {accent_soft}; }}
+#row[found="true"] {{ border-left: 4px solid {accent}; }}
+#learned {{ background: {surface}; border-top: 1px solid {line}; border-left: 4px solid {surface}; }}
+#learned[fresh="true"] {{ background: {accent_soft}; border-left: 4px solid {accent}; }}
 #notice {{ background: {accent_soft}; border-bottom: 1px solid {line}; }}
 #notice[tone="warn"] {{ background: {warn_soft}; }}
 #notice[tone="danger"] {{ background: {danger_soft}; }}
@@ -391,6 +394,7 @@ QTableWidget {{ background: {surface}; gridline-color: {line}; border: 0; select
 QTableWidget::item {{ padding: 6px; }}
 QHeaderView::section {{ background: {window}; color: {text_soft}; border: 0; border-bottom: 1px solid {line};
   padding: 4px 8px; font-size: {caption}pt; }}
+QTableCornerButton::section {{ background: {window}; border: 0; border-bottom: 1px solid {line}; }}
 #card {{ background: {surface}; border: 1px solid {line}; border-radius: 8px; }}
 
 QMenuBar {{ background: {surface}; border-bottom: 1px solid {line}; font-size: {caption}pt; }}

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.actions import Registry
+from gui.live.learned import LearnedLine
 from gui.notices import clock_text, row_meaning, row_words
 from gui.state import MINUTES_SHOWN, LiveState, Row
 from gui.theme import GRID, Theme
@@ -88,13 +89,14 @@ class Corrections(QFrame):
         self._scroll.setAccessibleName("Corrections, the newest first")
         self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._empty = self._empty_state(registry)
+        self.learned = LearnedLine(registry)
         self._sparkline = Sparkline(theme)
         self._rate = label("", "caption")
         foot = QWidget()
         caption = QWidget()
         caption.setLayout(row(label("Interventions / min", "caption"), None, self._rate))
         foot.setLayout(column(caption, self._sparkline, spacing=6, margins=(2 * GRID, 12, 2 * GRID, 12)))
-        layout = column(head, self._empty, self._scroll, foot, spacing=0)
+        layout = column(head, self._empty, self._scroll, self.learned, foot, spacing=0)
         layout.setStretch(1, 1)
         layout.setStretch(2, 1)
         self.setLayout(layout)
@@ -127,6 +129,15 @@ class Corrections(QFrame):
         counts = state.interventions(now_ns)
         self._sparkline.set_values(counts)
         self._rate.setText(f"{sum(counts)} in {MINUTES_SHOWN} min")
+
+    def reveal(self, row_id: str) -> bool:
+        """Bring a correction into sight and set it off from the others; False where it is not listed."""
+        for known, view in self._rows.items():
+            restyle(view, "found", known == row_id)
+        found = self._rows.get(row_id)
+        if found is not None:
+            self._scroll.ensureWidgetVisible(found)
+        return found is not None
 
     def row_view(self, row_id: str) -> RowView:
         """The view of one correction; KeyError if it is not listed."""

@@ -9,6 +9,8 @@ from PySide6.QtSvg import QSvgRenderer
 _LINES = {
     "live": '<rect x="3" y="6" width="12" height="12" rx="2.5"/><path d="M15 11l6-3.5v9L15 13"/>',
     "annotate": '<path d="M4 6h16M4 11h6M4 16h11"/><path d="M12 13l6.5-6.5 2 2L14 15l-2.6.6z"/>',
+    "models": '<path d="M7 8.5v7M9.3 6.6c5 .6 7.7 2 7.7 5.4"/><circle cx="7" cy="6" r="2.4"/>'
+    '<circle cx="7" cy="18" r="2.4"/><circle cx="17" cy="14.4" r="2.4"/>',
     "settings": '<path d="M4 7h9M19 7h1M4 17h1M11 17h9"/>'
     '<circle cx="16" cy="7" r="2.6"/><circle cx="8" cy="17" r="2.6"/>',
     "menu": '<path d="M4 7h16M4 12h16M4 17h16"/>',

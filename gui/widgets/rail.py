@@ -12,7 +12,12 @@ from gui.theme import GRID, Theme
 from gui.widgets.basics import column
 from gui.widgets.icons import pixmap
 
-PLACES = (("view.live", "live"), ("view.annotate", "annotate"), ("view.settings", "settings"))
+PLACES = (
+    ("view.live", "live"),
+    ("view.annotate", "annotate"),
+    ("view.models", "models"),
+    ("view.settings", "settings"),
+)
 """(command, icon) of every place, from top to bottom."""
 
 

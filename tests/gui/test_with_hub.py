@@ -17,10 +17,12 @@ from PySide6.QtTest import QTest
 from gui import samples
 from gui.connection import Connection, Opened
 from gui.main_window import MainWindow
+from gui.models import samples as model_samples
 from gui.preferences import Preferences
 from gui.theme import Theme
 from hitl.bus import Endpoints, Hub, Link, Outbox
 from hitl.messages import Ack, Correction, Hello, Stop, StopAck, Welcome
+from hitl.model_messages import AskModels, RollBackModel
 
 
 class Backend:
@@ -58,6 +60,11 @@ class Backend:
             case Correction():
                 self.corrections.append(message)
                 self._hub.send("control", peer, Ack(id=message.id))
+            case AskModels():
+                self._hub.send("control", peer, model_samples.models(id=message.id))
+            case RollBackModel():
+                told = model_samples.models(id=message.id, history=model_samples.HISTORY[:-1])
+                self._hub.send("control", peer, told)
             case Stop():
                 self.stops.append(message)
                 self._hub.send("stop", peer, StopAck(id=message.id, tick=1, stamp_ns=0))
@@ -142,3 +149,12 @@ def test_escape_reaches_the_backend_as_a_stop(qtbot, window, start_backend):
     QTest.keyClick(window.windowHandle(), Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: window.registry.action("robot.resume").isEnabled(), timeout=20_000)
     assert len({stop.id for stop in backend.stops}) == 1
+
+
+def test_versions_are_told_and_one_key_rolls_back(qtbot, window, start_backend):
+    start_backend()
+    line = window.live.corrections.learned
+    qtbot.waitUntil(lambda: line.text().startswith("learned from 14 corrections, version v0011"), timeout=20_000)
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_F6)
+    qtbot.waitUntil(lambda: line.text().startswith("rolled back to version v0010"), timeout=20_000)
+    assert window.model_desk.state.versions == model_samples.versions(), "all of it came over the wire"
