@@ -14,22 +14,10 @@ from hitl.backend.parts import Rules
 from hitl.events import DoubtEvent
 from hitl.messages import Alternative, CommandStatus, Mode, RobotState, Task
 from tests.support.controlled import HOME, World, chunks
-from tests.support.scripted import Proposal, ScriptedPolicy
+from tests.support.scripted import ScriptedPolicy, Torn
 
 S = 1_000_000_000
 RULES = Rules(ask_margin=0.3, ask_repeats=3, unsure_s=3.0, ask_every_s=10.0)
-
-
-class Torn(ScriptedPolicy):
-    """Wants `wants`, or `second`, by `margin` less."""
-
-    def __init__(self, wants: str = "go left", second: str = "go right", margin: float = 0.1, **rest: Any) -> None:
-        super().__init__(wants, **rest)
-        self.second, self.margin = second, margin
-
-    def propose(self) -> Proposal:
-        self.asked += 1
-        return Proposal([self.wants, self.second], [0.5 + self.margin / 2, 0.5 - self.margin / 2], np.zeros((4, 3)))
 
 
 def decision(margin: float = 0.1, at_s: float = 0.0, stage: int = 0, texts: tuple[str, str] = ("a", "b")) -> Decision:
