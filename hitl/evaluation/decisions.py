@@ -112,10 +112,9 @@ class _Bench:
         rows = []
         for now_ns, tried in self._noting.noted:
             moment, at_s = by_time.get(now_ns), (now_ns - start_ns) / 1e9
-            first, last = bisect.bisect_left(times, at_s - 0.05), bisect.bisect_right(times, at_s + AHEAD_S)
-            if moment is None or first == last:
+            wanted = wanted_within(times, wishes, at_s)
+            if moment is None or not wanted:
                 continue  # the episode ended with it
-            wanted = tuple(dict.fromkeys(wishes[first:last]))
             label = labels.get(now_ns, "")
             rows.append(
                 Decided(
@@ -134,6 +133,12 @@ class _Bench:
             codes = torch.tensor(self._policy.bank.codes, device=self._policy.device)
             logits: NDArray[np.float16] = high_level.logits(high_level(history), codes)[0].cpu().numpy()
         return logits.astype(np.float16)
+
+
+def wanted_within(times: Sequence[float], wishes: Sequence[str], at_s: float) -> tuple[str, ...]:
+    """What was wanted from `at_s` on for `AHEAD_S`, each once; times: of the wishes, seconds, in order."""
+    first, last = bisect.bisect_left(times, at_s - 0.05), bisect.bisect_right(times, at_s + AHEAD_S)
+    return tuple(dict.fromkeys(wishes[first:last]))
 
 
 _bench: _Bench | None = None
