@@ -45,7 +45,7 @@ def summarize(chosen: Sequence[Decided], reported: Sequence[Decided], commands: 
         rows = [row for row in reported if row.condition == condition]
         result[condition] = _of(rows, commands, temperature, threshold)
     result["curve"] = {"asked_percent": list(_CURVE)}
-    for name, rows in (("all", reported), *_by_condition(reported)):
+    for name, rows in (("all", list(reported)), *_by_condition(reported)):
         logits, _, errors = _arrays(rows, commands)
         margins = calibration.difference(calibration.softmax(logits))
         caught = [calibration.errors_within(margins, errors, percent / 100)[0] for percent in _CURVE]

@@ -119,6 +119,7 @@ def test_decisions_of_the_shipped_policy_know_what_was_wanted(monkeypatch: pytes
     assert first.at_s == 0.0 and first.tried == 1 and first.wanted
     assert first.best == bench._policy.bank.texts[int(first.logits.argmax())]
     assert first.wanted[0].startswith("pick up the") and not first.error
+    bench._loop.cell.close()
 
 
 def test_an_unknown_shift_is_named() -> None:
