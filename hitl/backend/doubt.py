@@ -3,7 +3,8 @@
 It is asked about a decision, that is where another command is about to begin, and not while one runs. Each question is
 open for a while only; it closes before that where the high level has become sure, which takes twice the margin twice
 in a row, so that a number at the edge does not make it flicker. Questions are rare: some seconds lie between two, and
-the same two commands are not asked about again while the task stands where it stood.
+the same two commands, or the same one that has no effect, are not asked about again while the task stands where it
+stood: a robot that waits at home begins "go home" anew every second.
 Pure: is told the time and the task's stage; knows nothing of policies, robots or people.
 """
 
@@ -135,7 +136,7 @@ class Doubt:
         small = decision.margin < self._rules.ask_margin and decision.pair not in self._asked
         if failing is None and not small:
             return False
-        self._asked.add(decision.pair)
+        self._asked.add(decision.pair if failing is None else (frozenset((failing.text,)), decision.stage))
         self._sure = 0
         self.question = Question(
             (decision.best.text, decision.second.text),
@@ -150,7 +151,8 @@ class Doubt:
     def without_effect(self, decision: Decision) -> Tries | None:
         """What was tried again and again: by the policy, which wants it once more, or just before by a person."""
         for tries, counts in ((self._persons, self._after_person), (self._own, decision.best.text == self._own.text)):
-            if counts and self._fails(tries) and tries.stands_at(decision.stage):
+            known = (frozenset((tries.text,)), decision.stage) in self._asked
+            if counts and not known and self._fails(tries) and tries.stands_at(decision.stage):
                 return tries
         return None
 

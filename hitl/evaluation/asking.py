@@ -25,7 +25,7 @@ from hitl.evaluation.statistics import share, table
 
 CONDITIONS = ("nominal", "light-camera", "slippery", "wish")
 LOWEST = 0.2
-ASKED_SHARE = 0.2
+ASKED_SHARE = 0.1
 """In how many of the decisions the policy may ask."""
 REPEATED = 3
 _CURVE = tuple(range(10, 101, 10))
@@ -33,7 +33,12 @@ _MEASURES = {"difference": calibration.difference, "log_odds": calibration.log_o
 
 
 def summarize(chosen: Sequence[Decided], reported: Sequence[Decided], commands: Sequence[str]) -> dict[str, Any]:
-    """What the JSON line holds about decisions in the cell. commands: of the bank, in the order of the logits."""
+    """What the JSON line holds about decisions in the cell. commands: of the bank, in the order of the logits.
+
+    A command that is only tried again is no decision: a robot that waits at home begins "go home" anew every second.
+    """
+    third = [row.error for row in reported if row.tried == REPEATED]
+    chosen, reported = [[row for row in rows if row.tried == 1] for rows in (chosen, reported)]
     logits, acceptable, _ = _arrays(chosen, commands)
     temperature = calibration.fitted_temperature(logits, acceptable)
     threshold = calibration.threshold(calibration.difference(calibration.softmax(logits)), ASKED_SHARE)
@@ -45,6 +50,7 @@ def summarize(chosen: Sequence[Decided], reported: Sequence[Decided], commands: 
         rows = [row for row in reported if row.condition == condition]
         result[condition] = _of(rows, commands, temperature, threshold)
     result["curve"] = {"asked_percent": list(_CURVE)}
+    result["tried_three_times"] = share(third)
     for name, rows in (("all", list(reported)), *_by_condition(reported)):
         logits, _, errors = _arrays(rows, commands)
         margins = calibration.difference(calibration.softmax(logits))
@@ -69,7 +75,6 @@ def _of(rows: Sequence[Decided], commands: Sequence[str], temperature: float, th
     asked = margins < threshold
     labelled = np.array([bool(row.label) for row in rows])
     differs = np.array([row.label != row.best for row in rows])
-    again = [row.error for row in rows if row.tried >= REPEATED]
     return {
         "episodes": len({(row.condition, row.seed, row.episode) for row in rows}),
         "decisions": len(rows),
@@ -93,7 +98,6 @@ def _of(rows: Sequence[Decided], commands: Sequence[str], temperature: float, th
             "errors_asked_about": share(list(asked[errors])),
             "questions_about_errors": share(list(errors[asked])),
         },
-        "tried_three_times": share(again),
     }
 
 

@@ -79,8 +79,13 @@ def test_what_is_tried_again_without_effect_is_asked_about_however_sure_it_is() 
     assert doubt.question is not None and (doubt.question.about, doubt.question.tried) == ("a", 3)
     assert doubt.asks(decision(0.9), heard=True) and doubt.asks(decision(0.9), heard=True), "being sure does not help"
     doubt.close(3 * S)
-    doubt.policy_begins("a", stage=0)
-    assert not doubt.asks(decision(0.9, at_s=60), heard=True), "it counts anew"
+    for _ in range(5):
+        doubt.policy_begins("a", stage=0)
+    assert not doubt.asks(decision(0.9, at_s=60), heard=True), "it was asked about while the task stands there"
+    for tried in range(3):
+        assert not doubt.asks(decision(0.9, at_s=60, stage=1), heard=True), f"it counts anew: {tried}"
+        doubt.policy_begins("a", stage=1)
+    assert doubt.asks(decision(0.9, at_s=60, stage=1), heard=True)
 
 
 def test_a_task_that_got_on_is_no_repeat() -> None:
