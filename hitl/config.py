@@ -74,7 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How many times in a row it must be so sure of the same command."""
     ask_s: _Positive = 8.0
     """For how long a correction of low certainty is asked about; then nothing follows from it."""
-    ask_margin: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.3
+    ask_margin: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
     """Where the policy's two best commands are this close in probability it asks which is right; 0: never."""
     ask_repeats: Annotated[int, msgspec.Meta(ge=0)] = 3
     """After how many tries in a row without effect of the same command it asks, too; 0: never."""
