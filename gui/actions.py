@@ -54,7 +54,7 @@ class Registry(QObject):
         """The QAction of a command; KeyError for an unknown id."""
         return self._actions[command_id]
 
-    def on(self, command_id: str, run: Callable[[], None]) -> None:
+    def on(self, command_id: str, run: Callable[[], object]) -> None:
         """Call `run` when the command is triggered from anywhere."""
         self._actions[command_id].triggered.connect(lambda _checked=False: run())
 

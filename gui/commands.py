@@ -180,7 +180,8 @@ COMMANDS: tuple[Command, ...] = (
             "Hold it while you speak, or tap it before and after, as the settings say.", LIVE),
     Command("say.focus", "Correct", "Write a correction", "/", "Goes to the text box.", (*LIVE, "models")),
     *(Command(f"say.choose{n}", "Correct", f"Take alternative {n}", str(n),
-              f"Sends the policy's alternative {n} as your correction.", LIVE) for n in range(1, 6)),
+              f"Sends the policy's alternative {n} as your correction, or answers what is asked.", LIVE)
+      for n in range(1, 6)),
     Command("say.undo", "Correct", "Undo the last correction", "Ctrl+Z",
             "Takes the last correction back: it stops acting and is no example for learning.", LIVE),
     *ANNOTATE,

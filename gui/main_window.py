@@ -205,10 +205,10 @@ class MainWindow(QMainWindow):
 
     # -- what the person does -------------------------------------------------------------------------------------
 
-    def correct(self, words: str, source: Literal["typed", "key"]) -> None:
-        """Send a correction."""
+    def correct(self, words: str, source: Literal["typed", "key", "answer"]) -> str:
+        """Send a correction; its id."""
         hold_s = self._preferences.hold_s
-        self.send(Correction(**self._stamp(), text=words, source=source, hold_s=hold_s))
+        return self.send(Correction(**self._stamp(), text=words, source=source, hold_s=hold_s))
 
     def _show_heard(self) -> None:
         self.live.talk.refresh(self.heard, self._clock.now_ns())
@@ -236,7 +236,7 @@ class MainWindow(QMainWindow):
                 self.nothing_to_take_back()
             case "undo":
                 self.undo()
-            case _:
+            case _ if not self.speaking.chosen(words):
                 self.correct(words, "typed")
 
     def nothing_to_take_back(self) -> None:
@@ -244,16 +244,19 @@ class MainWindow(QMainWindow):
         self.state.refusal = Notice("There is nothing to take back.", "None of your corrections can be undone now.")
         self.refresh()
 
-    def choose(self, place: int) -> None:
-        """Send the alternative at `place` (0 first) as a correction; nothing happens where there is none."""
-        question = self.state.question if self.state.connected else None
-        if question is not None:
+    def choose(self, place: int) -> str:
+        """Answer what is asked with the command at `place` (0 first), or send that alternative as a correction. Id of
+        what was sent; empty where nothing is at that place."""
+        state = self.state
+        if (question := state.question if state.connected else None) is not None:
             if place < len(question.choices):
-                self.send(Choose(**self._stamp(), target=question.id, command=question.choices[place]))
-            return
-        command = self.state.command
-        if command is not None and self.state.connected and place < len(command.alternatives):
-            self.correct(command.alternatives[place].text, "key")
+                return self.send(Choose(**self._stamp(), target=question.id, command=question.choices[place]))
+        elif state.unsure:
+            if place < len(state.unsure):
+                return self.correct(state.unsure[place], "answer")
+        elif state.command is not None and state.connected and place < len(state.command.alternatives):
+            return self.correct(state.command.alternatives[place].text, "key")
+        return ""
 
     def undo(self, row_id: str = "") -> None:
         """Take back a correction: the one named, else the person's newest."""
@@ -281,11 +284,12 @@ class MainWindow(QMainWindow):
         self.state.stopping(stop)
         self.refresh()
 
-    def send(self, request: Request) -> None:
-        """Hand a request to the outbox and show it at once."""
+    def send(self, request: Request) -> str:
+        """Hand a request to the outbox and show it at once; its id."""
         self.connection.submit(request)
         self.state.submitted(request, self._clock.now_ns())
         self.refresh()
+        return request.id
 
     def _send_label(self, label: Label) -> None:
         self.connection.submit(label)  # Annotate shows it by itself, at once
@@ -308,6 +312,7 @@ class MainWindow(QMainWindow):
             self.state.apply(message, now_ns)
             if isinstance(message, CorrectionStatus):
                 self.speaking.answer(message)
+        self.speaking.ask_aloud()
         self._receive_labels(batch)
         self.model_desk.receive(batch.messages, health.connected)
         for failure in batch.failures:

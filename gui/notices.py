@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gui.state import LiveState, Notice, Row
-from hitl.messages import CorrectionStatus
+from hitl.messages import CommandStatus, CorrectionStatus
 
 Tone = Literal["plain", "good", "warn", "danger", "accent"]
 
@@ -97,6 +97,25 @@ def row_words(row: Row, connected: bool) -> tuple[str, Tone]:
         "ignored": ("not a command", "plain"),
     }
     return words[row.state]
+
+
+def doubt_words(state: LiveState, now_ns: int) -> str:
+    """What the policy asks, and until when; or that what a person said has no effect. Empty where neither is so."""
+    command = state.command
+    if command is None:
+        return ""
+    fails = f"“{command.failing}” does not seem to work ({command.tried} tries)." if command.failing else ""
+    if not state.unsure:
+        return fails
+    left_s = round(state.unsure_left(now_ns)[0])
+    return f"{fails or 'Which is right?'} Press 1 or 2, or say it; goes on by itself in {left_s} s."
+
+
+def doubt_spoken(command: CommandStatus) -> str:
+    """The same for ears: the two commands with their keys."""
+    first, second = command.unsure
+    fails = f"{command.failing} does not seem to work. " if command.failing else ""
+    return f"{fails}1: {first}, or 2: {second}?"
 
 
 def answer_words(status: CorrectionStatus) -> str:

@@ -142,6 +142,16 @@ def policy_command() -> CommandStatus:
     )  # fmt: skip
 
 
+def unsure_command(failing: str = "", tried: int = 0) -> CommandStatus:
+    """The policy asks which of two commands is right. failing: what does not seem to work, tried so often."""
+    asked = [Alternative(text="pick up the blue ball", probability=0.44),
+             Alternative(text="put it in the box", probability=0.39), *alternatives()[1:4]]  # fmt: skip
+    return msgspec.structs.replace(
+        policy_command(), text=asked[0].text, probability=0.44, done_probability=0.0, alternatives=asked,
+        unsure=[each.text for each in asked[:2]], unsure_until_ns=NOW_NS + 2_000_000_000, failing=failing, tried=tried,
+    )  # fmt: skip
+
+
 def person_command() -> CommandStatus:
     """A person's command, understood as one of the bank."""
     return CommandStatus(

@@ -25,7 +25,7 @@ from gui.theme import Theme, checked_mode, checked_text_size
 from hitl.annotation_messages import Written
 from hitl.clock import ManualClock
 from hitl.errors import InputError, StorageError
-from hitl.messages import CorrectionStatus
+from hitl.messages import CommandStatus, CorrectionStatus
 from hitl.speech.ear_messages import Began, DeviceHere, DeviceLost, FromEar, Level, Partial, Ready
 
 DEFAULT_SIZE = (1280, 800)
@@ -134,6 +134,20 @@ def _status(window: MainWindow, status: CorrectionStatus) -> None:
 def _asking(window: MainWindow) -> None:
     _status(window, samples.asked())
     window.heard.say(answer_words(samples.asked()), samples.NOW_NS, "answer")
+
+
+def _doubt(window: MainWindow, command: CommandStatus) -> None:
+    window.receive(samples.batch(samples.backend(), samples.robot()))
+    window.state.apply(command, samples.NOW_NS - _S)  # it has been asked for a second
+    window.receive(samples.batch(samples.backend(), samples.robot(), command))
+
+
+def _unsure(window: MainWindow) -> None:
+    _doubt(window, samples.unsure_command())
+
+
+def _repeats(window: MainWindow) -> None:
+    _doubt(window, samples.unsure_command("pick up the blue ball", 3))
 
 
 def _undone(window: MainWindow) -> None:
@@ -259,6 +273,8 @@ VIEWS: dict[str, tuple[str, _Pose]] = {
     "live-partial": ("words are heard while they are said", _partial),
     "live-spoken": ("spoken words act, understood as a known command", _spoken),
     "live-asking": ("spoken words may mean two things", _asking),
+    "live-unsure": ("the policy asks which of two commands is right", _unsure),
+    "live-repeats": ("the policy asks, since what it tries has no effect", _repeats),
     "live-undone": ("“scratch that” took a correction back", _undone),
     "live-ignored": ("spoken words that are no command", _ignored),
     "live-narrating": ("words are recorded for training and not obeyed", _narrating),

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
 
 from gui.connection import Connection
-from gui.notices import answer_words
+from gui.notices import answer_words, doubt_spoken
 from gui.preferences import Preferences
 from gui.settings.view import SettingsView
 from gui.state import LiveState
@@ -22,6 +23,7 @@ from hitl.clock import Clock
 from hitl.messages import Correction, CorrectionStatus, Request, Resume, Stop, Undo
 from hitl.speech.answering import Answering
 from hitl.speech.ear_messages import (
+    Chime,
     DeviceHere,
     DeviceLost,
     Devices,
@@ -32,7 +34,7 @@ from hitl.speech.ear_messages import (
     Say,
     StopHeard,
 )
-from hitl.speech.intents import intent_of
+from hitl.speech.intents import intent_of, place_of
 from hitl.speech.text import plain
 
 NOT_GOING_ON = "The robot does not go on: no backend is connected. Say it again when it is."
@@ -46,11 +48,12 @@ class Listener(Protocol):
     settings: SettingsView
     connection: Connection
 
-    def send(self, request: Request) -> None: ...
+    def send(self, request: Request) -> str: ...
     def stop_now(self, stop: Stop) -> None: ...
     def refresh(self) -> None: ...
     def nothing_to_take_back(self) -> None: ...
     def words_for_a_field(self, words: str) -> bool: ...
+    def choose(self, place: int) -> str: ...
 
 
 class Speaking:
@@ -65,6 +68,7 @@ class Speaking:
         self._clock = clock
         self._shown = shown
         self._awaited: set[str] = set()
+        self._asked_ns = 0
         self._stops_heard: deque[Stop] = deque()
         self.voice = Voice(open_ear, self._stop_heard) if open_ear is not None else None
         if self.voice is not None:
@@ -125,6 +129,10 @@ class Speaking:
         if plain(said.text) and self._window.words_for_a_field(said.text):
             return
         answers = self._answers()
+        if not self._window.heard.narrating and (chosen := self.chosen(said.text)):
+            self._window.heard.say(f"“{said.text}”", self._clock.now_ns(), "answer")
+            self._keep_sound(answers, said, chosen)
+            return
         target = self._window.state.undo_target()
         request = answers.request(said, lambda: target.id if target is not None else None)
         if request is None and plain(said.text) and not self._window.heard.narrating:
@@ -135,7 +143,16 @@ class Speaking:
         elif isinstance(request, Resume) and not self._window.state.connected:
             request = None
             self._window.heard.say(NOT_GOING_ON, self._clock.now_ns(), "note")
-        made = self._ask_for(request) if request is not None else ""
+        self._keep_sound(answers, said, self._ask_for(request) if request is not None else "")
+
+    def chosen(self, words: str) -> str:
+        """Answer an open question where these words count its commands ("the second one"). Id of the answer, or ""."""
+        state, place = self._window.state, place_of(words)
+        question = state.question if state.connected else None
+        offered = question.choices if question is not None else state.unsure
+        return self._window.choose(place) if place is not None and place < len(offered) else ""
+
+    def _keep_sound(self, answers: Answering, said: Finished, made: str) -> None:
         utterance = answers.utterance(said, made, self._window.state.offset_ns)
         if utterance is not None:
             self._window.send(utterance)
@@ -149,6 +166,18 @@ class Speaking:
         else:
             self._window.send(request)
         return request.id
+
+    def ask_aloud(self) -> None:
+        """Let a new question of the policy be heard, as notes and, where that is switched on, in words."""
+        command = self._window.state.command
+        if command is None or not self._window.state.unsure or command.unsure_until_ns == self._asked_ns:
+            return
+        self._asked_ns = command.unsure_until_ns
+        if self.voice is not None:
+            self.voice.ask(Chime())
+            self.voice.ask(Say(text=doubt_spoken(command)))
+        elif self._preferences.talking.sounds:
+            QApplication.beep()
 
     def answer(self, status: CorrectionStatus) -> None:
         """Say aloud what became of spoken words, where that is switched on."""

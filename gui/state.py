@@ -107,6 +107,7 @@ class LiveState:
         self.refusal: Notice | None = None
         self._robot_ns = 0
         self._backend_ns = 0
+        self._unsure_ns = 0
         self._undo_targets: dict[str, str] = {}
         self._resume_id = ""
         self._others: set[str] = set()
@@ -129,6 +130,8 @@ class LiveState:
             case BackendStatus():
                 self.backend, self._backend_ns = message, now_ns
             case CommandStatus():
+                if self.command is None or message.unsure_until_ns != self.command.unsure_until_ns:
+                    self._unsure_ns = now_ns
                 self.command = message
             case CorrectionStatus():
                 self._status(message)
@@ -267,6 +270,18 @@ class LiveState:
     def question(self) -> Row | None:
         """The newest correction that waits for a person to say which was meant."""
         return next((row for row in self.newest_rows() if row.state == "asked" and row.choices), None)
+
+    @property
+    def unsure(self) -> list[str]:
+        """The two commands of which the policy asks which is right, where a person can say so now; else none."""
+        nobody = self.command is None or not self.connected or self.stopped or self.question is not None
+        return [] if nobody or self.command is None else self.command.unsure
+
+    def unsure_left(self, now_ns: int) -> tuple[float, float]:
+        """Seconds until the policy goes on by itself, and which share of the time to answer that is."""
+        until_ns = self.command.unsure_until_ns - self.offset_ns if self.command is not None else 0
+        left_ns, whole_ns = max(0, until_ns - now_ns), max(1, until_ns - self._unsure_ns)
+        return left_ns / 1e9, min(1.0, left_ns / whole_ns)
 
     def newest_rows(self) -> list[Row]:
         """Corrections, the newest first (ULIDs sort by time)."""

@@ -215,6 +215,15 @@ def _evaluate_packing(arguments: Namespace) -> int:
     return EXIT_OK
 
 
+def _evaluate_asking(arguments: Namespace) -> int:
+    settings = simulated_policy(arguments)
+    from hitl.evaluation import asking
+
+    given = {name: getattr(arguments, name) for name in ("episodes", "seed", "workers", "moments", "picture")}
+    asking.main(settings, conditions=arguments.only_shifts or asking.CONDITIONS, **given)
+    return EXIT_OK
+
+
 def _evaluate_rewards(arguments: Namespace) -> int:
     from hitl.evaluation import rewards
 
@@ -424,6 +433,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "train-words": _train_words,
     "evaluate skills": _evaluate_skills,
     "evaluate packing": _evaluate_packing,
+    "evaluate asking": _evaluate_asking,
     "evaluate rewards": _evaluate_rewards,
     "evaluate label-efficiency": _evaluate_label_efficiency,
     "evaluate forgetting": _evaluate_forgetting,

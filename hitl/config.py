@@ -74,6 +74,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How many times in a row it must be so sure of the same command."""
     ask_s: _Positive = 8.0
     """For how long a correction of low certainty is asked about; then nothing follows from it."""
+    ask_margin: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    """Where the policy's two best commands are this close in probability it asks which is right; 0: never."""
+    ask_repeats: Annotated[int, msgspec.Meta(ge=0)] = 3
+    """After how many tries in a row without effect of the same command it asks, too; 0: never."""
+    unsure_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 3.0
+    """For how long the policy asks before it goes on by itself."""
+    ask_every_s: _NotNegative = 15.0
+    """How long it does not ask again after that."""
     microphone: str = ""
     """Name of the microphone; empty: the system's."""
     talk: Literal["hold", "tap", "hands-free"] = "hold"
@@ -89,7 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     recognizer_at: Literal["here", "backend"] = "here"
     """Where speech is recognized: on the computer with the microphone, or on the backend's (`hitl recognizer`)."""
     sounds: bool = True
-    """Whether the begin and the end of talking are heard."""
+    """Whether the begin and the end of talking, and a question of the policy, are heard."""
     aloud: bool = False
     """Whether what was understood is said aloud."""
     policy: bool = True

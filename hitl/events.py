@@ -63,6 +63,27 @@ class OutcomeEvent(Message, frozen=True, kw_only=True):
     """Whether the robot had executed it; None in logs of before this was written."""
 
 
+class DoubtEvent(Message, frozen=True, kw_only=True):
+    """The policy asked which of two commands is right, and how that ended; written when it ends."""
+
+    id: str
+    session: str
+    episode: str
+    session_ns: int
+    commands: list[str]
+    """The two, the one that it would take first."""
+    reason: Literal["margin", "repeat"]
+    margin: float
+    """How far the first was ahead, as a difference of probabilities."""
+    about: str = ""
+    """The command that had no effect, where that was the reason."""
+    asked_s: float
+    """For how long it was asked."""
+    ended: Literal["answered", "other words", "time", "sure", "stopped", "new episode"]
+    correction: str = ""
+    """What a person said to it."""
+
+
 class EpisodeEvent(Message, frozen=True, kw_only=True):
     """How an episode ended."""
 
@@ -111,4 +132,4 @@ class LabelEvent(Message, frozen=True, kw_only=True):
     """What it was imported from; empty for what a person did here."""
 
 
-LogEvent = CorrectionEvent | RequestEvent | OutcomeEvent | EpisodeEvent | UtteranceEvent | LabelEvent
+LogEvent = CorrectionEvent | RequestEvent | OutcomeEvent | DoubtEvent | EpisodeEvent | UtteranceEvent | LabelEvent

@@ -21,6 +21,7 @@ from hitl.errors import InputError, UnavailableError
 from hitl.hearing import chosen_recognizer, ear_of, suited
 from hitl.messages import (
     Ack,
+    CommandStatus,
     Correction,
     CorrectionStatus,
     Reading,
@@ -60,6 +61,7 @@ class Conversation:
         self._author, self._link, self._line = settings.author_name, link, line
         self._answering = Answering(self._author, narrates=settings.narrate)
         self._mine: dict[str, CorrectionStatus] = {}
+        self._asked: list[str] = []
         self._corrections: set[str] = set()  # they wait for their status, all else for its acknowledgement
         self.waiting: dict[str, Asked] = {}
         """What nobody has answered yet, by its id."""
@@ -77,7 +79,7 @@ class Conversation:
         """Do what the words ask for, and keep their sound; what could not be done."""
         words = bool(plain(said.text))
         self._line(f"you: {said.text}" if words else said.note)
-        request = self._answering.request(said, self._newest)
+        request = self._answering.request(said, self._newest, self._asked)
         if words and request is None:  # they narrate, or are the words of taking back
             self._line("recorded" if self._answering.narrates else "there is nothing to take back")
         problem, made = None, ""
@@ -96,6 +98,8 @@ class Conversation:
             message = received.message
             if isinstance(message, CorrectionStatus):
                 self._status(message)
+            elif isinstance(message, CommandStatus):
+                self._ask(message.unsure)
             elif isinstance(message, Welcome):
                 self._mine |= {s.id: s for s in message.corrections if s.author == self._author}
             elif isinstance(message, Ack) and message.error:
@@ -106,6 +110,12 @@ class Conversation:
             elif isinstance(message, StopAck):
                 self.waiting.pop(message.id, None)
                 self._line('the robot stands still; "go on" lets it move')
+
+    def _ask(self, commands: list[str]) -> None:
+        """Which command is right, where the policy asks that."""
+        if commands and commands != self._asked:
+            self._line(f"the robot is unsure: first, {commands[0]}, or second, {commands[1]}?")
+        self._asked = commands
 
     def _send(self, request: Asked) -> str:
         """Returns the id of what went out."""

@@ -38,7 +38,8 @@ Source = Literal["policy", "person", "none"]
 Grounding = Literal["exact", "near", "new", "stop"]
 Certainty = Literal["high", "middle", "low"]
 """How sure it is that this was said and meant: high acts, middle acts and is shown, low asks first."""
-CorrectionSource = Literal["typed", "voice", "key", "script", "oracle"]
+CorrectionSource = Literal["typed", "voice", "key", "script", "oracle", "answer"]
+"""answer: a person chose one of two commands between which the policy was unsure."""
 CorrectionState = Literal[
     "saved", "asked", "ignored", "acting", "done", "released", "expired", "replaced", "undone", "refused"
 ]
@@ -149,6 +150,14 @@ class CommandStatus(Message, frozen=True, kw_only=True):
     held_until_ns: int = 0
     """A correction's latest end on the sender's clock, or that of the wait after it; 0: until done or released."""
     alternatives: list[Alternative] = []
+    unsure: list[str] = []
+    """The two commands of which the policy asks which is right, the one that it would take first; else empty."""
+    unsure_until_ns: int = 0
+    """When it goes on by itself, on the sender's clock."""
+    tried: int = 0
+    """How many times in a row `failing` was tried without the task getting on; 0 where that is no sign to ask."""
+    failing: str = ""
+    """The command that does not seem to work."""
 
 
 class CorrectionStatus(Message, frozen=True, kw_only=True):

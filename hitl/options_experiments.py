@@ -29,6 +29,7 @@ def add_experiments(commands: Commands, common: argparse.ArgumentParser) -> None
         command.add_argument("--episodes", type=at_least_one, default=20, metavar="N", help="default 20")
         command.add_argument("--workers", type=at_least_one, metavar="N", help="processes (default: all cores)")
         add_seed(command)
+    _add_asking(evaluations, common, backend)
     _add_reward_evaluations(evaluations)
     _add_segment_experiment(evaluations, common, backend)
     bench = commands.add_parser("bench", help="measure delays on this machine", description="Measure delays.")
@@ -81,6 +82,22 @@ def _add_packing(packing: argparse.ArgumentParser) -> None:
     )
     packing.add_argument("--variant", action="append", metavar="NAME", help="of learning; default, no-replay, ...")
     packing.add_argument("--out", type=Path, metavar="DIR", help="keep results and weights there, and go on with them")
+
+
+def _add_asking(evaluations: Commands, common: argparse.ArgumentParser, backend: argparse.ArgumentParser) -> None:
+    asking = add_command(
+        evaluations, "asking", "whether the policy asks where it is about to be wrong", common, backend
+    )
+    shifts = "some of nominal and the shifts (default: nominal light-camera slippery wish)"
+    asking.add_argument("--shift", dest="only_shifts", nargs="+", default=[], metavar="NAME", help=shifts)
+    episodes = "for each, to choose the threshold on and as many to report on (default 8)"
+    asking.add_argument("--episodes", type=at_least_one, default=8, metavar="N", help=episodes)
+    asking.add_argument("--workers", type=at_least_one, metavar="N", help="processes (default: all cores)")
+    asking.add_argument(
+        "--moments", type=Path, metavar="FILE", help="of held-out demonstrations (default: the model's)"
+    )
+    asking.add_argument("--picture", type=picture_file, metavar="FILE", help="draw the curve there, .png")
+    add_seed(asking)
 
 
 def _add_reward_evaluations(evaluations: Commands) -> None:

@@ -47,6 +47,7 @@ COMMANDS = [
     ["evaluate"],
     ["evaluate", "skills"],
     ["evaluate", "packing"],
+    ["evaluate", "asking"],
     ["evaluate", "rewards"],
     ["evaluate", "label-efficiency"],
     ["evaluate", "forgetting"],

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QFontMetricsF,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QAbstractButton, QFrame, QGridLayout, QSizePolicy, QWidget
 
 from gui.actions import Registry, keys_shown
-from gui.notices import PAUSED
+from gui.notices import PAUSED, doubt_spoken, doubt_words
 from gui.state import LiveState
 from gui.theme import GRID, Theme
 from gui.widgets.basics import ElidedLabel, column, command_button, label, row
@@ -61,19 +68,23 @@ class Tag(QWidget):
 
 
 class CommandLine(QWidget):
-    """The running command in the largest type that fits on one line, with a thin bar for how far it is done."""
+    """The running command in the largest type that fits on one line, with a thin bar for how far it is done, or for
+    the time that is left to answer a question."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
         self._text, self._colour, self._done = "", "text", 0.0
+        self._left: float | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def show_command(self, text: str, colour: str, done: float) -> None:
-        """Show `text`; `done` 0..1 is the policy's belief that it is finished."""
+    def show_command(self, text: str, colour: str, done: float, left: float | None = None) -> None:
+        """Show `text`; `done` 0..1 is the policy's belief that it is finished, `left` the share of the time in which a
+        question can be answered, None where none is asked."""
         done = round(min(1.0, max(0.0, done)), 2)
-        if (text, colour, done) != (self._text, self._colour, self._done):
-            self._text, self._colour, self._done = text, colour, done
+        left = None if left is None else round(left, 2)
+        if (text, colour, done, left) != (self._text, self._colour, self._done, self._left):
+            self._text, self._colour, self._done, self._left = text, colour, done, left
             self.setAccessibleName(f"Running command: {text}")
             self.setToolTip(f"{text}\nThe policy believes it to be {done:.0%} done." if text else "")
             self.update()
@@ -104,9 +115,11 @@ class CommandLine(QWidget):
         track = QRectF(0, self.height() - 3, self.width(), 3)
         painter.setBrush(self._theme.colour("sunken"))
         painter.drawRoundedRect(track, 1.5, 1.5)
-        if self._done > 0:
-            track.setWidth(self.width() * self._done)
-            painter.setBrush(self._theme.colour("accent" if self._colour == "accent" else "text_soft"))
+        share = self._done if self._left is None else self._left
+        if share > 0:
+            track.setWidth(self.width() * share)
+            person = self._colour == "accent" or self._left is not None
+            painter.setBrush(self._theme.colour("accent" if person else "text_soft"))
             painter.drawRoundedRect(track, 1.5, 1.5)
         painter.end()
 
@@ -211,13 +224,15 @@ class Choices(QWidget):
     def refresh(self, state: LiveState) -> None:
         """Show the alternatives."""
         question = state.question if state.connected else None
-        if question is not None:
-            alternatives = [Alternative(text=choice, probability=0.0) for choice in question.choices]
-        else:
-            alternatives = state.command.alternatives if state.command and state.connected else []
+        alternatives = state.command.alternatives if state.command and state.connected else []
+        asked = list(question.choices) if question is not None else state.unsure
+        if asked:
+            known = {} if question is not None else {each.text: each.probability for each in alternatives}
+            alternatives = [Alternative(text=choice, probability=known.get(choice, 0.0)) for choice in asked]
+        self.setAccessibleName("Which is right?" if asked else "Next alternatives")
         self._empty.setVisible(not alternatives)
         for place, button in enumerate(self.buttons):
-            button.setVisible(place < len(alternatives) if question is not None else bool(alternatives))
+            button.setVisible(place < len(alternatives) if asked else bool(alternatives))
             if place < len(alternatives):
                 button.show_alternative(alternatives[place].text, alternatives[place].probability)
             else:
@@ -252,6 +267,7 @@ class CommandPanel(QFrame):
         self._undo = command_button(registry.action("say.undo"), "Undo", "small", show_keys=True)
         self._release = command_button(registry.action("robot.release"), "Release", "small", show_keys=True)
         self._line = CommandLine(theme)
+        self._announced = 0
         self.choices = Choices(theme, registry)
         head = QWidget()
         head.setLayout(row(self._tag, self._why, self._undo, self._release))
@@ -280,8 +296,18 @@ class CommandPanel(QFrame):
             self._tag.show_word("Which?", "on_accent", "accent")
             self._tag.setVisible(True)
             self._why.show_text(f"“{question.text}” may mean two things. Press 1 or 2, or say it again.")
+        doubt = doubt_words(state, now_ns) if state.connected and question is None else ""
+        if doubt:
+            self._why.show_text(doubt)
+        if state.unsure:
+            self._tag.show_word("Unsure", "on_accent", "accent")
+            self._announce(state)
         if state.stopped:
             self._line.show_command(stop_words(state), "danger_text", 0.0)
+        elif state.unsure and state.command is not None:
+            would = "?" if state.command.text == state.unsure[0] else ""
+            left = state.unsure_left(now_ns)[1]
+            self._line.show_command(f"{state.command.text}{would}", "text", 0.0, left)
         elif state.command is None or not state.connected:
             self._line.show_command(
                 "No command yet" if state.command is None else state.command.text, "text_soft", 0.0
@@ -289,6 +315,13 @@ class CommandPanel(QFrame):
         else:
             done = 1.0 if state.waits else state.command.done_probability
             self._line.show_command(state.command.text or "Holding still", "accent" if mine else "text", done)
+
+    def _announce(self, state: LiveState) -> None:
+        """Say a new question to a screen reader, once."""
+        command = state.command
+        if command is not None and command.unsure_until_ns != self._announced:
+            self._announced = command.unsure_until_ns
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, f"Unsure. {doubt_spoken(command)}"))
 
 
 def tag_of(state: LiveState) -> tuple[str, str, str]:

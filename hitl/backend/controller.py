@@ -5,6 +5,8 @@ newest observation. It holds until it is done, released, undone or its time is o
 moment for the next words, as people guide in several; then, or at once in the other cases, the high level goes on. The
 low level runs once an observation; the high level is asked at its rate and whenever a command is finished.
 A correction of low certainty changes nothing: it is asked what was meant, for a while, until somebody has chosen.
+Where the policy is unsure which command is right, or what it does has no effect, it asks before it begins another one
+(`doubt.py`): the running command goes on meanwhile, or the robot stands still where none runs.
 
 One thread owns a controller. Calls append to an output list that `drain` returns; the owner sends and logs it.
 Policies speak poses `(12,)`, the robot joints `(action_size,)`; the embodiment converts.
@@ -12,18 +14,18 @@ Policies speak poses `(12,)`, the robot joints `(action_size,)`; the embodiment 
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from hitl.backend.doubt import Decision, Doubt, Ended
 from hitl.backend.parts import Array, Chunk, Embodiment, Policy, Rules, Seen, StopWanted, status_of
-from hitl.backend.questions import Questions
-from hitl.backend.running import RunningCommand
+from hitl.backend.questions import Questions, chosen_as, not_offered
+from hitl.backend.running import Recent, RunningCommand
 from hitl.clock import Clock, new_ulid
-from hitl.events import CorrectionEvent, OutcomeEvent
+from hitl.events import CorrectionEvent, DoubtEvent, OutcomeEvent
 from hitl.messages import (
     ActionChunk,
     Alternative,
@@ -36,11 +38,13 @@ from hitl.messages import (
 from hitl.sessions.moments import Moment
 
 ALTERNATIVES = 5
+STEPS_AT_FIRST = 25
+"""Half a second: how many actions stand still before a chunk of the policy has said how many it has."""
 EVENT_WINDOW_S = 2.0
 """A correction is an example for the observations of this long before it; the published system's margin."""
 
 
-Output = Chunk | CommandStatus | CorrectionStatus | Moment | OutcomeEvent | StopWanted
+Output = Chunk | CommandStatus | CorrectionStatus | Moment | OutcomeEvent | DoubtEvent | StopWanted
 
 
 class Controller:
@@ -59,6 +63,7 @@ class Controller:
         session: str,
         session_start_ns: int,
         rate_hz: float = 50.0,
+        doubt: Doubt | None = None,
     ) -> None:
         self._policy = policy
         self._embodiment = embodiment
@@ -75,13 +80,16 @@ class Controller:
         self._seen: Seen | None = None
         self._unremembered = False
         self._state: tuple[RobotState, Array, Array] | None = None
-        self._recent: deque[tuple[int, str]] = deque()
+        self._recent = Recent(EVENT_WINDOW_S)
         self._statuses: dict[str, CorrectionStatus] = {}
         self._acted: set[str] = set()
         self._undone: set[str] = set()
         self._questions = Questions()
+        self._doubt = doubt or Doubt(rules)
+        self.watched = False
+        """Whether somebody can see a question of the policy; where nobody does it asks none."""
         self._chunks = 0
-        self._steps = 1
+        self._steps = STEPS_AT_FIRST
         self._out: list[Output] = []
 
     # -- what the owner reads -------------------------------------------------------------------------------------
@@ -112,27 +120,14 @@ class Controller:
 
     def recent_observations(self) -> list[str]:
         """Ids of the observations of the last two seconds, oldest first."""
-        self._forget_old()
-        return [name for _, name in self._recent]
+        return self._recent.names(self._clock.now_ns())
 
     def status(self) -> CommandStatus:
         """The running command and the alternatives."""
         command = self._command
         if command is None:
             return CommandStatus(command_id="", text="", source="none", alternatives=self._alternatives)
-        event = command.event
-        return CommandStatus(
-            command_id=command.id,
-            text=command.text,
-            source=command.source,
-            author=event.author if event else "",
-            said=event.text if event else "",
-            since_ns=command.since_ns,
-            probability=command.probability,
-            done_probability=command.done,
-            held_until_ns=self._until_ns(),
-            alternatives=self._alternatives,
-        )
+        return self._doubt.told(command.status(self._until_ns(), self._alternatives))
 
     def use(self, policy: Policy) -> None:
         """Act with `policy` from now on; the running command begins anew under it."""
@@ -181,12 +176,9 @@ class Controller:
             state = self._statuses[correction_id].state if correction_id in self._statuses else "not known"
             return f"nobody is asked about this correction any more: it is {state}. Say it again."
         if command not in event.choices:
-            known = " or ".join(f"“{choice}”" for choice in event.choices)
-            return f"“{command}” was not offered. Choose {known}, or say it anew."
+            return not_offered(event, command)
         self._questions.close(correction_id)
-        chosen = msgspec.structs.replace(
-            event, command=command, grounding="near", similarity=1.0, certainty="high", choices=[]
-        )
+        chosen = chosen_as(event, command)
         self._statuses[event.id] = status_of(chosen, "saved")
         self._out.append(self._statuses[event.id])
         self._begin_correction(chosen)
@@ -194,6 +186,10 @@ class Controller:
 
     def _begin_correction(self, event: CorrectionEvent) -> None:
         self._end_correction("replaced")
+        self._doubt_no_longer("answered" if self._doubt.offers(event.command) else "other words", event.id)
+        targets = self._state[2] if self._state is not None else self._seen.targets if self._seen is not None else None
+        pose = self._embodiment.pose_of(targets) if targets is not None else None
+        self._doubt.person_begins(event.command, self._stage, pose)
         self._finished = None
         self._command = RunningCommand(
             event.id, event.command, "person", self._clock.now_ns(), 1.0, event, event.hold_s
@@ -235,6 +231,8 @@ class Controller:
 
         One that came before there was an episode acts in this one, and its time begins now.
         """
+        self._doubt_no_longer("new episode")
+        self._doubt.forget()
         if self._episode:
             for asked in self._questions.close_all():
                 self._end(asked, "expired")
@@ -272,8 +270,7 @@ class Controller:
         if not self._episode or seen.observation.episode != self._episode:
             return
         self._seen = seen
-        self._recent.append((self._clock.now_ns(), f"{seen.observation.episode}/{seen.observation.tick}"))
-        self._forget_old()
+        self._recent.note(self._clock.now_ns(), f"{seen.observation.episode}/{seen.observation.tick}")
         self._unremembered = self._policy is not None
         self._ask_no_longer()
         if self._robot_latched():
@@ -329,8 +326,26 @@ class Controller:
         return command.since_ns + round(command.hold_s * 1e9)
 
     def _ask_no_longer(self) -> None:
-        for asked in self._questions.close_over(self._clock.now_ns()):
+        now_ns = self._clock.now_ns()
+        for asked in self._questions.close_over(now_ns):
             self._end(asked, "expired")
+        latched = self._robot_latched()
+        if self._doubt.question is not None and (latched or self._doubt.is_over(now_ns)):
+            self._doubt_no_longer("stopped" if latched else "time")
+            self._asked_ns = None  # it goes on at the next observation
+            self._out.append(self.status())
+
+    def _doubt_no_longer(self, ended: Ended, correction: str = "") -> None:
+        """Ask no longer which command is right, if that is asked, and let go of the robot; the caller tells of it."""
+        now_ns = self._clock.now_ns()
+        asked = self._doubt.close(now_ns)
+        if asked is None:
+            return
+        if self._command is not None and self._command.held:
+            self._finished, self._command = self._command, None
+        ended_s = (now_ns - asked.asked_ns) / 1e9
+        session_ns = now_ns - self._session_start_ns
+        self._out.append(asked.event(self._session, self._episode, session_ns, ended_s, ended, correction))
 
     def _remember(self) -> None:
         policy, seen = self._policy, self._seen
@@ -347,36 +362,46 @@ class Controller:
         proposal = self._policy.propose()
         pairs = list(zip(proposal.texts, proposal.probabilities, strict=True))[:ALTERNATIVES]
         self._alternatives = [Alternative(text=text, probability=float(p)) for text, p in pairs]
-        best = self._alternatives[0]
-        begins = self._command is None or self._command.gives_way(best, self._rules, now_ns)
-        if begins:
+        best, command = self._alternatives[0], self._command
+        begins = command is None or command.held or command.gives_way(best, self._rules, now_ns)
+        if self._asks(begins, now_ns):
+            begins = self._command is None
+            if begins:
+                self._command = self._begin(best, now_ns)
+                self._command.held = True
+        elif begins:
             self._command = self._begin(best, now_ns)
-        elif self._command is not None and self._command.source == "policy" and self._command.text == best.text:
-            self._command.probability = best.probability
+            self._doubt.policy_begins(best.text, self._stage)
+        elif command is not None and command.source == "policy" and command.text == best.text:
+            command.probability = best.probability
         self._out.append(self.status())
         self._note_moment(proposal.history)
         return begins
+
+    def _asks(self, begins: bool, now_ns: int) -> bool:
+        """Whether the policy asks a person before another command begins."""
+        if not begins and self._doubt.question is None or len(self._alternatives) < 2:
+            return False
+        task = self._state[0].task if self._state is not None else None
+        heard = self.watched and not self._questions and not (task is not None and task.finished)
+        best, second = self._alternatives[:2]
+        asks = self._doubt.asks(Decision(now_ns, best, second, self._stage), heard=heard)
+        if not asks:
+            self._doubt_no_longer("sure")
+        return asks
+
+    @property
+    def _stage(self) -> int:
+        task = self._state[0].task if self._state is not None else None
+        return task.stage if task is not None else 0
 
     def _note_moment(self, history: Any) -> None:
         """Tell what was just asked and answered, where it can be learned from."""
         command, seen = self._command, self._seen
         if history is None or command is None or seen is None:
             return
-        stamp_ns = seen.observation.stamp_ns - self._session_start_ns
-        task = self._state[0].task if self._state is not None else None
-        moment = Moment(
-            episode=self._episode,
-            tick=seen.observation.tick,
-            session_ns=max(0, stamp_ns),
-            stage=task.stage if task is not None else 0,
-            command_id=command.id,
-            command=command.text,
-            source=command.source,
-            waits=command.done_ns is not None,
-            wanted=tuple(self._alternatives),
-            history=np.asarray(history, np.float16),
-        )
-        self._out.append(moment)
+        start_ns = self._session_start_ns
+        self._out.append(command.moment(seen, start_ns, self._stage, self._alternatives, history))
 
     def _begin(self, best: Alternative, now_ns: int) -> RunningCommand:
         """The policy's next command; one that it chooses again when it is done is the same command, tried anew."""
@@ -401,7 +426,7 @@ class Controller:
         command, seen = self._command, self._seen
         if command is None or seen is None or self._policy is None:
             return
-        if command.done_ns is not None:
+        if command.done_ns is not None or command.held:
             self._send_rows(command, tick, np.tile(targets, (self._steps, 1)), seen.observation.stamp_ns)
             return
         pose, pose_target = self._embodiment.pose_of(joints), self._embodiment.pose_of(targets)
@@ -464,8 +489,3 @@ class Controller:
 
     def _robot_latched(self) -> bool:
         return self._state is not None and self._state[0].mode in ("paused", "stopped", "fault")
-
-    def _forget_old(self) -> None:
-        oldest_ns = self._clock.now_ns() - EVENT_WINDOW_S * 1e9
-        while self._recent and self._recent[0][0] < oldest_ns:
-            self._recent.popleft()

@@ -22,7 +22,7 @@ from hitl.backend.loaded_model import Answered, Grounded, Model, Swap, Swapped
 from hitl.backend.parts import Array
 from hitl.clock import Clock
 from hitl.errors import HitlError
-from hitl.events import CorrectionEvent, OutcomeEvent, RequestEvent, UtteranceEvent
+from hitl.events import CorrectionEvent, DoubtEvent, OutcomeEvent, RequestEvent, UtteranceEvent
 from hitl.messages import (
     AUDIO_RATE,
     MAX_AUDIO_BYTES,
@@ -154,6 +154,8 @@ class Engine:
         self._loader = threading.Thread(target=self._load_model, name="loader", daemon=True)
         self.error = ""
         """Why the policy does not act, in words; empty where it does."""
+        self.watched = False
+        """Whether somebody can see a question of the policy; set from any thread."""
 
     # -- safe from any thread -------------------------------------------------------------------------------------
 
@@ -237,6 +239,7 @@ class Engine:
 
     def _work(self, item: _Asked | _Begun | Loaded | Swap | None, seen: Seen | None) -> None:
         """One step: a request, else the rest of the last observation, else the newest observation."""
+        self._controller.watched = self.watched
         state = self._state
         if state is not None:
             self._controller.robot_state(*state)
@@ -282,7 +285,7 @@ class Engine:
 
     def _hand_on(self) -> None:
         for output in self._controller.drain():
-            if isinstance(output, OutcomeEvent):
+            if isinstance(output, OutcomeEvent | DoubtEvent):
                 self._ledger.put(Entry(output))
             elif isinstance(output, Moment):
                 self._keep_moment(replace(output, features=self._model.features if self._model else ""))

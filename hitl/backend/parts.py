@@ -99,6 +99,10 @@ class Rules:
     switch_probability: float = 0.5
     switch_asks: int = 2
     ask_s: float = 8.0
+    ask_margin: float = 0.5
+    ask_repeats: int = 3
+    ask_every_s: float = 15.0
+    unsure_s: float = 3.0
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from hitl.events import CorrectionEvent
 
 
@@ -26,6 +28,9 @@ class Questions:
     def ask(self, event: CorrectionEvent, until_ns: int) -> None:
         """Ask what `event` meant, until `until_ns`."""
         self._open[event.id] = _Open(event, until_ns)
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
 
     def get(self, correction_id: str) -> CorrectionEvent | None:
         """The correction that is asked about, if it is."""
@@ -53,3 +58,16 @@ class Questions:
         for correction_id in over:
             del self._open[correction_id]
         return over
+
+
+def chosen_as(event: CorrectionEvent, command: str) -> CorrectionEvent:
+    """The correction as a person has chosen it."""
+    return msgspec.structs.replace(
+        event, command=command, grounding="near", similarity=1.0, certainty="high", choices=[]
+    )
+
+
+def not_offered(event: CorrectionEvent, command: str) -> str:
+    """Why `command` cannot be chosen for it, in words."""
+    known = " or ".join(f"“{choice}”" for choice in event.choices)
+    return f"“{command}” was not offered. Choose {known}, or say it anew."

@@ -1,21 +1,51 @@
-"""The command that is under way, and whether the high level leaves it for another one. No clock, no policy."""
+"""The command that is under way, whether the high level leaves it for another one, and what is told of it; and which
+observations are recent. No clock, no policy."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hitl.backend.parts import Rules
+import numpy as np
+
+from hitl.backend.parts import Rules, Seen
 from hitl.events import CorrectionEvent
-from hitl.messages import Alternative, Source
+from hitl.messages import Alternative, CommandStatus, Source
+from hitl.sessions.moments import Moment
+
+
+class Recent:
+    """Names of what was seen in the last `window_s` seconds."""
+
+    def __init__(self, window_s: float) -> None:
+        self._window_ns = window_s * 1e9
+        self._seen: deque[tuple[int, str]] = deque()
+
+    def note(self, now_ns: int, name: str) -> None:
+        """This was seen now."""
+        self._seen.append((now_ns, name))
+        self.names(now_ns)
+
+    def names(self, now_ns: int) -> list[str]:
+        """What is recent, oldest first."""
+        while self._seen and self._seen[0][0] < now_ns - self._window_ns:
+            self._seen.popleft()
+        return [name for _, name in self._seen]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._seen.clear()
 
 
 @dataclass
 class RunningCommand:
     """A person's command or the policy's. `active` is the policy's own record of it, made with the first chunk.
 
-    `done_ns`: since when a correction that is done waits for the next words; `rival`, `rival_asks`: the other command
-    that the high level wanted instead when it was asked last, and how many times in a row.
+    `done_ns`: since when a correction that is done waits for the next words; `held`: the robot stands still, since it
+    is asked whether this is right; `rival`, `rival_asks`: the other command that the high level wanted instead when it
+    was asked last, and how many times in a row.
     """
 
     id: str
@@ -30,6 +60,7 @@ class RunningCommand:
     done: float = 0.0
     done_count: int = 0
     done_ns: int | None = None
+    held: bool = False
     rival: str = ""
     rival_asks: int = 0
 
@@ -45,4 +76,34 @@ class RunningCommand:
             self.source == "policy"
             and self.rival_asks >= rules.switch_asks
             and now_ns - self.since_ns >= rules.min_command_s * 1e9
+        )
+
+    def status(self, held_until_ns: int, alternatives: Sequence[Alternative]) -> CommandStatus:
+        """What is told of it. held_until_ns: when its time is over, 0 for never."""
+        return CommandStatus(
+            command_id=self.id,
+            text=self.text,
+            source=self.source,
+            author=self.event.author if self.event else "",
+            said=self.event.text if self.event else "",
+            since_ns=self.since_ns,
+            probability=self.probability,
+            done_probability=self.done,
+            held_until_ns=held_until_ns,
+            alternatives=list(alternatives),
+        )
+
+    def moment(self, seen: Seen, start_ns: int, stage: int, wanted: Sequence[Alternative], history: Any) -> Moment:
+        """What the high level looked at when it was asked; start_ns: of the session, on the clock of the stamps."""
+        return Moment(
+            episode=seen.observation.episode,
+            tick=seen.observation.tick,
+            session_ns=max(0, seen.observation.stamp_ns - start_ns),
+            stage=stage,
+            command_id=self.id,
+            command=self.text,
+            source=self.source,
+            waits=self.done_ns is not None,
+            wanted=tuple(wanted),
+            history=np.asarray(history, np.float16),
         )

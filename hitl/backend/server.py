@@ -86,6 +86,10 @@ def rules_of(settings: Settings) -> Rules:
         switch_probability=settings.switch_probability,
         switch_asks=settings.switch_asks,
         ask_s=settings.ask_s,
+        ask_margin=settings.ask_margin,
+        ask_repeats=settings.ask_repeats,
+        ask_every_s=settings.ask_every_s,
+        unsure_s=settings.unsure_s,
     )
 
 
@@ -414,6 +418,7 @@ class Backend:
                 self._desk.waiting.sent(key, now_ns)
         if now_ns >= self._status_due_ns:
             self._status_due_ns = now_ns + STATUS_NS
+            self._engine.watched = bool(self._hub.peers("gui"))
             status = self._status(now_ns)
             self._hub.publish(status)
             if self._recorder is not None:

@@ -16,9 +16,10 @@ import numpy as np
 
 from hitl import kinematics
 from hitl.backend.controller import Chunk, Controller, Rules, Seen, StopWanted
+from hitl.backend.doubt import Doubt
 from hitl.backend.loaded_model import Model
 from hitl.clock import ManualClock, new_ulid
-from hitl.events import CorrectionEvent, LogEvent, OutcomeEvent
+from hitl.events import CorrectionEvent, DoubtEvent, LogEvent, OutcomeEvent
 from hitl.messages import CommandStatus, CorrectionState, CorrectionStatus, Observation, RobotState, Task
 from hitl.sessions.feedback_log import FeedbackLog
 from hitl.sessions.moments import Moment
@@ -42,7 +43,10 @@ class Lockstep:
         log: Path | None = None,
         session: str = "",
         latency_ticks: int = LATENCY_TICKS,
+        doubt: Doubt | None = None,
+        watched: bool = False,
     ) -> None:
+        """watched: whether the policy may ask a person which command is right, `doubt`: when."""
         self.cell = cell
         self.clock = ManualClock()
         self.events: list[LogEvent] = []
@@ -60,6 +64,7 @@ class Lockstep:
         self._every = round(cell.spec.rate_hz / cell.spec.capture_hz)
         self.session = session or new_ulid()
         self._rules = rules or Rules()
+        self._doubt, self._watched = doubt, watched
         self.restart()
 
     def restart(self) -> None:
@@ -73,7 +78,9 @@ class Lockstep:
             session=self.session,
             session_start_ns=0,
             rate_hz=self.cell.spec.rate_hz,
+            doubt=self._doubt,
         )
+        self._controller.watched = self._watched
         self._core = SafetyCore(self.cell.spec, lease_s=LEASE_S)
         self.episode = new_ulid()
         self._core.begin_episode(self.episode, self.cell.read().targets)
@@ -168,7 +175,7 @@ class Lockstep:
                 self.command = output
             elif isinstance(output, CorrectionStatus):
                 self.statuses[output.id] = output.state
-            elif isinstance(output, OutcomeEvent):
+            elif isinstance(output, OutcomeEvent | DoubtEvent):
                 self.note(output)
             elif isinstance(output, Moment):
                 self.moments.append(output)

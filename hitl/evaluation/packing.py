@@ -213,14 +213,15 @@ def _read(path: Path, kind: type) -> list:
 def _check(plan: Plan) -> None:
     from hitl.evaluation.packing_learning import VARIANTS
 
-    _check_names("shift", plan.conditions, CONDITIONS)
-    _check_names("mode", plan.modes, MODES)
-    _check_names("variant", plan.variants, VARIANTS)
+    check_names("shift", plan.conditions, CONDITIONS)
+    check_names("mode", plan.modes, MODES)
+    check_names("variant", plan.variants, VARIANTS)
     if plan.episodes > TEACHING:
         raise InputError(f"{plan.episodes} is too many.", field="episodes", hint=f"Give at most {TEACHING}.")
 
 
-def _check_names(field_name: str, names: Sequence[str], known: Iterable[str]) -> None:
+def check_names(field_name: str, names: Sequence[str], known: Iterable[str]) -> None:
+    """Raises InputError for a name that is not known."""
     for name in names:
         if name not in known:
             raise InputError(

@@ -66,7 +66,7 @@ def run_episode(
         if learning is not None:
             learning.tick(loop)
         if oracle is not None and cell.tick % ORACLE_TICKS == 0:
-            words = oracle.say(_running(loop))
+            words = oracle.say(running_of(loop))
             if words is not None:
                 event = loop.correct(words if learning is None else learning.said(words))
                 if learning is not None:
@@ -87,7 +87,7 @@ def run_episode(
     )
 
 
-def _running(loop: Lockstep) -> Running:
+def running_of(loop: Lockstep) -> Running:
     """What a person sees of the running command."""
     command = loop.command
     state = loop.statuses.get(command.command_id) if command.source == "person" else None

@@ -5,13 +5,13 @@ Pure: it makes messages and sends none. Shared by everybody who listens; knows n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hitl.clock import Clock, SystemClock, new_ulid
 from hitl.messages import MAX_AUDIO_BYTES, Correction, Resume, Stop, Undo, Utterance
 from hitl.speech.ear_messages import Finished
-from hitl.speech.intents import as_meant, intent_of
+from hitl.speech.intents import as_meant, intent_of, place_of
 from hitl.speech.text import plain
 
 
@@ -26,11 +26,14 @@ class Answering:
     hold_s: float | None = None
     narrates: bool = False
 
-    def request(self, said: Finished, newest: Callable[[], str | None]) -> Correction | Resume | Undo | Stop | None:
+    def request(
+        self, said: Finished, newest: Callable[[], str | None], asked: Sequence[str] = ()
+    ) -> Correction | Resume | Undo | Stop | None:
         """What the words ask for; None where there are none, where they narrate, or where there is nothing to take
         back.
 
-        newest: the id of this person's newest correction that can be taken back, asked only where it is needed.
+        newest: the id of this person's newest correction that can be taken back, asked only where it is needed; asked:
+        the commands of which the policy asks which is right, where it does.
         """
         if not plain(said.text):
             return None
@@ -45,6 +48,15 @@ class Answering:
             case "undo":
                 target = newest()
                 return Undo(id=id_, author=author, stamp_ns=stamp_ns, target=target) if target else None
+            case _ if (place := place_of(said.text)) is not None and place < len(asked):
+                return Correction(
+                    id=id_,
+                    author=author,
+                    stamp_ns=stamp_ns,
+                    text=asked[place],
+                    source="answer",
+                    hold_s=self.hold_s,
+                )
             case _:
                 return Correction(
                     id=id_,

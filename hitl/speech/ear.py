@@ -26,6 +26,7 @@ from hitl.speech.device_list import names_now
 from hitl.speech.ear_messages import (
     Began,
     Cancel,
+    Chime,
     Configure,
     DeviceHere,
     DeviceLost,
@@ -209,6 +210,9 @@ class Ear:
                 case Say():
                     if self._now.aloud:
                         self._aloud.append(asked.text)
+                case Chime():
+                    if self._now.sounds:
+                        self._speaker.play("ask")
                 case LookForDevices():
                     self._look_for_devices()
                 case Quit():

@@ -35,8 +35,8 @@ class Cancel(EarMessage, frozen=True, kw_only=True):
 
 class Configure(EarMessage, frozen=True, kw_only=True):
     """From now on. `device`: name of a microphone, empty for the system's; `wake`: words that begin every hands-free
-    utterance, empty for none; `sounds`: whether start and end are heard; `aloud`: whether `Say` is; `words`: whether
-    the times of words are wanted, from a recognizer that gives them."""
+    utterance, empty for none; `sounds`: whether start, end and `Chime` are heard; `aloud`: whether `Say` is; `words`:
+    whether the times of words are wanted, from a recognizer that gives them."""
 
     mode: Mode = "hold"
     device: str = ""
@@ -52,6 +52,10 @@ class Say(EarMessage, frozen=True, kw_only=True):
     text: str
 
 
+class Chime(EarMessage, frozen=True, kw_only=True):
+    """Something is asked: play the notes for that, where sounds are switched on."""
+
+
 class LookForDevices(EarMessage, frozen=True, kw_only=True):
     """Tell which microphones there are now."""
 
@@ -60,7 +64,7 @@ class Quit(EarMessage, frozen=True, kw_only=True):
     """Let go of the microphone and end."""
 
 
-ToEar = Press | LetGo | Cancel | Configure | Say | LookForDevices | Quit
+ToEar = Press | LetGo | Cancel | Configure | Say | Chime | LookForDevices | Quit
 
 # -- told by an ear -----------------------------------------------------------------------------------------------
 

@@ -32,6 +32,23 @@ SAME_SOUND = {
 """What a recognizer may write for a few words said alone, since nothing else tells them apart."""
 
 
+_PLACES = {
+    "first": 0, "the first": 0, "one": 0, "number one": 0, "1": 0, "number 1": 0, "former": 0, "the former": 0,
+    "second": 1, "the second": 1, "two": 1, "number two": 1, "2": 1, "number 2": 1, "latter": 1, "the latter": 1,
+}  # fmt: skip
+
+
+def place_of(text: str) -> int | None:
+    """Which of the commands that are asked about these words count out ("the second one"), 0 for the first; None
+    where they say something else."""
+    words = without_fillers(plain(text[:MAX_TEXT_CHARS]))
+    for behind in (" one", " option", " command"):
+        shorter = words.removesuffix(behind)
+        if shorter != words and shorter in _PLACES and "number" not in shorter:
+            return _PLACES[shorter]
+    return _PLACES.get(words)
+
+
 def as_meant(text: str) -> str:
     """Spoken words as they were meant where they are all that was said; else the text as it is."""
     return SAME_SOUND.get(without_fillers(plain(text)), text)

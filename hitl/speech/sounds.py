@@ -1,4 +1,4 @@
-"""Sounds of the ear itself: two short tones, and words aloud through the system's synthesizer. All through PyAudio.
+"""Sounds of the ear itself: a few short tones, and words aloud through the system's synthesizer. All through PyAudio.
 
 One thread plays; who asks never waits. Without an output device everything stays silent and the caller is told once.
 """
@@ -19,7 +19,7 @@ from hitl.speech.synthesis import Voice, speak, voices
 
 log = logging.getLogger("hitl.speech")
 
-TONES = {"begin": (660.0, 880.0), "end": (880.0, 660.0)}
+TONES = {"begin": (660.0, 880.0), "end": (880.0, 660.0), "ask": (784.0, 784.0, 1047.0)}
 _TONE_S, _LOUDNESS = 0.06, 0.12
 _PREFERRED = ("flite:slt", "espeak:en-us")
 
@@ -78,7 +78,7 @@ class Speaker:
 
 
 def tone(kind: str) -> Audio:
-    """Two soft notes `(n,)`, up for the beginning and down for the end."""
+    """Soft notes `(n,)`: two up for the beginning, two down for the end, and three for a question."""
     time = np.arange(round(_TONE_S * RATE)) / RATE
     fade = np.sin(np.pi * time / _TONE_S)
     notes = [np.sin(2 * np.pi * pitch * time) * fade * _LOUDNESS for pitch in TONES[kind]]

@@ -83,6 +83,18 @@ class ScriptedPolicy:
         self.forgotten += 1
 
 
+class Torn(ScriptedPolicy):
+    """Wants `wants`, or `second`, by `margin` less."""
+
+    def __init__(self, wants: str = "go left", second: str = "go right", margin: float = 0.1, **rest: Any) -> None:
+        super().__init__(wants, **rest)
+        self.second, self.margin = second, margin
+
+    def propose(self) -> Proposal:
+        self.asked += 1
+        return Proposal([self.wants, self.second], [0.5 + self.margin / 2, 0.5 - self.margin / 2], np.zeros((4, 3)))
+
+
 def ground(text: str) -> Grounded:
     if intent_of(text) == "stop":
         return Grounded("stop", "stop", 1.0)

@@ -20,13 +20,14 @@ from hitl.bus import Endpoints, Link
 from hitl.clock import new_ulid
 from hitl.config import Settings
 from hitl.errors import CheckpointError, PortInUseError
-from hitl.events import CorrectionEvent, EpisodeEvent, OutcomeEvent, RequestEvent, UtteranceEvent
+from hitl.events import CorrectionEvent, DoubtEvent, EpisodeEvent, OutcomeEvent, RequestEvent, UtteranceEvent
 from hitl.messages import (
     AUDIO_RATE,
     Ack,
     ActionChunk,
     BackendStatus,
     Choose,
+    CommandStatus,
     Correction,
     CorrectionStatus,
     Frame,
@@ -51,7 +52,7 @@ from hitl.sessions.feedback_log import FeedbackLog
 from hitl.sessions.recording import read_recording
 from robot.node import spec_json
 from robot.synthetic import SyntheticDriver
-from tests.support.scripted import COMMANDS, ScriptedPolicy, ground, load_scripted
+from tests.support.scripted import COMMANDS, ScriptedPolicy, Torn, ground, load_scripted
 
 PATIENCE_S = 30.0
 HOME = np.array([0.0, -0.96, 1.16, 0.0, -0.3, 0.0, 0.5] * 2)
@@ -321,6 +322,29 @@ def test_spoken_words_of_low_certainty_are_asked_about_and_the_choice_acts(doubt
     late = stage.ask(choose(asked.id, "go higher"))
     assert "asked" in late.error and "acting" in late.error
     assert stage.events(RequestEvent)[-1].id == request.id, "what had no effect is not in the log"
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_the_policy_asks_a_window_and_hears_its_answer_or_goes_on(tmp_path: Path, answers: bool) -> None:
+    def load(settings: Settings) -> Model:
+        return Model(Torn(done_after_s=0.5), ground, COMMANDS, "torn", "cpu")
+
+    stage = Stage(tmp_path, load, unsure_s=60.0 if answers else 0.5, min_command_s=0.1)
+    try:
+        asked = stage.until(lambda: next((s for s in stage.window.all(CommandStatus) if s.unsure), None))
+        assert asked.unsure == ["go left", "go right"] and (asked.text, asked.source) == ("go left", "policy")
+        if answers:
+            correction = stage.correct(asked.unsure[1], source="answer")
+            stage.until(lambda: any(chunk.command_id == correction.id for chunk in stage.robot.all(ActionChunk)))
+            (event,) = stage.events(CorrectionEvent)
+            assert (event.source, event.command, event.policy_command) == ("answer", "go right", "go left")
+        (doubt,) = stage.until(lambda: stage.events(DoubtEvent))
+        assert (doubt.commands, doubt.ended) == (asked.unsure, "answered" if answers else "time")
+        assert doubt.correction == (correction.id if answers else "")
+        stage.until(lambda: not stage.window.newest(CommandStatus).unsure)
+        assert stage.window.newest(CommandStatus).source == ("person" if answers else "policy")
+    finally:
+        stage.close()
 
 
 def test_talk_is_logged_and_ignored_and_what_is_typed_is_never_doubted(doubting: Stage) -> None:

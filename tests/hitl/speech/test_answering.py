@@ -77,3 +77,15 @@ def test_sound_is_kept_with_its_words_and_never_too_much_of_it() -> None:
     assert (kept.correction, kept.stamp_ns, kept.began_ns, kept.audio) == ("c1", 80, 50, b"\0\0")
     assert ANSWERING.utterance(said("go left", b""), "c1") is None
     assert ANSWERING.utterance(said("go left", bytes(MAX_AUDIO_BYTES + 2)), "c1") is None
+
+
+def test_counting_answers_what_the_policy_asks_and_else_says_what_it_says() -> None:
+    asked = ["go left", "go right"]
+    made = ANSWERING.request(said("the second one"), nothing, asked)
+    assert isinstance(made, Correction)
+    assert (made.text, made.source, made.readings, made.hold_s) == ("go right", "answer", [], 4.0)
+    named = ANSWERING.request(said("go right"), nothing, asked)
+    assert isinstance(named, Correction) and (named.text, named.source) == ("go right", "voice")
+    unasked = ANSWERING.request(said("the second one"), nothing)
+    assert isinstance(unasked, Correction) and (unasked.text, unasked.source) == ("the second one", "voice")
+    assert Answering("ann", narrates=True).request(said("the second one"), nothing, asked) is None

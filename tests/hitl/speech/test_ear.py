@@ -19,6 +19,7 @@ from hitl.speech.ear import Ear, Parts
 from hitl.speech.ear_messages import (
     Began,
     Cancel,
+    Chime,
     Configure,
     DeviceHere,
     DeviceLost,
@@ -487,6 +488,15 @@ def test_it_says_aloud_only_where_that_is_on_and_nobody_speaks(make: Callable[..
     bench.ask(LetGo())
     bench.hear(1.0, 0.0)
     assert bench.speaker.played == ["begin", "end", "going left"]
+
+
+def test_a_question_is_heard_in_every_mode_where_sounds_are_on(make: Callable[..., Bench]) -> None:
+    bench = make(Configure(mode="hands-free", sounds=False))
+    bench.ask(Chime())
+    bench.ask(Configure(mode="hands-free", sounds=True))
+    bench.ask(Chime())
+    bench.until(lambda: bench.speaker.played)
+    assert bench.speaker.played == ["ask"]
 
 
 def test_a_part_that_breaks_ends_the_ear_with_a_reason(make: Callable[..., Bench]) -> None:

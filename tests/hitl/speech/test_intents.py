@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hitl.speech.intents import intent_of
+from hitl.speech.intents import intent_of, place_of
 
 STOPS = "stop|Please stop!|wait|Wait!|wait wait|wait, wait, wait|hold it|Hold it!|no wait|wait, no|ok, wait please"
 GO_ON = (
@@ -46,3 +46,16 @@ def test_every_phrase_of_the_grammar_is_said_to_the_policy() -> None:
 @given(st.text(max_size=3000))
 def test_any_text_has_an_intent(text: str) -> None:
     assert intent_of(text) in ("stop", "go on", "undo", "say")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("the first one", 0), ("First.", 0), ("one", 0), ("number one, please", 0), ("1", 0), ("the former", 0),
+        ("The second one!", 1), ("second option", 1), ("two", 1), ("number 2", 1), ("um, the second command", 1),
+        ("the second drawer", None), ("go left", None), ("", None), ("the first one on the left", None),
+        ("not the first one", None), ("stop", None),
+    ],
+)  # fmt: skip
+def test_words_that_count_out_what_is_asked(text: str, place: int | None) -> None:
+    assert place_of(text) == place
