@@ -197,7 +197,7 @@ def _all(
 
 
 def _read(path: Path, kind: type) -> list:
-    """Lines of an earlier run; a last line that was cut off is left out."""
+    """Lines of an earlier run. A last line that was cut off is taken away, so that the next one stands alone."""
     lines = path.read_bytes().splitlines() if path.exists() else []
     found: list = []
     for at, line in enumerate(lines):
@@ -207,6 +207,7 @@ def _read(path: Path, kind: type) -> list:
             if at < len(lines) - 1:
                 hint = "Remove the line, or choose an empty folder with --out."
                 raise InputError(f"line {at + 1} cannot be read ({error}).", field=str(path), hint=hint) from error
+            path.write_bytes(b"".join(whole + b"\n" for whole in lines[:-1]))
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hitl.backend.loaded_model import Model
+from hitl.config import Settings
 from hitl.errors import InputError
 from hitl.evaluation import packing, skills
 from hitl.evaluation.lockstep import Lockstep
@@ -116,7 +117,10 @@ def test_a_trial_fails_when_the_robot_does_something_else(cell: AlohaCell) -> No
 
 def test_gains_are_points_of_success_per_shift() -> None:
     def episode(mode: str, condition: str, success: bool) -> packing.Episode:
-        return packing.Episode(mode, condition, 0, 3 if success else 1, 3, success, 10.0, 0)
+        return packing.Episode(
+            mode=mode, condition=condition, number=0, stage=3 if success else 1, stages=3, success=success,
+            seconds=10.0, corrections=0,
+        )  # fmt: skip
 
     played = [episode("base", c, False) for c in ("push", "wish")] + [
         episode("corrected", c, True) for c in ("push", "wish")
@@ -129,7 +133,11 @@ def test_gains_are_points_of_success_per_shift() -> None:
 
 def test_an_unknown_shift_is_refused_by_name() -> None:
     with pytest.raises(InputError, match="earthquake"):
-        packing.run(None, conditions=["earthquake"])  # type: ignore[arg-type]
+        packing.run(Settings(), packing.Plan(conditions=["earthquake"]))
+    with pytest.raises(InputError, match="no variant 'lazy'"):
+        packing.run(Settings(), packing.Plan(variants=["lazy"]))
+    with pytest.raises(InputError, match="too many"):
+        packing.run(Settings(), packing.Plan(episodes=501))
 
 
 def test_wilson_intervals() -> None:

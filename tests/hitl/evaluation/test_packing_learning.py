@@ -1,0 +1,92 @@
+"""A learner in the packing experiment, whole and small: real cell, shipped policy, one short round."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+
+from hitl.backend.models import load_model
+from hitl.config import Settings
+from hitl.errors import InputError
+from hitl.evaluation import packing
+from hitl.evaluation.lockstep import Lockstep
+from hitl.evaluation.packing_episode import LearnJob, run_episode
+from hitl.evaluation.packing_learning import VARIANTS, OnlineLearning, learn, use_weights, weights_of
+from hitl.evaluation.packing_summary import Episode, Learner
+from robot.aloha.cell import AlohaCell
+
+
+@pytest.fixture(scope="module")
+def loop() -> Lockstep:
+    return Lockstep(load_model(Settings(device="cpu")), AlohaCell(0))
+
+
+def same(loop: Lockstep, weights: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(weight, weights[name]) for name, weight in weights_of(loop).items())
+
+
+def test_a_learner_is_corrected_learns_and_its_weights_can_be_used_again(loop: Lockstep, tmp_path: Path) -> None:
+    first = weights_of(loop)
+    path = tmp_path / "w.safetensors"
+    learner = learn(loop, LearnJob("light-camera", 0, "default", 1, 1, 4, str(path)), first)
+    assert learner.given >= 1 and learner.taught == min(4, learner.given)
+    assert learner.versions + learner.refused >= learner.taught and len(learner.rounds) == 1
+    assert learner.versions == 0 or not same(loop, first)
+    learned = weights_of(loop)
+    use_weights(loop, None, first)
+    assert same(loop, first)
+    use_weights(loop, path, first)
+    assert same(loop, learned)
+    use_weights(loop, None, first)
+    assert msgspec.json.decode(msgspec.json.encode(learner), type=Learner) == learner
+
+
+def test_wrong_words_are_said_in_the_share_of_the_variant(loop: Lockstep) -> None:
+    learning = OnlineLearning(loop, VARIANTS["wrong"], 60, seed=1)
+    said = [learning.said("go home") for _ in range(300)]
+    assert 0.2 < sum(words != "go home" for words in said) / 300 < 0.4
+    assert all(OnlineLearning(loop, VARIANTS["default"], 60).said("go home") == "go home" for _ in range(3))
+
+
+def test_a_lasting_wish_is_the_same_in_every_episode(loop: Lockstep) -> None:
+    cell = loop.cell
+    notes = set()
+    for seed in range(4):
+        cell.reset(seed=seed, shift="wish", taste=2)
+        notes.add(cell.shift.note)
+    assert len(notes) == 1 and "always" in notes.pop()
+
+
+def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = packing.Plan(modes=["base"], conditions=["push"], episodes=2, out=tmp_path, workers=1)
+    asked: list[int] = []
+
+    def all_of(settings, jobs, path, workers, what, progress):  # type: ignore[no-untyped-def]
+        rest = {"stage": 1, "stages": 3, "success": False, "seconds": 1.0, "corrections": 0}
+        done = [Episode(mode=j.mode, condition=j.condition, number=j.number, **rest) for j in jobs]
+        asked.append(len(done))
+        with path.open("ab") as file:
+            for episode in done:
+                file.write(msgspec.json.encode(episode) + b"\n")
+        return done
+
+    monkeypatch.setattr(packing, "_all", all_of)
+    packing.run(Settings(), plan)
+    with (tmp_path / packing.EPISODES).open("ab") as file:
+        file.write(b'{"mode": "ba')  # killed while it wrote
+    packing.run(Settings(), replace(plan, episodes=3))
+    result = packing.run(Settings(), replace(plan, episodes=3))
+    assert asked == [0, 2, 0, 1, 0, 0] and result["base"]["push"]["success"]["n"] == 3
+    (tmp_path / packing.EPISODES).write_bytes(b"nonsense\n" + b'{"mode": "ba')
+    with pytest.raises(InputError, match="line 1"):
+        packing.run(Settings(), plan)
+
+
+def test_an_episode_without_help_knows_no_learner(loop: Lockstep) -> None:
+    episode = run_episode(loop, "base", "nominal", 0, 1)
+    assert episode.corrections == 0 and episode.learner == "" and loop.moments
+    assert loop.moments[0].history.shape == (4, loop.model.policy.high_level.config.features)  # type: ignore[attr-defined]
