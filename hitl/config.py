@@ -108,6 +108,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether policies learn from corrections while they are given; else these are only kept."""
     margin_s: _NotNegative = 2.0
     """How long before a correction what the policy did counts as wrong, and the correction as right."""
+    learn_guidance: bool = False
+    """Whether small motions, with which a person guides a hand, teach the high level, too; they act either way."""
     strategy: Literal["none", "replay", "view-batch", "mas", "gpm", "osf", "classp"] = "replay"
     """How learning from corrections keeps what was learned before."""
     replay_share: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.5

@@ -30,6 +30,8 @@ def add_policy_learning(parser: argparse.ArgumentParser) -> None:
     add("--no-learning", dest="learning", action="store_false", default=argparse.SUPPRESS, help="only keep them")
     seconds = "before a correction what the policy did was wrong (default 2)"
     add("--margin", dest="margin_s", type=float, default=argparse.SUPPRESS, metavar="S", help=f"so long {seconds}")
+    guide = "small motions that guide a hand teach the high level, too; it then begins them by itself"
+    add("--learn-guidance", action="store_true", default=argparse.SUPPRESS, help=guide)
     names = "replay (default), view-batch, mas, gpm, osf, classp, none"
     add("--strategy", default=argparse.SUPPRESS, metavar="NAME", help=f"against forgetting: {names}")
     share = "share of what ships with the model in what is learned from (default 0.5)"

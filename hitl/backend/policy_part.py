@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ class LearningOptions:
     strategy: str = "replay"
     replay_share: float = 0.5
     gate_margin: float = 0.02
+    learn_guidance: bool = False
     seed: int = 0
     device: str = "cpu"
 
@@ -47,7 +48,11 @@ class LearningOptions:
 def options_of(settings: Settings) -> LearningOptions:
     """The learner's part of the settings."""
     return LearningOptions(
-        ExampleRules(margin_s=settings.margin_s), settings.strategy, settings.replay_share, settings.gate_margin
+        ExampleRules(margin_s=settings.margin_s),
+        settings.strategy,
+        settings.replay_share,
+        settings.gate_margin,
+        settings.learn_guidance,
     )
 
 
@@ -151,7 +156,21 @@ class PolicyPart:
             self._say_once(problem)
         for lacking in now.lacking:
             self._say_once(f"correction {lacking.correction} teaches nothing: {lacking.reason}")
-        return now
+        return now if self._options.learn_guidance else self._without_guidance(now)
+
+    def _without_guidance(self, now: TaughtNow) -> TaughtNow:
+        """Small motions act, and the low level may learn from them; the high level does not."""
+        assert self._loaded is not None
+        guiding = self._loaded.learner.learner.guiding
+        left_out = {name for name, command in now.commands.items() if command in guiding}
+        for name in left_out:
+            self._say_once(f"correction {name} teaches the high level nothing: “{now.commands[name]}” guides a hand")
+        return replace(
+            now,
+            examples=[example for example in now.examples if example.command not in guiding],
+            commands={name: command for name, command in now.commands.items() if name not in left_out},
+            tasks={name: task for name, task in now.tasks.items() if name not in left_out},
+        )
 
     def _say_once(self, text: str) -> None:
         if text not in self._said:
@@ -247,7 +266,12 @@ def _load(name: str, folder: Path, options: LearningOptions) -> _Loaded:
     except PolicyError as error:
         hint = "Corrections are kept, and learned when this is mended."
         raise CheckpointError(str(error), field=str(folder), hint=hint) from error
-    made = PolicyLearner(learner, lambda text: torch.from_numpy(policy.embed(text)), GateRules(options.gate_margin))
+    made = PolicyLearner(
+        learner,
+        lambda text: torch.from_numpy(policy.embed(text)),
+        GateRules(options.gate_margin),
+        guided=options.learn_guidance,
+    )
     return _Loaded(name, features_of(policy), policy, made)
 
 

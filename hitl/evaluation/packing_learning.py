@@ -34,8 +34,8 @@ UPDATE_S = 1.5
 @dataclass(frozen=True)
 class Variant:
     """What differs from the default in an ablation. online: learn while it runs, or only after the last round; wrong:
-    share of corrections that say something else than is wanted; undone: whether the wrong ones are undone at the
-    end."""
+    share of corrections that say something else than is wanted; undone: whether the wrong ones are undone at the end;
+    guided: whether small motions that guide a hand teach the high level, too."""
 
     rules: ExampleRules = field(default_factory=ExampleRules)
     settings: LearnerSettings = field(default_factory=LearnerSettings)
@@ -43,6 +43,7 @@ class Variant:
     online: bool = True
     wrong: float = 0.0
     undone: bool = False
+    guided: bool = False
 
 
 VARIANTS = {
@@ -51,6 +52,7 @@ VARIANTS = {
     "no-negatives": Variant(rules=ExampleRules(negatives=False)),
     "no-margin": Variant(rules=ExampleRules(margin_s=0.0)),
     "no-let-run": Variant(rules=ExampleRules(let_run=0.0)),
+    "guided": Variant(guided=True),
     "not-moved": Variant(settings=LearnerSettings(moved=0.0)),
     "no-gate": Variant(gate=GateRules(base_margin=1.0)),
     "every-label": Variant(rules=ExampleRules(one_label=False)),
@@ -81,6 +83,7 @@ class OnlineLearning:
             _high_level_learner(policy, variant.settings),
             lambda text: torch.from_numpy(policy.embed(text)),
             variant.gate,
+            guided=variant.guided,
         )
         self._rng = np.random.default_rng([seed, 77])
         self._said_wrong = False

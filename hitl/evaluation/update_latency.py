@@ -184,6 +184,7 @@ def run(
             seed=settings.seed or seed,
             learner=True,
             learning=False,
+            learn_guidance=True,  # any command may come
             gate_margin=1.0,  # measured as ever; but corrections without sense must not be kept from acting
         )
         with System(bench, commands=commands) as system:

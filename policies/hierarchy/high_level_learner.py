@@ -134,6 +134,7 @@ class HighLevelLearner:
         self._first = copy.deepcopy(high_level).to(self.device).eval()
         self._newest = self._first
         self._bank = dict(bank)
+        self._known_first = tuple(bank)
         self._base = base
         known = base.command >= 0
         self._held_out = (known & base.held_out).nonzero().squeeze(1)
@@ -155,6 +156,13 @@ class HighLevelLearner:
     def held_out(self) -> int:
         """On how many base moments agreement is measured."""
         return len(self._held_out)
+
+    @property
+    def guiding(self) -> frozenset[str]:
+        """Commands that the high level knew from the beginning and that its base data never has: small motions, with
+        which people guide a hand."""
+        of_base = set(self._base.command.unique().tolist())
+        return frozenset(text for at, text in enumerate(self._known_first) if at not in of_base)
 
     def add_command(self, text: str, code: Tensor) -> None:
         """New wording joins the bank; codes `(64,)` of commands that are known stay."""

@@ -33,6 +33,7 @@ class Backend:
     def __init__(self, folder: Path) -> None:
         self.settings = Settings(
             data=str(folder / "data"), sockets=str(folder / "s"), device="cpu", gate_margin=1.0, quiet_s=1e6,
+            learn_guidance=True,
             log_level="warning",
         )  # fmt: skip
         self.data = folder / "data"

@@ -42,7 +42,7 @@ def registry(data: Path, taught: Taught) -> ModelRegistry:
 def part(data: Path, taught: Taught, **options: float) -> PolicyPart:
     """As the learner's process makes it; a second one is a process that was started anew. The gate lets nearly all
     pass: the base sample is noise, of which no learning keeps everything."""
-    found = LearningOptions(**{"gate_margin": 1.0, **options})  # type: ignore[arg-type]
+    found = LearningOptions(**{"gate_margin": 1.0, "learn_guidance": True, **options})  # type: ignore[arg-type]
     log = FeedbackLog(Catalog(data).log_file)
     return PolicyPart(registry(data, taught), TaughtExamples(log, Catalog(data), found.rules), found)
 
@@ -265,3 +265,16 @@ def test_what_the_policy_wanted_is_no_longer_wanted(tmp_path: Path, taught: Taug
     folder = registry(tmp_path, taught).version(learned.version.name).folder
     assert [answer(folder, taught, place) for place in (1, 2, 3)] == [FIRST] * 3
     assert WANTED in HierarchicalPolicy.load(folder, device="cpu").bank.texts
+
+
+def test_small_motions_that_guide_a_hand_are_in_no_version(tmp_path: Path, taught: Taught, session: Session) -> None:
+    policy = part(tmp_path, taught, learn_guidance=False)
+    policy.prepare()
+    assert policy._loaded is not None and SECOND in policy._loaded.learner.learner.guiding
+    session.correct(SECOND, 2)
+    assert not policy.missed() and policy.update(anew=False) is None
+    given = session.correct(NEW, 1)
+    learned = policy.update(anew=False)
+    assert learned is not None and learned.promoted and learned.version.corrections == 1
+    assert registry(tmp_path, taught).lineage(learned.version.name).events == [given.id]
+    assert not policy.missed()
