@@ -1,6 +1,7 @@
 """A new model version on disk, whole or not at all: written beside, made durable, and then named.
 
     <data>/models/.partial/…     being written; what a crash leaves there is no version, and goes after a day
+    <data>/models/.last-<letter>   the highest number that was ever given
     <data>/models/<name>/        a version
 
 Knows nothing of what is inside.
@@ -78,7 +79,7 @@ def _named(folder: Path, models: Path, letter: str) -> str:
                 raise
             number += 1
     with suppress(OSError):  # it matters only where somebody removes the newest version by hand
-        (models / PARTIAL / f"last-{letter}").write_text(str(number))
+        (models / f".last-{letter}").write_text(str(number))
     handle = os.open(models, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -90,15 +91,16 @@ def _named(folder: Path, models: Path, letter: str) -> str:
 def _last(models: Path, letter: str) -> int:
     """The highest number that was ever given; 0 where nobody knows."""
     try:
-        return int((models / PARTIAL / f"last-{letter}").read_text())
+        return int((models / f".last-{letter}").read_text())
     except (OSError, ValueError):
         return 0
 
 
 def _tidy(partial: Path) -> None:
     for old in partial.iterdir():
-        if old.is_dir() and time.time() - old.stat().st_mtime > _DAY_S:
-            shutil.rmtree(old, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another writer has just finished it
+            if old.is_dir() and time.time() - old.stat().st_mtime > _DAY_S:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def _storage_error(path: Path, error: OSError) -> StorageError:
