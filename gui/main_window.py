@@ -390,6 +390,7 @@ class MainWindow(QMainWindow):
         if self.annotate.isVisible() and command_id != "view.annotate" or self.models.isVisible():
             self.whole.setFocus()  # else it would go to the box of corrections, and letters to the robot
         self.places.setCurrentWidget(shown.get(command_id, self.live))
+        self.hints.follow()
         self.rail.show_place(command_id)
         self._use_keys()
         if command_id == "view.models":

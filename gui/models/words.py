@@ -94,7 +94,7 @@ def line_of(state: ModelsState, now_ns: int) -> Line | None:
 def _idle(state: ModelsState) -> Line:
     if _warning(state):
         return Line(_warning(state), "warn" if not state.learner else "soft")
-    return Line("Nothing is learned yet; each correction teaches.", "soft",
+    return Line("Nothing is learned yet. Say what should come next: it teaches.", "soft",
                 "The robot acts with the version that ships with hitl.")  # fmt: skip
 
 

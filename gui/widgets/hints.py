@@ -37,6 +37,7 @@ class Hints(QFrame):
         self._window = window
         self._hints = hints
         self._place = 0
+        self._started = False
         self._text = label(wrap=True)
         self._count = label()
         self._next = QPushButton("Next")
@@ -53,12 +54,16 @@ class Hints(QFrame):
     def start(self) -> None:
         """Show the first hint."""
         self._place = 0
+        self._started = True
         self._show()
 
     def follow(self) -> None:
-        """Stay beside the control after the window changed its size."""
-        if self.isVisible():
+        """Stay beside the control after the window changed its size, and away while it is not to be seen."""
+        if self._started and self._hints[self._place].target().isVisible():
             self._show()
+        else:
+            self.hide()
+            self._tip.hide()
 
     def _show(self) -> None:
         hint = self._hints[self._place]
@@ -87,6 +92,7 @@ class Hints(QFrame):
             self._finish()
 
     def _finish(self) -> None:
+        self._started = False
         self.hide()
         self._tip.hide()
         self.finished.emit()

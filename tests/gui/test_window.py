@@ -425,6 +425,22 @@ def _status(row_id: str, state: str) -> CorrectionStatus:
                             state=state, author="Ada", session_ns=1, episode="e")  # fmt: skip
 
 
+def test_a_hint_goes_with_what_it_points_at_and_comes_back(window, preferences):
+    preferences.hints_seen = False
+    window.registry.trigger("help.hints")
+    assert window.hints.isVisible()
+    window.show_place("view.settings")
+    assert not window.hints.isVisible() and not preferences.hints_seen
+    window.show_place("view.live")
+    assert window.hints.isVisible()
+    window.hints.advance()
+    window.hints.advance()
+    window.hints.advance()
+    window.show_place("view.settings")
+    window.show_place("view.live")
+    assert not window.hints.isVisible() and preferences.hints_seen
+
+
 def test_hints_are_not_shown_where_they_point_at_nothing(qtbot, qapp, preferences, link, clock):
     preferences.hints_seen = False
     theme = Theme("light", 13)
