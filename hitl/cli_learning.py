@@ -167,6 +167,17 @@ def _train_words(arguments: Namespace) -> int:
     return EXIT_OK
 
 
+def _sample_moments(arguments: Namespace) -> int:
+    need("torch", "backend", "the policies")
+    from policies.hierarchy import base_moments
+
+    out = arguments.out or arguments.model / base_moments.FILE
+    made = base_moments.make(arguments.model, arguments.dataset, arguments.held_out, out)
+    print(f"{made['learned']} moments that it learned from, {made['held_out']} that it never saw")
+    print(f"it answers {made['agreement']:.1%} of those as the expert did; wrote {out}")
+    return EXIT_OK
+
+
 def _show_share(done: float) -> None:
     print(f"\rwords: {done:4.0%}", end="", file=sys.stderr, flush=True)
 
@@ -431,6 +442,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "train": _train,
     "train low-level": _train_low_level,
     "train-words": _train_words,
+    "sample-moments": _sample_moments,
     "evaluate skills": _evaluate_skills,
     "evaluate packing": _evaluate_packing,
     "evaluate asking": _evaluate_asking,

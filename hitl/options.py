@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hitl.options_annotation import add_annotation, add_learner, add_writing
 from hitl.options_experiments import add_experiments
-from hitl.options_learning import add_learning, add_segments, add_speech_training, add_word_training
+from hitl.options_learning import add_base_sample, add_learning, add_segments, add_speech_training, add_word_training
 from hitl.options_models import add_models, add_policy_learning
 from hitl.options_shared import (
     Commands,
@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_learning(commands, common)
     add_segments(commands, common)
     add_word_training(commands, common)
+    add_base_sample(commands, common)
     add_speech_training(commands, common)
     add_experiments(commands, common)
     add_annotation(commands, common)

@@ -76,6 +76,16 @@ def add_segments(commands: Commands, common: argparse.ArgumentParser) -> None:
     cut.add_argument("--json", action="store_true", help="one JSON object a segment")
 
 
+def add_base_sample(commands: Commands, common: argparse.ArgumentParser) -> None:
+    """What the high level learned from, in small: sample-moments."""
+    what = "a small sample of what the high level learned from, for learning from corrections"
+    make = add_command(commands, "sample-moments", what, common)
+    make.add_argument("--model", type=Path, required=True, metavar="DIR", help="the model; the sample goes into it")
+    make.add_argument("--dataset", type=Path, required=True, metavar="DIR", help="data that it was trained on")
+    make.add_argument("--held-out", type=Path, required=True, metavar="DIR", help="data of another seed")
+    make.add_argument("--out", type=Path, metavar="FILE", help="write it here instead")
+
+
 def add_word_training(commands: Commands, common: argparse.ArgumentParser) -> None:
     """More ways of saying commands: train-words."""
     learn = add_command(

@@ -41,6 +41,7 @@ COMMANDS = [
     ["train", "low-level"],
     ["train-speech"],
     ["train-words"],
+    ["sample-moments"],
     ["learner"],
     ["annotate"],
     ["write"],

@@ -17,8 +17,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from policies.errors import CheckpointError, DatasetError
+from policies.hierarchy.dataset import load_recordings
 from policies.hierarchy.high_level import HighLevelPolicy
-from policies.hierarchy.high_level_training import Moments
+from policies.hierarchy.high_level_learner import HighLevelLearner
+from policies.hierarchy.high_level_training import Moments, collect_moments
+from policies.hierarchy.policy import HierarchicalPolicy
 
 FILE = "base_moments.safetensors"
 FORMAT = "hitl-base-moments-1"
@@ -45,6 +48,31 @@ def join(learned: Moments, held_out: Moments) -> Moments:
         held_out=torch.arange(len(episode)) >= len(learned.episode),
         per_s=PER_S,
     )
+
+
+def make(model: Path, learned: Path, held_out: Path, out: Path) -> dict[str, float]:
+    """The base sample of a model folder: what of the dataset folder `learned` its training used, and all task episodes
+    of `held_out`, which must be none that it saw (another seed of `hitl generate`). Returns how many moments of each
+    there are, and how far the model agrees with those held out. DatasetError and CheckpointError name what is wrong.
+    """
+    policy = HierarchicalPolicy.load(model, "cpu")
+    probes = policy.probes
+    parts, commands = [], None
+    for folder in (learned, held_out):
+        data = load_recordings(folder)
+        texts = [words.text for words in data.meta.commands]
+        if commands is not None and texts != commands:
+            raise DatasetError("its commands are not those of the other data set.", field=str(folder))
+        commands = texts
+        parts.append(collect_moments(data, policy.low_level, probes, policy.device, per_s=PER_S))
+    assert commands is not None
+    sample = join(only(parts[0], False), parts[1])
+    save(out, sample, commands, policy.high_level)
+    read, names = load(out)
+    bank = {text: torch.from_numpy(policy.bank.code(text)) for text in policy.bank.texts}
+    learner = HighLevelLearner(policy.high_level, bank, renumbered(read, names, policy.bank.texts))
+    counts = {"learned": int((~read.held_out).sum()), "held_out": int(read.held_out.sum())}
+    return {**counts, "agreement": round(learner.base_agreement(policy.high_level), 4)}
 
 
 def only(moments: Moments, held_out: bool) -> Moments:

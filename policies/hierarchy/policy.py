@@ -128,6 +128,11 @@ class HierarchicalPolicy:
         return self.space.bank
 
     @property
+    def probes(self) -> Tensor:
+        """Codes `(probes, 64)` of the commands under which the high level looks at the scene."""
+        return self._probes
+
+    @property
     def cameras(self) -> dict[str, tuple[int, int]]:
         """Camera -> (height, width) in pixels of the pictures that `act` and `remember` take."""
         return dict(self.low_level.config.cameras)
