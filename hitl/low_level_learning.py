@@ -30,6 +30,7 @@ from hitl.errors import DatasetError, InputError, StorageError
 from hitl.hindsight import Rules, families_of
 from hitl.segment_shards import Template, Written
 from hitl.session_hindsight import Lesson, lessons_of, write_lessons
+from hitl.sessions.catalog import Catalog, find_session
 from policies.hierarchy.checkpoint import ModelFolder, read_model, restore, write_model
 from policies.hierarchy.command_bank import CommandBank
 from policies.hierarchy.dataset import Meta, load_recordings, read_meta
@@ -117,6 +118,8 @@ def learn_low_level(
     strategy(options.plan.strategy)  # an unknown one is said before anything takes time
     name, folder = model_folder(settings)
     parent = read_model(folder)
+    for name in options.sessions:  # before anything is made for them
+        find_session(Catalog(settings.data_folder), name)
     base_folder = _base(options.dataset, settings.data_folder, parent, make_base)
     meta = _fitting(read_meta(base_folder), base_folder, parent)
     families = families_of({words.text: words.family for words in meta.commands})

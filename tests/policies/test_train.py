@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from policies.errors import CheckpointError, DatasetError, PolicyError
+from policies.hierarchy import base_moments
 from policies.hierarchy import policy as policy_module
 from policies.hierarchy.dataset import load_recordings
 from policies.hierarchy.loop import Progress
@@ -242,3 +243,15 @@ def test_scores_reach_description_and_card(trained: SimpleNamespace, tmp_path: P
         (copy / path.name).write_bytes(path.read_bytes())
     add_scores(copy, {"skills": {"pick": [0.9, 0.8, 0.95]}})
     assert HierarchicalPolicy.load(copy, device="cpu").description["scores"]["skills"]["pick"] == [0.9, 0.8, 0.95]
+
+
+def test_a_sample_of_what_was_learned_is_made_for_learning_on(
+    trained: SimpleNamespace, toy_data: Path, tmp_path: Path, word_hash: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy_module, "restore_language", lambda tensors, path, bank: word_hash.with_bank(bank))
+    out = tmp_path / base_moments.FILE
+    made = base_moments.make(trained.out, toy_data, toy_data, out)
+    sample, commands = base_moments.load(out)
+    assert made["learned"] == int((~sample.held_out).sum()) > 0
+    assert made["held_out"] == int(sample.held_out.sum()) > 0
+    assert 0.5 < made["agreement"] <= 1 and commands == trained.description["bank"]
