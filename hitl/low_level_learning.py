@@ -118,8 +118,8 @@ def learn_low_level(
     strategy(options.plan.strategy)  # an unknown one is said before anything takes time
     name, folder = model_folder(settings)
     parent = read_model(folder)
-    for name in options.sessions:  # before anything is made for them
-        find_session(Catalog(settings.data_folder), name)
+    for session in options.sessions:  # before anything is made for them
+        find_session(Catalog(settings.data_folder), session)
     base_folder = _base(options.dataset, settings.data_folder, parent, make_base)
     meta = _fitting(read_meta(base_folder), base_folder, parent)
     families = families_of({words.text: words.family for words in meta.commands})
