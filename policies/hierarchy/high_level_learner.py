@@ -20,13 +20,13 @@ from torch.nn import functional
 from policies.errors import PolicyError
 from policies.hierarchy.high_level import HighLevelPolicy
 from policies.hierarchy.high_level_training import Moments
+from policies.hierarchy.wishes import Told, Wishes
 from policies.learning.strategies import DEFAULT, strategy
 from policies.learning.strategy import Examples, Settings, Strategy, joined, learn, take
 
 _NOISE = 0.1  # in units of each feature's deviation, as in training
 _NONE = -1
 _AT_ONCE = 512
-_WISHED = 2
 _LEAST_SEEN = 12
 """Moments of an episode, at least, before it is said how it looks."""
 _UNUSUAL = 1.25
@@ -62,7 +62,7 @@ class LearnerSettings:
     steps: int = 32
     sure: float = 0.5
     fresh_share: float = 0.3
-    anew_steps: int = 60
+    anew_steps: int = 120
     steps_an_example: float = 0.25
     most_steps: int = 240
     negative: float = 0.5
@@ -72,6 +72,8 @@ class LearnerSettings:
     share: float = 0.5
     moved: float = 3.0
     """Base moments, as they would look in the episodes that were corrected, for each example; 0: none."""
+    wished: float = 1.0
+    """Weight of base moments that are given the label that people wish there, in hindsight; 0: none."""
     seed: int = 0
 
 
@@ -145,6 +147,8 @@ class HighLevelLearner:
         chosen = learned[torch.randperm(len(learned), generator=generator)[: self.settings.kept]]
         self._replay = self._base_examples(chosen)
         self._looks = LooksElsewhere(base, self._first.scale.cpu())
+        self._wishes = Wishes(base)
+        self._learned = learned
         self._primed: dict[str, Tensor] | None = None
 
     @property
@@ -191,10 +195,11 @@ class HighLevelLearner:
         """
         begun = time.monotonic()
         rows = self._examples(examples)
-        moved = self._moved(examples)
+        wishes = self._wished_pairs(examples)
+        beside = [part for part in (self._moved(examples), self._hindsight(wishes)) if part is not None]
         model = copy.deepcopy(self._first if anew else self._newest)
         settings = self.settings
-        task = _Task(model, self._codes(), settings.negative, self._allowed(examples), self.device)
+        task = _Task(model, self._codes(), settings.negative, self._allowed(wishes), self.device)
         generator = torch.Generator().manual_seed(settings.seed + 1)
         chosen = self._strategy()
         steps = settings.steps
@@ -204,8 +209,8 @@ class HighLevelLearner:
         answered = take(rows, torch.tensor(news)) if news and not anew else None
         if not anew and news:
             rows = _more_often(rows, news, settings.fresh_share)
-        if moved is not None:
-            rows = joined(rows, moved)
+        for part in beside:
+            rows = joined(rows, part)
         if len(rows[0]) < settings.batch:
             rows = tuple(torch.cat([part] * -(-settings.batch // len(part)))[: settings.batch] for part in rows)
         epochs = -(-steps * settings.batch // len(rows[0])) + 1
@@ -243,25 +248,14 @@ class HighLevelLearner:
         in `examples` are about (see `superseded`) another answer than the expert's is no disagreement."""
         history, command, *_ = self._base_examples(self._held_out)
         answers = self._answers(model, history)
-        wished = torch.zeros(len(self._bank), dtype=torch.bool)
-        places = {text: at for at, text in enumerate(self._bank)}
-        for pair in self.superseded(examples):
-            wished[[places[text] for text in pair]] = True
-        return float(((answers == command) | (wished[command] & wished[answers])).float().mean())
+        allowed = self._allowed(self._wished_pairs(examples)).cpu()
+        return float(allowed[command, answers].float().mean())
 
     def superseded(self, examples: Sequence[Example]) -> set[tuple[str, str]]:
-        """(expert's command, the one that people want in its place): two corrections at least say so, in episodes that
-        look as usual, and both are commands of the base data. It is a wish, then, and no mistake of seeing: base data
-        must not hold against it."""
-        places = {text: at for at, text in enumerate(self._bank)}
-        of_base = set(self._base.command.unique().tolist())
-        known = {text for text, at in places.items() if at in of_base}
-        strange = self._looks.episodes(examples, places)
-        said: dict[tuple[str, str], set[str]] = {}
-        for example in examples:
-            if {example.rejected, example.command} <= known and example.episode not in strange:
-                said.setdefault((example.rejected, example.command), set()).add(example.group)
-        return {pair for pair, groups in said.items() if len(groups) >= _WISHED}
+        """(expert's command, the one that people wish in its place): see `wishes.py`. Of episodes that look as usual
+        only: elsewhere it is a mistake of seeing."""
+        texts = list(self._bank)
+        return {(texts[expert], texts[wanted]) for expert, wanted in self._wished_pairs(examples)}
 
     @torch.no_grad()
     def agreement(self, model: HighLevelPolicy, examples: Sequence[Example]) -> float:
@@ -285,13 +279,31 @@ class HighLevelLearner:
         """The base weights, and the newest."""
         return self._first, self._newest
 
-    def _allowed(self, examples: Sequence[Example]) -> Tensor:
-        """`(commands, commands)`: which answers are right where the expert gave the command of the row."""
+    def _wished_pairs(self, examples: Sequence[Example]) -> set[tuple[int, int]]:
         places = {text: at for at, text in enumerate(self._bank)}
-        allowed = torch.eye(len(places), dtype=torch.bool)
-        for expert, wanted in self.superseded(examples):
-            allowed[places[expert], places[wanted]] = True
+        strange = self._looks.episodes(examples, places)
+        return self._wishes.of(
+            Told(one.episode, places[one.command], places.get(one.rejected), one.group)
+            for one in examples
+            if one.episode not in strange
+        )
+
+    def _allowed(self, wishes: set[tuple[int, int]]) -> Tensor:
+        """`(commands, commands)`: which answers are right where the expert gave the command of the row."""
+        allowed = torch.eye(len(self._bank), dtype=torch.bool)
+        for expert, wanted in wishes:
+            allowed[expert, wanted] = True
         return allowed.to(self.device)
+
+    def _hindsight(self, wishes: set[tuple[int, int]]) -> Examples | None:
+        """Base moments that a wish is about, with what is wished there; what the expert did there is overruled."""
+        if not wishes or not self.settings.wished:
+            return None
+        rows, wanted = self._wishes.relabelled(wishes, self._learned)
+        if not len(rows):
+            return None
+        history, command, _, ones, is_base = self._base_examples(rows)
+        return history, wanted, command, ones * self.settings.wished, ~is_base
 
     def _answers(self, model: HighLevelPolicy, history: Tensor) -> Tensor:
         codes = self._codes()
@@ -305,7 +317,7 @@ class HighLevelLearner:
         """A strategy that has the base sample behind it."""
         made = strategy(self.settings.strategy, **self._options())
         if self._primed is None:
-            task = _Task(copy.deepcopy(self._first), self._codes(), 0.0, self._allowed([]), self.device)
+            task = _Task(copy.deepcopy(self._first), self._codes(), 0.0, self._allowed(set()), self.device)
             made.begin(task)
             made.end(task, self._replay, torch.Generator().manual_seed(self.settings.seed))
             self._primed = made.state()

@@ -41,7 +41,8 @@ class Shift:
 def make_shift(name: str, rng: np.random.Generator, placements: list[Placement], taste: int | None = None) -> Shift:
     """The shift `name` for one episode; "nominal" changes nothing.
 
-    taste: a seed for what a person wishes in every episode, which can be learned; None draws a wish for this one.
+    taste: a seed for what lasts over episodes, so that it can be learned: what a person wishes, and where the box
+    stands; None draws both for this one.
     """
     sign = rng.choice([-1.0, 1.0], size=4)
     if name == "arm-off":
@@ -52,6 +53,9 @@ def make_shift(name: str, rng: np.random.Generator, placements: list[Placement],
     if name == "unseen-object":
         return Shift(name, "an object nobody trained on")
     if name == "box-moved":
+        if taste is not None:
+            rng = np.random.default_rng(taste)
+            sign = rng.choice([-1.0, 1.0], size=4)
         move = np.array([float(rng.uniform(0.0, 0.02)), sign[0] * float(rng.uniform(0.06, 0.10))])
         return Shift(name, "the box stands elsewhere", box_move=move)
     if name == "slippery":
