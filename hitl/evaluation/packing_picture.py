@@ -1,5 +1,5 @@
-"""The picture of the packing experiment, drawn with OpenCV: success by shift alone, with corrections and after learning
-from them, and how many corrections an episode took in each round. Knows only what `packing_summary.summarize` returns.
+"""The picture of the packing experiment, drawn with OpenCV: success by shift before, with live corrections and after
+learning from them, and how many corrections an episode took in each round. Knows what `summarize` returns, no more.
 """
 
 from __future__ import annotations
