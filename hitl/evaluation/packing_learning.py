@@ -54,6 +54,7 @@ VARIANTS = {
     "no-let-run": Variant(rules=ExampleRules(let_run=0.0)),
     "guided": Variant(guided=True),
     "not-moved": Variant(settings=LearnerSettings(moved=0.0)),
+    "no-hindsight": Variant(settings=LearnerSettings(wished=0.0)),
     "no-gate": Variant(gate=GateRules(base_margin=1.0)),
     "every-label": Variant(rules=ExampleRules(one_label=False)),
     "offline": Variant(online=False),
