@@ -89,6 +89,10 @@ def _backend(arguments: Namespace) -> int:
     settings = settings_of(arguments)
     need("torch", "backend", "the policies")
     log_as("backend", settings)
+    if settings.learner:
+        from hitl.jobs import place_of
+
+        place_of(settings.learn_on)  # said here, and not by a learner that ends at once
     from hitl.backend.models import load_model, load_nothing
     from hitl.backend.server import run_backend
     from hitl.launch import parts_beside

@@ -23,7 +23,7 @@ def place_of(on: str, workers: int | None = None) -> Place:
         from hitl.jobs.pool import Processes
 
         return Processes(workers)
-    if on not in ("ray", "auto") and not on.removeprefix("ray://") != on:
+    if on not in ("ray", "auto") and on.removeprefix("ray://") in (on, ""):
         raise InputError(f"{on[:80]!r} is no place where work can run.", field="on", hint=f"Use one of: {KINDS}.")
     _need(["ray", "grpc"] if on.startswith("ray://") else ["ray"])
     from hitl.jobs.cluster import Cluster

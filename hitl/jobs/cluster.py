@@ -179,6 +179,11 @@ class _KeptThere:
                 return result_of(outcome)
             self._actor = None
 
+    def close(self) -> None:
+        if self._actor is not None:
+            self._connected().kill(self._actor)
+            self._actor = None
+
 
 class _Holder:
     """The actor: the object, and which call is to end early. `stop` runs beside `call`."""
@@ -263,9 +268,9 @@ def _connect(address: str, workers: int | None, folder: str | None) -> Any:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # A job that asked for no GPU sees those of the machine all the same, as in a process.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    logging.getLogger("ray").setLevel(logging.ERROR)
     import ray
 
+    logging.getLogger("ray").setLevel(logging.ERROR)
     # What it says of workers that died is printed into what a command prints; we say it in the log.
     vars(ray._private.worker)["print_to_stdstream"] = _unsaid
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}

@@ -29,6 +29,10 @@ class Kept(Protocol):
         """The result of that method, which also gets `stop`, a function it may ask whether to end early."""
         ...
 
+    def close(self) -> None:
+        """Let it go; the place lets go what is left."""
+        ...
+
 
 class Place(ABC):
     """A context manager; closing ends only what it started.
@@ -124,6 +128,9 @@ class _KeptHere:
 
     def call(self, method: str, *arguments: Any, stop: Asked = never) -> Any:
         return getattr(self._made, method)(*arguments, stop=stop)
+
+    def close(self) -> None:
+        self._made = None
 
 
 def digests(paths: Sequence[Path]) -> dict[Path, str]:
