@@ -26,8 +26,7 @@ from hitl.errors import InputError
 from hitl.evaluation.lockstep import Lockstep
 from hitl.evaluation.packing_episode import TEACHING, LearnJob, run_episode
 from hitl.evaluation.packing_summary import CONDITIONS, MODES, Episode, Learner, print_table, summarize
-from hitl.jobs import Here, Place, place_of
-from hitl.jobs.pool import Processes
+from hitl.jobs import Place, place_of
 from robot.aloha.cell import AlohaCell
 
 EPISODES = "episodes.jsonl"
@@ -132,7 +131,7 @@ def _checked_place(place: Place, settings: Settings, out: Path) -> Settings:
     from hitl.backend.models import model_folder
     from hitl.backend.registry import MODEL_FILE, packaged_model
 
-    if isinstance(place, Here | Processes):
+    if not place.other_machines:
         return settings
     folder = model_folder(settings)[1].absolute()
     if folder != packaged_model().absolute():

@@ -25,17 +25,15 @@ def place_of(on: str, workers: int | None = None) -> Place:
         return Processes(workers)
     if on not in ("ray", "auto") and on.removeprefix("ray://") in (on, ""):
         raise InputError(f"{on[:80]!r} is no place where work can run.", field="on", hint=f"Use one of: {KINDS}.")
-    _need(["ray", "grpc"] if on.startswith("ray://") else ["ray"])
+    _need("ray", "hitl[cluster]")
+    if on.startswith("ray://"):
+        _need("grpc", "ray[client]==2.60.0")
     from hitl.jobs.cluster import Cluster
 
     return Cluster(on, workers)
 
 
-def _need(modules: list[str]) -> None:
-    for module in modules:
-        if find_spec(module) is None:
-            raise MissingPackageError(
-                "running on a Ray cluster needs it and it is not installed.",
-                field=module,
-                hint="Run: pip install 'hitl[cluster]'.",
-            )
+def _need(module: str, package: str) -> None:
+    if find_spec(module) is None:
+        why = "running on a Ray cluster needs it and it is not installed."
+        raise MissingPackageError(why, field=module, hint=f"Run: pip install '{package}'.")

@@ -36,7 +36,8 @@ class Cluster(Place):
     """address: "ray" for a local cluster, "auto", or "ray://HOST:PORT"; workers: at most so many jobs at once."""
 
     def __init__(self, address: str, workers: int | None = None) -> None:
-        self._address, self._workers = address, workers
+        self.other_machines = address != "ray"
+        self._workers = workers
         self._ray: Any = None
         self._connection = _Connection(address, workers)
 

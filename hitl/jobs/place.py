@@ -41,6 +41,9 @@ class Place(ABC):
     here. UnavailableError where a job's worker died again and again, or where the place is gone.
     """
 
+    other_machines = False
+    """Whether jobs may run on other machines than this one."""
+
     @abstractmethod
     def run(self, function: Callable[..., Any], *arguments: Any, told: Told | None = None, device: str = "cpu") -> Any:
         """One job and its result. told: gets what the job says meanwhile; the function is then called with the
