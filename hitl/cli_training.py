@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from hitl.cli_shared import EXIT_OK, need, need_simulator, print_json, settings_of
 from hitl.errors import ConfigError
 
@@ -151,6 +149,8 @@ def _place_of(on: str | None) -> Place:
 
 def _shared(place: Place, settings: Settings, options: Options) -> Settings:
     """The settings as they go to other machines, which must see the same sessions, versions and data."""
+    import msgspec
+
     data = settings.data_folder.absolute()
     files = [options.dataset / "meta.json"] if options.dataset else []
     model = Path(settings.model).expanduser().absolute() if settings.model else None
