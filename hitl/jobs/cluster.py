@@ -21,7 +21,18 @@ from typing import Any
 
 from hitl.errors import HitlError, UnavailableError
 from hitl.jobs.place import Asked, Kept, Place, Told, never
-from hitl.jobs.work import Job, Outcome, Tries, attempt, carry_out, environment, packed, result_of, unpacked
+from hitl.jobs.work import (
+    Job,
+    Outcome,
+    Tries,
+    attempt,
+    carry_out,
+    environment,
+    listen_to_interrupts,
+    packed,
+    result_of,
+    unpacked,
+)
 
 _LOOK_S = 0.1
 """So often `stop` is asked, and what a job says is fetched."""
@@ -42,27 +53,27 @@ class Cluster(Place):
         self._connection = _Connection(address, workers)
 
     def run(self, function: Callable[..., Any], *arguments: Any, told: Told | None = None, device: str = "cpu") -> Any:
-        ray = self._connected()
+        ray = self.connected()
         gpus = 1 if device.startswith("cuda") or (device == "auto" and self._gpus()) else 0
         mailbox = ray.remote(num_cpus=0)(_Mailbox).remote() if told is not None else None
         job = Job(function, arguments)
         try:
             return next(self._results([job], never, _Telling(ray, mailbox, told), gpus))
         finally:
-            if mailbox is not None:
+            if mailbox is not None and self._ray is not None:
                 ray.kill(mailbox)
 
     def each(
         self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], stop: Asked = never
     ) -> Iterator[Any]:
         jobs = [Job(function, one) for one in arguments]
-        return self._results(jobs, stop, _Telling(self._connected(), None, None), 0)
+        return self._results(jobs, stop, _Telling(self.connected(), None, None), 0)
 
     def keep(self, make: Callable[..., Any], *arguments: Any) -> Kept:
-        return _KeptThere(self._connected, make, arguments)
+        return _KeptThere(self, make, arguments)
 
     def everywhere(self, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
-        ray = self._connected()
+        ray = self.connected()
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         job, found = packed(function, *arguments), {}
@@ -83,13 +94,19 @@ class Cluster(Place):
         self._ray = None
         self._connection.close()
 
-    def _connected(self) -> Any:
+    def connected(self) -> Any:
+        """The `ray` module, connected."""
         if self._ray is None:
             self._ray = self._connection.open()
         return self._ray
 
+    def gone(self, error: Exception) -> Exception:
+        """The connection broke: what to raise. The next call connects anew."""
+        self.close()
+        return _unavailable("the cluster", error)
+
     def _gpus(self) -> bool:
-        return self._connected().cluster_resources().get("GPU", 0) >= 1
+        return self.connected().cluster_resources().get("GPU", 0) >= 1
 
     def _results(self, jobs: Sequence[Job], stop: Asked, telling: _Telling, gpus: int) -> Iterator[Any]:
         ray = telling.ray
@@ -110,9 +127,11 @@ class Cluster(Place):
                         waiting.appendleft(job)
                     else:
                         yield result_of(outcome)
+        except ConnectionError as error:
+            raise self.gone(error) from error
         finally:
             # Interrupted, stopped, or one failed: nobody waits for what is under way, but it may save what it has.
-            if busy:
+            if busy and self._ray is not None:
                 for reference in busy:
                     ray.cancel(reference)
                 ray.wait(list(busy), num_returns=len(busy), timeout=_END_S)
@@ -155,34 +174,46 @@ class _Telling:
 class _KeptThere:
     """An actor that holds the object. Where it died, the next call, or the one under way, makes it anew."""
 
-    def __init__(self, connected: Callable[[], Any], make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        self._connected, self._packed = connected, packed(make, *arguments)
+    def __init__(self, cluster: Cluster, make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._cluster, self._packed = cluster, packed(make, *arguments)
         self._called = getattr(make, "__name__", "object")
         self._actor: Any = None
         self._number = 0
 
     def call(self, method: str, *arguments: Any, stop: Asked = never) -> Any:
-        ray = self._connected()
-        job = Tries(f"{self._called}.{method}")
-        while True:
-            self._number += 1
-            if self._actor is None:
-                holder = ray.remote(num_cpus=1, max_restarts=0, max_concurrency=2)(_Holder)
-                self._actor = holder.remote(self._packed, environment())
-            reference = self._actor.call.remote(self._number, method, packed(*arguments))
-            stopped = False
-            while not ray.wait([reference], timeout=_LOOK_S)[0]:
-                if not stopped and stop():
-                    stopped = True
-                    self._actor.stop.remote(self._number)
-            outcome = _outcome(ray, reference, job)
-            if outcome is not None:
-                return result_of(outcome)
+        ray = self._cluster.connected()
+        tries = Tries(f"{self._called}.{method}")
+        said = packed(*arguments)
+        try:
+            outcome = None
+            while outcome is None:
+                outcome = self._try(ray, tries, method, said, stop)
+        except ConnectionError as error:
             self._actor = None
+            raise self._cluster.gone(error) from error
+        return result_of(outcome)
+
+    def _try(self, ray: Any, tries: Tries, method: str, said: bytes, stop: Asked) -> Outcome | None:
+        """What came of it; None where the actor died."""
+        self._number += 1
+        if self._actor is None:
+            holder = ray.remote(num_cpus=1, max_restarts=0, max_concurrency=2)(_Holder)
+            self._actor = holder.remote(self._packed, environment())
+        reference = self._actor.call.remote(self._number, method, said)
+        stopped = False
+        while not ray.wait([reference], timeout=_LOOK_S)[0]:
+            if not stopped and stop():
+                stopped = True
+                self._actor.stop.remote(self._number)
+        outcome = _outcome(ray, reference, tries)
+        if outcome is None:
+            self._actor = None
+        return outcome
 
     def close(self) -> None:
         if self._actor is not None:
-            self._connected().kill(self._actor)
+            with suppress(ConnectionError):
+                self._cluster.connected().kill(self._actor)
             self._actor = None
 
 
@@ -261,7 +292,8 @@ def _prepare() -> str:
     """What Ray reads when it is imported or started, for a local cluster; returns its folder, whose name is short
     since it holds sockets."""
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback only, as it is on those systems
-    os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # read once in a process
     return tempfile.mkdtemp(prefix="hitl-ray-", dir="/tmp")
 
 
@@ -301,6 +333,7 @@ def _task(ray: Any, gpus: int) -> Any:
 
 def _carry_out(job: bytes, variables: dict[str, str], mailbox: Any) -> Outcome:
     """In the worker. What the job said has arrived when its outcome does."""
+    listen_to_interrupts()
     if mailbox is None:
         return carry_out(job, variables)
     said: deque[Any] = deque(maxlen=1)

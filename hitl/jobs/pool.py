@@ -17,7 +17,7 @@ from typing import Any
 
 from hitl.errors import InputError
 from hitl.jobs.place import Asked, Kept, Place, Told, never
-from hitl.jobs.work import Job, carry_out, environment, result_of
+from hitl.jobs.work import Job, carry_out, environment, listen_to_interrupts, result_of
 
 _LOOK_S = 0.2
 """So often `stop` is asked."""
@@ -133,6 +133,7 @@ class _Worker:
 
 def _serve(pipe: Connection) -> None:
     """A worker: one job after the other, until the other end is closed."""
+    listen_to_interrupts()
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)  # Ctrl-C in a terminal reaches the parent alone, which passes it on, once
     with suppress(KeyboardInterrupt, EOFError, OSError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -103,6 +104,11 @@ def attempt(call: Callable[[], Any]) -> Outcome:
             found = RuntimeError(f"{type(error).__name__}: {error}")
         found.add_note(f"In the worker:\n{said}")
         return False, found
+
+
+def listen_to_interrupts() -> None:
+    """In the main thread of a worker: whoever started us in the background may have left Ctrl-C ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def result_of(outcome: Outcome) -> Any:
