@@ -17,7 +17,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
+
+import psutil
 
 from hitl.errors import HitlError, UnavailableError
 from hitl.jobs.place import Asked, Kept, Place, Told, never
@@ -41,6 +44,7 @@ _END_S = 60.0
 _STORE_BYTES = 512 * 2**20
 """What a local cluster may hold in shared memory, at most."""
 _MACHINE_S = 60.0
+_FOLDER = "hitl-ray-"
 
 
 class Cluster(Place):
@@ -294,7 +298,11 @@ def _prepare() -> str:
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback only, as it is on those systems
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # read once in a process
-    return tempfile.mkdtemp(prefix="hitl-ray-", dir="/tmp")
+    for left in Path("/tmp").glob(f"{_FOLDER}*"):  # by a process that was killed
+        pid = left.name.removeprefix(_FOLDER).partition("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir="/tmp")
 
 
 def _connect(address: str, workers: int | None, folder: str | None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 from hitl.errors import InputError, MissingPackageError, UnavailableError
-from hitl.jobs import Place, choose, place_of
+from hitl.jobs import Place, choose, cluster, place_of
 from tests.support.jobs import (
     Counter,
     die,
@@ -216,6 +217,15 @@ def test_a_local_cluster_is_this_machine_alone(ray: Place) -> None:
     ]
     assert listening and {ip.removeprefix("::ffff:") for _, ip in listening} == {"127.0.0.1"}
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0" and os.environ["RAY_AUTH_MODE"] == "token"
+
+
+def test_what_a_killed_process_left_is_removed() -> None:
+    left = Path(tempfile.mkdtemp(prefix=f"hitl-ray-{2**22 + 1}-", dir="/tmp"))  # above every process id
+    kept = Path(tempfile.mkdtemp(prefix=f"hitl-ray-{os.getpid()}-", dir="/tmp"))
+    made = Path(cluster._prepare())
+    assert not left.exists() and kept.exists() and made.exists()
+    kept.rmdir()
+    made.rmdir()
 
 
 def test_a_pool_keeps_nothing() -> None:
