@@ -57,7 +57,7 @@ class Processes:
             return
         from accelerate.utils import reduce
 
-        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors]).to(self.device)  # where GPUs can reach it
         parts = reduce(flat * weight, "mean").split([tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view(tensor.shape))  # keeps how the tensor lies in memory

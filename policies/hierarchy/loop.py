@@ -139,7 +139,11 @@ def _begin_alike(
     if together.count == 1:
         return state
     weights = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
-    weights, moments, state = together.same((weights, optimizer.state_dict(), state))
+    moments = optimizer.state_dict()
+    moments["state"] = {
+        number: {name: value.cpu() for name, value in values.items()} for number, values in moments["state"].items()
+    }
+    weights, moments, state = together.same((weights, moments, state))
     model.load_state_dict(weights)
     if not together.main:
         optimizer.load_state_dict(moments)
