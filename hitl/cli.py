@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hitl import cli_annotation, cli_learning, cli_models
+from hitl import cli_annotation, cli_learning, cli_models, cli_training
 from hitl.cli_shared import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -89,6 +89,10 @@ def _backend(arguments: Namespace) -> int:
     settings = settings_of(arguments)
     need("torch", "backend", "the policies")
     log_as("backend", settings)
+    if settings.learner:
+        from hitl.jobs import place_of
+
+        place_of(settings.learn_on)  # said here, and not by a learner that ends at once
     from hitl.backend.models import load_model, load_nothing
     from hitl.backend.server import run_backend
     from hitl.launch import parts_beside
@@ -281,6 +285,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     **cli_annotation.COMMANDS,
     **cli_learning.COMMANDS,
     **cli_models.COMMANDS,
+    **cli_training.COMMANDS,
     "": _window_and_all,
     "demo": _demo,
     "backend": _backend,

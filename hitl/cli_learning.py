@@ -1,27 +1,23 @@
-"""The commands that make data, train and measure: generate, segments, train…, evaluate, bench. Thin and lazy, too."""
+"""The commands that make data, train words and speech, and measure: generate, segments, train-words, train-speech,
+evaluate, bench. Thin and lazy, too."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hitl.cli_shared import EXIT_FAILED, EXIT_OK, need, need_simulator, print_json, settings_of, simulated_policy
+from hitl.cli_training import show_training
 from hitl.errors import ConfigError
 
 if TYPE_CHECKING:
     from hitl.evaluation.progress import Progress as ShownProgress
-    from policies.hierarchy.loop import Progress
     from policies.rewards.encoder import RewardEncoder
-
-BASE_EPISODES, BASE_SEED = 48, 20_261
-"""Base data that nobody has to make: seven minutes of it, of layouts that neither training nor experiments saw."""
 
 
 def _segments(arguments: Namespace) -> int:
@@ -69,83 +65,6 @@ def _generate(arguments: Namespace) -> int:
     return EXIT_OK
 
 
-def _train(arguments: Namespace) -> int:
-    for option in ("dataset", "out"):
-        if getattr(arguments, option) is None:
-            raise ConfigError("is needed.", field=f"--{option}", hint="For sessions: hitl train low-level --from …")
-    settings = settings_of(arguments)
-    need("torch", "backend", "the policies")
-    from policies.hierarchy.train import Budget, train
-
-    given = {"low_level_steps": arguments.low_level_steps, "high_level_steps": arguments.high_level_steps}
-    train(
-        arguments.dataset,
-        arguments.out,
-        Budget(minutes=arguments.minutes, **{name: steps for name, steps in given.items() if steps}),
-        seed=arguments.seed,
-        device=settings.device,
-        threads=arguments.threads,
-        resume=not arguments.restart,
-        progress=_show_training,
-        command="\n".join((*_data_command(arguments.dataset), shlex.join(["hitl", *sys.argv[1:]]))),
-        start_from=arguments.start_from,
-    )
-    print(f"\nwrote {arguments.out}; try it: hitl demo --model {shlex.quote(str(arguments.out))}")
-    return EXIT_OK
-
-
-def _train_low_level(arguments: Namespace) -> int:
-    settings = settings_of(arguments)
-    need("torch", "backend", "the policies")
-    if arguments.out is not None and arguments.promote:
-        raise ConfigError("goes with versions.", field="--promote", hint="Leave --out away.")
-    from hitl import low_level_learning, session_hindsight
-    from hitl.hindsight import Rules
-    from policies.hierarchy.low_level_update import Plan
-
-    def told(lesson: session_hindsight.Lesson) -> None:
-        if warning := session_hindsight.warning(lesson):
-            print(f"hitl: {warning}", file=sys.stderr)
-        print(session_hindsight.as_table(lesson))
-
-    options = low_level_learning.Options(
-        arguments.sessions,
-        arguments.dataset,
-        Plan(arguments.strategy, arguments.steps, seed=arguments.seed),
-        Rules(margin_s=arguments.margin),
-        out=arguments.out,
-        promote=arguments.promote,
-        restart=arguments.restart,
-    )
-    command = shlex.join(["hitl", *sys.argv[1:]])
-    found = low_level_learning.learn_low_level(
-        settings, options, make_base=_make_base, command=command, told=told, progress=_show_update
-    )
-    print(f"\n{low_level_learning.as_text(found)}")
-    return print_json(found.lineage) if arguments.json else EXIT_OK
-
-
-def _make_base(folder: Path, bank: Sequence[str]) -> None:
-    """What the packing cell's policies were trained on, in small."""
-    need_simulator()
-    from robot.aloha.generate import generate
-    from robot.aloha.grammar import COMMANDS
-
-    if missing := {command.text for command in COMMANDS} - set(bank):
-        why = f"is needed: the model is not of the packing cell (it does not know {sorted(missing)[0]!r})."
-        raise ConfigError(why, field="--dataset", hint="Give what the model was trained on.")
-
-    def progress(done: int, episodes: int, _frames: int, _segments: int) -> None:
-        _show_update("base data, made once", done, episodes, math.nan)
-
-    generate(folder, BASE_EPISODES, seed=BASE_SEED, progress=progress)
-
-
-def _show_update(what: str, done: int, count: int, loss: float) -> None:
-    tail = f", loss {loss:.4f}" if math.isfinite(loss) else ""
-    print(f"\r{f'{what}: {done}/{count}{tail}':<78}", end="", file=sys.stderr, flush=True)
-
-
 def _train_words(arguments: Namespace) -> int:
     settings = settings_of(arguments)
     need("torch", "backend", "the policies")
@@ -182,16 +101,6 @@ def _show_share(done: float) -> None:
     print(f"\rwords: {done:4.0%}", end="", file=sys.stderr, flush=True)
 
 
-def _data_command(folder: Path) -> list[str]:
-    """The command that makes the data of `folder`, for the model card; none where they do not say their seed."""
-    try:
-        seed = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["seed"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []  # whatever is wrong with the folder, training says it
-    episodes = sum(path.stem.isdigit() for path in (folder / "shards").glob("*.safetensors"))
-    return [f"hitl generate --out {shlex.quote(str(folder))} --episodes {episodes} --seed {seed}"]
-
-
 def _evaluate_skills(arguments: Namespace) -> int:
     settings = simulated_policy(arguments)
     from hitl.evaluation import skills
@@ -216,8 +125,11 @@ def _evaluate_packing(arguments: Namespace) -> int:
         nominal_after=arguments.nominal_after,
         out=arguments.out,
         workers=arguments.workers,
+        on=arguments.on or "processes",
     )
     if arguments.record:
+        if arguments.on:
+            raise ConfigError("does not go with --record.", field="--on", hint="It plays one episode after the other.")
         from hitl.evaluation import packing_session
 
         packing_session.main(settings, plan)
@@ -422,25 +334,15 @@ def _train_speech(arguments: Namespace) -> int:
         minutes=arguments.minutes,
         device=arguments.device or "auto",
         threads=arguments.threads,
-        progress=_show_training,
+        progress=show_training,
         start_from=arguments.start_from,
     )
     return EXIT_OK
 
 
-def _show_training(now: Progress) -> None:
-    """One line that is written over."""
-    line = f"{now.phase}: {now.fraction:4.0%}"
-    if math.isfinite(now.loss):  # phases that only count have none
-        line += f", loss {now.loss:.4f}, {now.samples_per_s:.0f} samples/s, {now.remaining_s / 60:.1f} min left"
-    print(f"\r{line:<78}", end="", flush=True)
-
-
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "segments": _segments,
     "generate": _generate,
-    "train": _train,
-    "train low-level": _train_low_level,
     "train-words": _train_words,
     "sample-moments": _sample_moments,
     "evaluate skills": _evaluate_skills,

@@ -118,6 +118,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """By how much agreement on what ships with the model may fall, 0 to 1, for a new version to act."""
     quiet_s: _Positive = 5.0
     """How long nobody corrects until everything is learned anew."""
+    learn_on: Annotated[str, msgspec.Meta(pattern="^(here|ray|auto|ray://.+)$")] = "here"
+    """Where updates are computed: here (the learner's process), ray (a Ray cluster of this machine alone), auto (the
+    one that it belongs to), or ray://HOST:PORT."""
     project: str = ""
     """The annotation project that the window opens at first; empty: the latest one."""
     encoder: str = ""

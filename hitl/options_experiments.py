@@ -8,6 +8,7 @@ from pathlib import Path
 from hitl.options_shared import (
     Commands,
     add_command,
+    add_place,
     add_seed,
     at_least_one,
     at_least_two,
@@ -81,6 +82,7 @@ def _add_packing(packing: argparse.ArgumentParser) -> None:
         "--nominal-after", type=at_least_one, default=10, metavar="N", help="nominal episodes a learner (default 10)"
     )
     packing.add_argument("--variant", action="append", metavar="NAME", help="of learning; default, no-replay, ...")
+    add_place(packing, "this machine's cores")
     packing.add_argument("--out", type=Path, metavar="DIR", help="keep results and weights there, and go on with them")
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hitl.options_shared import Commands, add_command, add_seed, at_least_one, backend_options, positive, talk_options
+from hitl.options_shared import (
+    Commands,
+    add_command,
+    add_place,
+    add_seed,
+    at_least_one,
+    backend_options,
+    positive,
+    talk_options,
+)
 
 
 def add_learning(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -30,6 +39,7 @@ def add_learning(commands: Commands, common: argparse.ArgumentParser) -> None:
     learn.add_argument("--threads", type=at_least_one, metavar="N", help="cores to use (default: all)")
     learn.add_argument("--start-from", metavar="DIR", type=Path, help="train a model further: its words and low level")
     learn.add_argument("--restart", action="store_true", help="begin anew instead of going on where it was stopped")
+    add_place(learn, "here")
     add_seed(learn)
     _add_low_level(learn.add_subparsers(title="a part, from sessions", metavar="PART"), common)
 
@@ -55,6 +65,7 @@ def _add_low_level(parts: Commands, common: argparse.ArgumentParser) -> None:
     learn.add_argument("--out", type=Path, metavar="DIR", help="write the model here, and not among the versions")
     learn.add_argument("--promote", action="store_true", help="act with it from now on, where the gate lets it pass")
     learn.add_argument("--restart", action="store_true", help="begin anew instead of going on where it was stopped")
+    add_place(learn, "here")
     learn.add_argument("--json", action="store_true", help="print what it came to as one JSON object, too")
     add_seed(learn)
 

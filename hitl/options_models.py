@@ -38,5 +38,7 @@ def add_policy_learning(parser: argparse.ArgumentParser) -> None:
     add("--replay-share", type=float, default=argparse.SUPPRESS, metavar="P", help=share)
     fall = "by how much agreement on what ships may fall for a version to act (default 0.02)"
     add("--gate-margin", type=float, default=argparse.SUPPRESS, metavar="P", help=fall)
+    where = "where updates are computed: here (default), ray, auto, ray://HOST:PORT"
+    add("--learn-on", default=argparse.SUPPRESS, metavar="PLACE", help=where)
     quiet = "after so long without a correction all is learned anew (default 5)"
     add("--quiet", dest="quiet_s", type=float, default=argparse.SUPPRESS, metavar="S", help=quiet)

@@ -122,6 +122,15 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
 
 
+def add_place(parser: argparse.ArgumentParser, default: str) -> None:
+    """The option --on: where the work runs."""
+    parser.add_argument(
+        "--on",
+        metavar="PLACE",
+        help=f"here, processes, ray (a cluster of this machine), auto, ray://HOST:PORT (default: {default})",
+    )
+
+
 def at_least_one(text: str) -> int:
     """A whole number from 1 on."""
     if not (text.isascii() and text.isdigit() and int(text) >= 1):

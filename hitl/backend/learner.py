@@ -38,6 +38,7 @@ from hitl.bus import Link
 from hitl.bus.addresses import client_keys_of, endpoints_of
 from hitl.config import Settings
 from hitl.errors import HitlError
+from hitl.jobs import place_of
 from hitl.messages import Ack
 from hitl.model_messages import Learned, SetLearning, Taught
 from hitl.reward_examples import heads_of
@@ -236,7 +237,8 @@ class Learner:
 
 
 def run_learner(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM. Raises ConfigError where keys are needed, StorageError."""
+    """Serve until SIGINT or SIGTERM. Raises ConfigError where keys are needed, StorageError, and what `place_of` does
+    for a place that cannot be used."""
     projects = Projects(settings.data_folder)
     events = FeedbackLog(Catalog(settings.data_folder).log_file)
 
@@ -251,12 +253,15 @@ def run_learner(settings: Settings) -> None:
         times = load_times(project, settings, time_versions) if time_heads(project.schema) else None
         return RewardProject(project, events.labels(name), texts, times, versions, time_versions)
 
+    place = None if settings.learn_on in ("", "here") else place_of(settings.learn_on, 1)
+
     def policy(tell: Callable[[Learned], None]) -> PolicyThread:
         registry = ModelRegistry(settings.data_folder)
         part = PolicyPart(
             registry,
             TaughtExamples(events, Catalog(settings.data_folder), options_of(settings).rules),
             options_of(settings),
+            place,
         )
         return PolicyThread(part, registry.writer(), tell, quiet_s=settings.quiet_s, tidy=registry.tidy)
 
@@ -266,4 +271,6 @@ def run_learner(settings: Settings) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: serving.close())
         serving.run()
+    if place is not None:
+        place.close()
     events.close()

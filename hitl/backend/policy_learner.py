@@ -14,7 +14,7 @@ import torch
 
 from hitl.correction_examples import CorrectionExample
 from policies.hierarchy.high_level import HighLevelPolicy
-from policies.hierarchy.high_level_learner import Example, HighLevelLearner
+from policies.hierarchy.high_level_learner import Example, HighLevelLearner, Update
 
 _AS_GOOD = 0.05
 """Where nothing is new, remaining corrections may be answered worse by so much: less was learned, on purpose."""
@@ -68,10 +68,13 @@ class PolicyLearner:
         gate: GateRules | None = None,
         *,
         guided: bool = True,
+        update: Callable[..., Update] | None = None,
     ) -> None:
-        """guided: whether corrections that only guide a hand (`HighLevelLearner.guiding`) are learned from."""
+        """guided: whether corrections that only guide a hand (`HighLevelLearner.guiding`) are learned from; update: in
+        place of `learner.update`, such as one that runs elsewhere."""
         self.learner = learner
         self._guided = guided
+        self._update = update or learner.update
         self._embed, self._gate = embed, gate or GateRules()
         self._promoted, _ = learner.first_and_newest()
         self._base = learner.base_agreement(self._promoted)
@@ -118,7 +121,7 @@ class PolicyLearner:
             model, seconds, anew = self.learner.first_and_newest()[0], 0.0, True
             self.learner.start_from(model)
         else:
-            update = self.learner.update(
+            update = self._update(
                 [_example(example) for example in examples], anew=anew or bool(gone), fresh=fresh, stop=stop
             )
             model, seconds, anew = update.model, update.seconds, update.anew

@@ -25,6 +25,8 @@ from hitl.model_messages import Learned
 
 if TYPE_CHECKING:
     from hitl.backend.policy_learner import Learnt, PolicyLearner
+    from hitl.backend.update_place import UpdatesThere
+    from hitl.jobs import Place
     from policies.hierarchy.policy import HierarchicalPolicy
 
 log = logging.getLogger("hitl.learner")
@@ -64,13 +66,17 @@ class _Loaded:
     features: str
     policy: HierarchicalPolicy
     learner: PolicyLearner
+    there: UpdatesThere | None = None
 
 
 class PolicyPart:
-    """Not safe from several threads. Whoever calls `update` holds the registry's lock."""
+    """Not safe from several threads. Whoever calls `update` holds the registry's lock. place: where the gradient work
+    of an update runs; None: here."""
 
-    def __init__(self, registry: ModelRegistry, taught: TaughtExamples, options: LearningOptions) -> None:
-        self._registry, self._taught, self._options = registry, taught, options
+    def __init__(
+        self, registry: ModelRegistry, taught: TaughtExamples, options: LearningOptions, place: Place | None = None
+    ) -> None:
+        self._registry, self._taught, self._options, self._place = registry, taught, options, place
         self._loaded: _Loaded | None = None
         self._acting = ""
         self._commands: dict[str, str] = {}
@@ -87,8 +93,10 @@ class PolicyPart:
         name = self._registry.current().name
         base = self._registry.base_of(name)
         if self._loaded is None or self._loaded.base != base.name:
+            if self._loaded is not None and self._loaded.there is not None:
+                self._loaded.there.close()
             self._loaded = None
-            self._loaded = _load(base.name, base.folder, self._options)
+            self._loaded = _load(base.name, base.folder, self._options, self._place)
             self._acting, self._commands, self._anew, self._tried = base.name, {}, None, None
         if name != self._acting:
             self._take(self._loaded, name)
@@ -243,12 +251,13 @@ def _fingerprint(examples: Sequence[CorrectionExample]) -> _Fingerprint:
     return tuple((e.correction, e.session_ns, e.command, e.rejected, e.weight) for e in examples)
 
 
-def _load(name: str, folder: Path, options: LearningOptions) -> _Loaded:
+def _load(name: str, folder: Path, options: LearningOptions, place: Place | None) -> _Loaded:
     """The base version with its sample, ready to learn."""
     import torch
 
     from hitl.backend.models import features_of
     from hitl.backend.policy_learner import GateRules, PolicyLearner
+    from hitl.backend.update_place import UpdatesThere
     from policies.errors import PolicyError
     from policies.hierarchy import base_moments
     from policies.hierarchy.high_level_learner import HighLevelLearner, LearnerSettings
@@ -260,19 +269,20 @@ def _load(name: str, folder: Path, options: LearningOptions) -> _Loaded:
         moments, commands = base_moments.load(folder / base_moments.FILE)
         bank = {text: torch.from_numpy(policy.bank.code(text)) for text in policy.bank.texts}
         settings = LearnerSettings(strategy=options.strategy, share=options.replay_share, seed=options.seed)
-        learner = HighLevelLearner(
-            policy.high_level, bank, base_moments.renumbered(moments, commands, policy.bank.texts), settings
-        )
+        base = base_moments.renumbered(moments, commands, policy.bank.texts)
+        learner = HighLevelLearner(policy.high_level, bank, base, settings)
     except PolicyError as error:
         hint = "Corrections are kept, and learned when this is mended."
         raise CheckpointError(str(error), field=str(folder), hint=hint) from error
+    there = UpdatesThere.at(place, learner, policy.high_level, bank, base, settings) if place is not None else None
     made = PolicyLearner(
         learner,
         lambda text: torch.from_numpy(policy.embed(text)),
         GateRules(options.gate_margin),
         guided=options.learn_guidance,
+        update=there,
     )
-    return _Loaded(name, features_of(policy), policy, made)
+    return _Loaded(name, features_of(policy), policy, made, there)
 
 
 def _write(folder: Path, base: Path, learnt: Learnt, learner: PolicyLearner) -> None:

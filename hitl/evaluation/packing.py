@@ -11,9 +11,8 @@ Every finished job is a line of a file in `out`; who runs the command again goes
 
 from __future__ import annotations
 
+import hashlib
 import json
-import multiprocessing
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +26,7 @@ from hitl.errors import InputError
 from hitl.evaluation.lockstep import Lockstep
 from hitl.evaluation.packing_episode import TEACHING, LearnJob, run_episode
 from hitl.evaluation.packing_summary import CONDITIONS, MODES, Episode, Learner, print_table, summarize
+from hitl.jobs import Place, place_of
 from robot.aloha.cell import AlohaCell
 
 EPISODES = "episodes.jsonl"
@@ -60,6 +60,8 @@ class Plan:
     nominal_after: int = 10
     out: Path | None = None
     workers: int | None = None
+    on: str = "processes"
+    """Where episodes are played and learners learn; see `hitl.jobs.place_of`."""
 
 
 @dataclass
@@ -85,11 +87,10 @@ def _worker_of(settings: Settings) -> _Worker:
     return _worker
 
 
-def _work(job: tuple[Settings, Job | LearnJob]) -> Episode | Learner:
+def _work(settings: Settings, what: Job | LearnJob) -> Episode | Learner:
     """One job in a worker process, which keeps its cell and model."""
     from hitl.evaluation import packing_learning
 
-    settings, what = job
     worker = _worker_of(settings)
     if isinstance(what, LearnJob):
         packing_learning.use_weights(worker.loop, None, worker.first)
@@ -108,21 +109,48 @@ def _work(job: tuple[Settings, Job | LearnJob]) -> Episode | Learner:
 def run(settings: Settings, plan: Plan, progress: Callable[[str, int, int], None] | None = None) -> dict:
     """All of `plan`; returns what the JSON line holds. Raises InputError for an unknown shift, mode or variant."""
     _check(plan)
-    os.environ.setdefault("LP_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with tempfile.TemporaryDirectory() as scratch:
-        out = plan.out or Path(scratch)
+    with tempfile.TemporaryDirectory() as scratch, place_of(plan.on, plan.workers) as place:
+        out = (plan.out or Path(scratch)).absolute()
         out.mkdir(parents=True, exist_ok=True)
+        settings = _checked_place(place, settings, out)
         learners = _read(out / LEARNERS, Learner)
         wanted = [job for job in learn_jobs(plan, out) if not any(_same(job, learner) for learner in learners)]
-        learners += _all(settings, wanted, out / LEARNERS, plan.workers, "learners", progress)
+        learners += _all(settings, wanted, out / LEARNERS, place, "learners", progress)
         episodes = _read(out / EPISODES, Episode)
         have = {(e.mode, e.condition, e.seed, e.number, e.variant, e.learner) for e in episodes}
         jobs = [job for job in episode_jobs(plan, out) if _key(job) not in have]
-        episodes += _all(settings, jobs, out / EPISODES, plan.workers, "episodes", progress)
+        episodes += _all(settings, jobs, out / EPISODES, place, "episodes", progress)
     planned = {_key(job) for job in episode_jobs(plan, out)}
     chosen = [e for e in episodes if (e.mode, e.condition, e.seed, e.number, e.variant, e.learner) in planned]
     return summarize(chosen, [learner for job in learn_jobs(plan, out) for learner in learners if _same(job, learner)])
+
+
+def _checked_place(place: Place, settings: Settings, out: Path) -> Settings:
+    """The settings as they go to a cluster, whose machines must see the folder of results and the same model. Raises
+    InputError that names what they do not see."""
+    from hitl.backend.models import model_folder
+    from hitl.backend.registry import MODEL_FILE, packaged_model
+
+    if not place.other_machines:
+        return settings
+    folder = model_folder(settings)[1].absolute()
+    if folder != packaged_model().absolute():
+        place.check_shared([out], [folder / MODEL_FILE])
+        return msgspec.structs.replace(settings, model=str(folder))
+    place.check_shared([out])
+    wanted = _shipped()
+    for machine, found in place.everywhere(_shipped).items():
+        if found != wanted:
+            hint = "Install the same hitl on all machines of the cluster."
+            raise InputError(f"another model ships with hitl on {machine}.", field="model", hint=hint)
+    return msgspec.structs.replace(settings, model="", data=str(out))  # no version of that machine's own acts
+
+
+def _shipped() -> str:
+    """Which model ships with the hitl of this machine."""
+    from hitl.backend.registry import MODEL_FILE, packaged_model
+
+    return hashlib.sha256((packaged_model() / MODEL_FILE).read_bytes()).hexdigest()
 
 
 def learn_jobs(plan: Plan, out: Path) -> list[LearnJob]:
@@ -177,17 +205,16 @@ def _all(
     settings: Settings,
     jobs: Sequence[Job | LearnJob],
     path: Path,
-    workers: int | None,
+    place: Place,
     what: str,
     progress: Callable[[str, int, int], None] | None,
 ) -> list:
-    """Do all jobs in worker processes; each that is done is written down at once."""
+    """Do all jobs at the place; each that is done is written down at once."""
     if not jobs:
         return []
     done = []
-    count = min(workers or os.cpu_count() or 1, len(jobs))
-    with multiprocessing.get_context("spawn").Pool(count) as pool, path.open("ab") as file:
-        for result in pool.imap_unordered(_work, [(settings, job) for job in jobs]):
+    with path.open("ab") as file:
+        for result in place.each(_work, [(settings, job) for job in jobs]):
             done.append(result)
             file.write(msgspec.json.encode(result) + b"\n")
             file.flush()

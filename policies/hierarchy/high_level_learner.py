@@ -176,6 +176,10 @@ class HighLevelLearner:
         """Forget wording that joined earlier."""
         self._bank.pop(text, None)
 
+    def take_bank(self, bank: Mapping[str, Tensor]) -> None:
+        """Take the bank of another learner of the same base as it is."""
+        self._bank = dict(bank)
+
     def start_from(self, model: HighLevelPolicy) -> None:
         """Take these weights for the newest, such as those of a version that was promoted."""
         self._newest = copy.deepcopy(model).to(self.device).eval()
@@ -314,10 +318,12 @@ class HighLevelLearner:
         return torch.cat(parts)
 
     def _strategy(self) -> Strategy:
-        """A strategy that has the base sample behind it."""
+        """A strategy that has the base sample behind it, under the commands of the beginning whatever joined since."""
         made = strategy(self.settings.strategy, **self._options())
         if self._primed is None:
-            task = _Task(copy.deepcopy(self._first), self._codes(), 0.0, self._allowed(set()), self.device)
+            codes = torch.stack([self._bank[text] for text in self._known_first]).to(self.device)
+            allowed = torch.eye(len(codes), dtype=torch.bool, device=self.device)
+            task = _Task(copy.deepcopy(self._first), codes, 0.0, allowed, self.device)
             made.begin(task)
             made.end(task, self._replay, torch.Generator().manual_seed(self.settings.seed))
             self._primed = made.state()

@@ -2,7 +2,8 @@
 
 The gradient of a step is computed by worker threads that each take a slice of the batch and use one core, and meet
 once a step: on a machine that also does other work this is many times faster than one operator on several cores.
-Knows nothing of what is trained; `losses` tells it.
+Where several processes train together (`policies/processes.py`) each draws its share of a batch, and gradients are
+averaged. Knows nothing of what is trained; `losses` tells it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from policies.errors import PolicyError
 from policies.hierarchy.checkpoint import TrainingState, load_training_state, save_training_state
+from policies.processes import Processes
 
 LOG_EVERY = 50
 SAVE_EVERY_S = 60.0
@@ -96,17 +98,23 @@ def run_phase(
     threads: int,
     resume: bool,
     progress: Callable[[Progress], None] | None,
+    processes: Processes | None = None,
 ) -> dict[str, Any]:
     """Train until the budget is spent; returns a summary for the model card.
 
+    processes: that train together, each with an objective that draws other data; None: this one alone. All begin with
+    the main one's weights, which alone logs, saves and reports.
     Ctrl-C saves the state and leaves with KeyboardInterrupt; the next run with `resume` goes on from there.
     Raises PolicyError when the loss is no longer finite.
     """
+    together = processes or Processes(device)
     optimizer = torch.optim.AdamW(
         model.parameters(), phase.learning_rate, weight_decay=phase.weight_decay, fused=device.type != "mps"
     )
+    resume = resume and together.main
     saved = load_training_state(phase.folder, model, optimizer, phase.settings) if resume else None
-    run = _Run(phase, model, optimizer, saved or TrainingState(0, 0.0, phase.settings), progress)
+    state = _begin_alike(together, model, optimizer, saved or TrainingState(0, 0.0, phase.settings))
+    run = _Run(phase, model, optimizer, state, progress, together)
     if run.fraction < 1.0:
         workers = threads if device.type == "cpu" else 1
         initializer = (lambda: torch.set_num_threads(1)) if device.type == "cpu" else None
@@ -116,8 +124,31 @@ def run_phase(
             except KeyboardInterrupt:
                 run.save()
                 raise
+            except RuntimeError:
+                if together.count > 1:  # another process has gone, which may be how Ctrl-C shows here
+                    run.save()
+                raise
         run.save()
-    return run.summary()
+    return together.same(run.summary() if together.main else {})
+
+
+def _begin_alike(
+    together: Processes, model: nn.Module, optimizer: torch.optim.Optimizer, state: TrainingState
+) -> TrainingState:
+    """Weights, the optimizer's moments and the state of the main process in all of them."""
+    if together.count == 1:
+        return state
+    weights = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+    moments = optimizer.state_dict()
+    moments["state"] = {
+        number: {name: value.cpu() for name, value in values.items()} for number, values in moments["state"].items()
+    }
+    weights, moments, state = together.same((weights, moments, state))
+    model.load_state_dict(weights)
+    if not together.main:
+        optimizer.load_state_dict(moments)
+    torch.manual_seed(torch.initial_seed() + together.index)  # dropout
+    return state
 
 
 class _Run:
@@ -130,27 +161,32 @@ class _Run:
         optimizer: torch.optim.Optimizer,
         state: TrainingState,
         progress: Callable[[Progress], None] | None,
+        together: Processes,
     ) -> None:
         self.phase, self.model, self.optimizer, self.report = phase, model, optimizer, progress
+        self.together = together
         self.step = state.step
         self._begun = time.monotonic() - state.elapsed_s
         self._saved_at = self._logged_at = time.monotonic()
         self._logged_step = state.step
         self._log = phase.folder / "log.jsonl"
-        phase.folder.mkdir(parents=True, exist_ok=True)
-        if not state.step:
-            self._log.unlink(missing_ok=True)
+        if together.main:
+            phase.folder.mkdir(parents=True, exist_ok=True)
+            if not state.step:
+                self._log.unlink(missing_ok=True)
+        self.fraction = 0.0
+        self.look()
 
     @property
     def elapsed_s(self) -> float:
         return time.monotonic() - self._begun
 
-    @property
-    def fraction(self) -> float:
+    def look(self) -> None:
+        """How much of the budget is spent now; by the main process's clock."""
         spent = self.step / self.phase.steps
         if self.phase.minutes is not None:
-            spent = max(spent, self.elapsed_s / (60 * self.phase.minutes))
-        return min(1.0, spent)
+            spent = self.together.same(max(spent, self.elapsed_s / (60 * self.phase.minutes)))
+        self.fraction = min(1.0, spent)
 
     def set_learning_rate(self) -> None:
         """Warm up, stay constant to the half, then fall linearly to nothing."""
@@ -168,6 +204,8 @@ class _Run:
                 field=f"{self.phase.name} step {self.step}",
                 hint="Train again with another seed; the last saved state is kept.",
             )
+        if not self.together.main:
+            return
         entry = {"step": self.step, "loss": loss, **parts, "samples_per_s": rate, "elapsed_s": self.elapsed_s}
         with self._log.open("a", encoding="utf-8") as file:
             file.write(json.dumps({name: round(value, 5) for name, value in entry.items()}) + "\n")
@@ -178,6 +216,8 @@ class _Run:
             self._saved_at = now
 
     def save(self) -> None:
+        if not self.together.main:
+            return
         state = TrainingState(self.step, self.elapsed_s, self.phase.settings)
         save_training_state(self.phase.folder, self.model, self.optimizer, state)
 
@@ -197,26 +237,32 @@ class _Run:
 def _loop(run: _Run, objective: Objective, pool: ThreadPoolExecutor, workers: int) -> None:
     parameters = [p for p in run.model.parameters() if p.requires_grad]
     run.model.train()
-    batch = objective.draw(run.phase.batch)
+    size = run.together.share(run.phase.batch)
+    weight = size * run.together.count / run.phase.batch
+    batch = objective.draw(size)
     total, parts, counted = 0.0, dict[str, float](), 0
     while run.fraction < 1.0:
         run.set_learning_rate()
-        following = pool.submit(objective.draw, run.phase.batch)
+        following = pool.submit(objective.draw, size)
         pieces = objective.slices(batch, workers)
         jobs = [pool.submit(_gradient, objective, piece, parameters, len(pieces)) for piece in pieces]
         results = [job.result() for job in jobs]
         for index, parameter in enumerate(parameters):
             parameter.grad = _sum_like(parameter, [gradients[index] for _, _, gradients in results])
+        run.together.average([parameter.grad for parameter in parameters if parameter.grad is not None], weight)
         nn.utils.clip_grad_norm_(parameters, GRADIENT_LIMIT)
         run.optimizer.step()
         run.step += 1
+        run.look()
         counted += 1
         for loss, named, _ in results:
             total += loss / len(results)
             for name, value in named.items():
                 parts[name] = parts.get(name, 0.0) + value / len(results)
         if run.step % LOG_EVERY == 0 or run.fraction >= 1.0:
-            run.log(total / counted, {name: value / counted for name, value in parts.items()})
+            means = torch.tensor([total / counted, *(value / counted for value in parts.values())], dtype=torch.double)
+            run.together.average([means], weight)
+            run.log(means[0].item(), dict(zip(parts, means[1:].tolist(), strict=True)))
             total, parts, counted = 0.0, {}, 0
         batch = following.result()
     run.model.eval()

@@ -19,7 +19,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from policies.devices import resolve_device
 from policies.encoders import TextEncoder
 from policies.errors import CheckpointError, DatasetError, PolicyError
 from policies.hierarchy.checkpoint import add_scores, restore, write_model, write_tensors, write_text
@@ -32,6 +31,7 @@ from policies.hierarchy.language import Language, train_language
 from policies.hierarchy.loop import Phase, Progress, run_phase
 from policies.hierarchy.low_level import LowLevelConfig, LowLevelPolicy
 from policies.hierarchy.low_level_training import LowLevelObjective, PhraseCodes
+from policies.processes import Processes, processes_of
 
 __all__ = ["Budget", "Progress", "add_scores", "train"]
 
@@ -43,6 +43,8 @@ SUMMARY = (
 )
 _CODES = "codes of all wordings"
 _LOW_LEVEL_SHARE = 0.85  # of a budget in minutes
+_SEED_STEP = 1_000_003
+"""Between two processes that train together, so that they draw other data."""
 
 LanguageTrainer = Callable[[tuple[CommandWords, ...], int], tuple[Language, dict[str, Any]]]
 
@@ -74,11 +76,13 @@ def train(
 ) -> dict[str, Any]:
     """Train on the dataset folder `data` and write the model folder `out`; returns what `model.json` says.
 
-    threads: cores to use, default all. resume: go on with what `out/training` holds of the same data and settings.
+    Where several processes were started together (`accelerate launch`), all call this: they share the work, and the
+    first one writes. threads: cores to use of each, default its share of all. resume: go on with what `out/training`
+    holds of the same data and settings.
     start_from: a model folder whose words and low level are taken as they are and trained further, more gently.
     Raises DatasetError or CheckpointError naming the file that cannot be used; Ctrl-C saves and leaves.
     """
-    run = _Training(Path(out), budget or Budget(), seed, resolve_device(device), threads, resume, progress)
+    run = _Training(Path(out), budget or Budget(), seed, processes_of(device), threads, resume, progress)
     if start_from is not None:
         run.base = read_base(Path(start_from))
         language_trainer = run.base.language
@@ -108,7 +112,7 @@ def train(
         "low_level": low_level.state_dict(),
         "high_level": {**high_level.state_dict(), "bank": bank},
     }
-    return write_model(Path(out), parts, description)
+    return run.together.same(write_model(Path(out), parts, description) if run.together.main else {})
 
 
 def probe_texts(meta: Meta) -> set[str]:
@@ -167,16 +171,18 @@ class _Training:
         out: Path,
         budget: Budget,
         seed: int,
-        device: torch.device,
+        together: Processes,
         threads: int | None,
         resume: bool,
         progress: Callable[[Progress], None] | None,
     ) -> None:
         if threads is not None and threads < 1:
             raise PolicyError(f"{threads} is not a number of cores.", field="threads", hint="Give 1 or more.")
-        self.device, self._out, self._budget, self._seed = device, out, budget, seed
-        self._threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or 1
-        self._resume, self._progress = resume, progress
+        self.together, self.device = together, together.device
+        self._out, self._budget, self._seed = out, budget, seed
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        self._threads = threads or max(1, cores // together.beside)
+        self._resume, self._progress = resume, progress if together.main else None
 
     def counted(self, phase: str) -> Callable[[int, int], None]:
         """Progress of something that is counted, not trained."""
@@ -195,6 +201,17 @@ class _Training:
         phrases = [[words.text, *(text for text in words.train if text != words.text)] for words in meta.commands]
         count = torch.tensor([len(texts) for texts in phrases])
         texts = [text for group in phrases for text in group]
+        found = self._language(texts, meta, language_trainer) if self.together.main else None
+        found = self.together.same(found)
+        assert found is not None
+        tensors = dict(found[0])
+        codes = tensors.pop(_CODES)
+        return _Words(tensors, found[1], PhraseCodes(codes, torch.cumsum(count, 0) - count, count))
+
+    def _language(
+        self, texts: list[str], meta: Meta, language_trainer: LanguageTrainer
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors, with the codes of these texts, and report."""
         settings = {"words": hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16], "seed": self._seed}
         kept = self._out / "training" / "language"
         found = _read_words(kept, settings) if self._resume else None
@@ -205,9 +222,7 @@ class _Training:
             kept.mkdir(parents=True, exist_ok=True)
             write_tensors(kept / "words.safetensors", found[0], "hitl-training-words")
             write_text(kept / "words.json", json.dumps({"settings": settings, "report": report}, indent=1) + "\n")
-        tensors = dict(found[0])
-        codes = tensors.pop(_CODES)
-        return _Words(tensors, found[1], PhraseCodes(codes, torch.cumsum(count, 0) - count, count))
+        return found
 
     def low_level(self, data: Recordings, phrases: PhraseCodes) -> tuple[LowLevelPolicy, dict[str, Any]]:
         torch.manual_seed(self._seed)
@@ -216,7 +231,7 @@ class _Training:
             meta.cameras, len(meta.kinds), meta.rate_hz, meta.frame_every, code=phrases.codes.shape[1]
         )
         model = LowLevelPolicy(config).to(self.device)
-        objective = LowLevelObjective(model, data, phrases, self.device, self._seed)
+        objective = LowLevelObjective(model, data, phrases, self.device, self._drawing_seed)
         objective.fit_scales()
         digest = hashlib.sha256(phrases.codes.numpy().tobytes()).hexdigest()[:16]
         settings = {"data": data.fingerprint, "codes": digest, "seed": self._seed, "config": config.to_json()}
@@ -235,13 +250,17 @@ class _Training:
         torch.manual_seed(self._seed)
         config = HighLevelConfig(features=moments.features.shape[1], code=bank.shape[1])
         model = HighLevelPolicy(config).to(self.device)
-        objective = HighLevelObjective(model, moments, bank, self.device, self._seed)
+        objective = HighLevelObjective(model, moments, bank, self.device, self._drawing_seed)
         objective.fit_scales()
         digest = hashlib.sha256(moments.features[:64].numpy().tobytes() + bank.numpy().tobytes()).hexdigest()[:16]
         settings = {"data": fingerprint, "features": digest, "probes": probes, "seed": self._seed}
         phase = self._phase("high_level", self._budget.high_level_steps, self._budget.high_level_batch, 3e-4, settings)
         summary = self._run(phase, model, objective)
         return model, {**summary, "held_out": objective.check()}
+
+    @property
+    def _drawing_seed(self) -> int:
+        return self._seed + _SEED_STEP * self.together.index
 
     def _phase(self, name: str, steps: int, batch: int, rate: float, settings: dict[str, Any]) -> Phase:
         minutes = self._budget.minutes
@@ -260,6 +279,7 @@ class _Training:
             threads=self._threads,
             resume=self._resume,
             progress=self._progress,
+            processes=self.together,
         )
 
 

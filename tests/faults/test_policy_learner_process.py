@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from hitl.backend.registry import ModelRegistry
@@ -30,11 +31,11 @@ FIRST, NEW = "pick up the red block", "wipe the table with the sponge"
 class Backend:
     """The hub, the data folder, and the learners that were started; the base version is one that is promoted."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.settings = Settings(
             data=str(folder / "data"), sockets=str(folder / "s"), device="cpu", gate_margin=1.0, quiet_s=1e6,
             learn_guidance=True,
-            log_level="warning",
+            log_level="warning", **settings,
         )  # fmt: skip
         self.data = folder / "data"
         self.taught = make_model(folder / "made")
@@ -138,3 +139,27 @@ def test_of_two_learners_one_learns_and_the_other_says_so_and_takes_over(backend
     backend.teach(last.id)
     learned = backend.until(backend.learned(last.id))
     assert learned.version.corrections == 3
+
+
+@pytest.mark.timeout(600)
+def test_updates_on_a_cluster_survive_their_worker_and_nothing_survives_the_learner(tmp_path: Path) -> None:
+    backend = Backend(tmp_path, learn_on="ray")
+    try:
+        learner = backend.start()
+        given = backend.session.correct(NEW, 1)
+        backend.until(backend.learned(given.id))
+        family = psutil.Process(learner.pid).children(recursive=True)
+        workers = [process for process in family if any("ray::_Holder" in part for part in process.cmdline())]
+        assert len(workers) == 1
+        workers[0].kill()
+        later = backend.session.correct(FIRST, 2)
+        backend.teach(later.id)
+        learned = backend.until(backend.learned(later.id))
+        assert learned.version.corrections == 2
+        family = psutil.Process(learner.pid).children(recursive=True)
+        learner.terminate()
+        assert learner.wait(PATIENCE_S) == 0
+        _, alive = psutil.wait_procs(family, timeout=PATIENCE_S)
+        assert alive == []
+    finally:
+        backend.close()

@@ -230,8 +230,8 @@ def test_the_command_says_what_it_does(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def test_base_data_is_the_packing_cell_s_alone(tmp_path: Path) -> None:
-    from hitl.cli_learning import _make_base
+    from hitl.cli_training import _make_base
 
     with pytest.raises(InputError, match="--dataset: is needed: the model is not of the packing cell"):
-        _make_base(tmp_path, ["dance"])
+        _make_base(lambda *_: None, tmp_path, ["dance"])
     assert not list(tmp_path.iterdir())

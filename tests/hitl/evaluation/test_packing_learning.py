@@ -65,7 +65,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Monk
     plan = packing.Plan(modes=["base"], conditions=["push"], episodes=2, out=tmp_path, workers=1)
     asked: list[int] = []
 
-    def all_of(settings, jobs, path, workers, what, progress):  # type: ignore[no-untyped-def]
+    def all_of(settings, jobs, path, place, what, progress):  # type: ignore[no-untyped-def]
         rest = {"stage": 1, "stages": 3, "success": False, "seconds": 1.0, "corrections": 0}
         done = [Episode(mode=j.mode, condition=j.condition, number=j.number, **rest) for j in jobs]
         asked.append(len(done))

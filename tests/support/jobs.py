@@ -1,0 +1,103 @@
+"""Jobs for places: they compute, say something, fail, or die. Importable by name, as workers need them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hitl.config import Settings
+from hitl.errors import InputError
+from hitl.evaluation import packing
+from hitl.evaluation.packing_episode import LearnJob
+from hitl.evaluation.packing_summary import Episode
+
+PATIENCE_S = 120.0
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def process() -> int:
+    return os.getpid()
+
+
+def variables() -> dict[str, str]:
+    return {name: os.environ.get(name, "") for name in ("OMP_NUM_THREADS", "LP_NUM_THREADS", "MUJOCO_GL")}
+
+
+def refuse(field: str) -> None:
+    raise InputError("cannot be used.", field=field, hint="Give another.")
+
+
+def say(count: int, told: Callable[[Any], None]) -> str:
+    for number in range(count):
+        told(("number", number))
+    return "said"
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_at_first(mark: str, number: int) -> tuple[int, int]:
+    """Dies where nobody died before; then its number and process."""
+    try:
+        Path(mark).touch(exist_ok=False)
+    except FileExistsError:
+        return number, os.getpid()
+    die()
+    raise AssertionError
+
+
+def wait_for(path: str, begun: str) -> str:
+    """Until the file is there; where it is interrupted meanwhile, `<begun>.saved` is written."""
+    Path(begun).write_text(str(os.getpid()))
+    try:
+        until(Path(path).exists)
+    except KeyboardInterrupt:
+        Path(f"{begun}.saved").touch()
+        raise
+    return "found"
+
+
+def until(true: Callable[[], Any]) -> Any:
+    end_s = time.monotonic() + PATIENCE_S
+    while not (found := true()):
+        if time.monotonic() > end_s:
+            raise TimeoutError
+        time.sleep(0.02)
+    return found
+
+
+class Counter:
+    """Counts from what it was made with; `count` is what a lost one forgets."""
+
+    def __init__(self, first: int) -> None:
+        if first < 0:
+            raise InputError("is less than nothing.", field="first")
+        self.count = first
+
+    def add(self, number: int, stop: Callable[[], bool]) -> tuple[int, int]:
+        self.count += number
+        return self.count, os.getpid()
+
+    def until_stopped(self, begun: str, stop: Callable[[], bool]) -> str:
+        """Ends by itself only where it is told to."""
+        with Path(begun).open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        until(stop)
+        return "stopped"
+
+
+def episode(settings: Settings, job: packing.Job | LearnJob) -> Episode:
+    """In place of playing one; whoever plays number 2 first is killed."""
+    assert isinstance(job, packing.Job)
+    if job.number == 2:
+        die_at_first(str(Path(settings.data) / "mark"), 2)
+    rest = {"stage": 1, "stages": 3, "success": True, "seconds": 1.0, "corrections": 0}
+    return Episode(mode=job.mode, condition=job.condition, number=job.number, **rest)
