@@ -66,14 +66,10 @@ class PolicyLearner:
         learner: HighLevelLearner,
         embed: Callable[[str], torch.Tensor],
         gate: GateRules | None = None,
-        *,
-        guided: bool = True,
         update: Callable[..., Update] | None = None,
     ) -> None:
-        """guided: whether corrections that only guide a hand (`HighLevelLearner.guiding`) are learned from; update: in
-        place of `learner.update`, such as one that runs elsewhere."""
+        """update: in place of `learner.update`, such as one that runs elsewhere."""
         self.learner = learner
-        self._guided = guided
         self._update = update or learner.update
         self._embed, self._gate = embed, gate or GateRules()
         self._promoted, _ = learner.first_and_newest()
@@ -92,7 +88,7 @@ class PolicyLearner:
 
     def behind(self, examples: Sequence[CorrectionExample]) -> bool:
         """Whether corrections came or went since the last update."""
-        return _corrections(self._chosen(examples)) != self._known.corrections
+        return _corrections(examples) != self._known.corrections
 
     def take(self, model: HighLevelPolicy, corrections: Sequence[str]) -> None:
         """A version of before, or of somebody else, acts now: learn on from it."""
@@ -110,7 +106,6 @@ class PolicyLearner:
     ) -> Learnt | None:
         """Learn from all `examples` and judge; a version that passes acts from then on. None where there are none and
         nothing was learned before; without examples but with something to unlearn, the base weights come back."""
-        examples = self._chosen(examples)
         corrections = _corrections(examples)
         gone = set(self._known.corrections) - set(corrections)
         if not corrections and not gone:
@@ -131,12 +126,6 @@ class PolicyLearner:
         else:
             self.learner.start_from(self._promoted)
         return Learnt(model, verdict, corrections, fresh, len(examples), anew, seconds, tuple(sorted(added)))
-
-    def _chosen(self, examples: Sequence[CorrectionExample]) -> Sequence[CorrectionExample]:
-        if self._guided:
-            return examples
-        guiding = self.learner.guiding
-        return [example for example in examples if example.command not in guiding]
 
     def _bank(self, examples: Sequence[CorrectionExample], anew: bool) -> set[str]:
         """Always in the same order where it is learned anew, as sums of floating-point numbers depend on it."""

@@ -279,7 +279,6 @@ def _load(name: str, folder: Path, options: LearningOptions, place: Place | None
         learner,
         lambda text: torch.from_numpy(policy.embed(text)),
         GateRules(options.gate_margin),
-        guided=options.learn_guidance,
         update=there,
     )
     return _Loaded(name, features_of(policy), policy, made, there)

@@ -84,7 +84,6 @@ class OnlineLearning:
             _high_level_learner(policy, variant.settings),
             lambda text: torch.from_numpy(policy.embed(text)),
             variant.gate,
-            guided=variant.guided,
         )
         self._rng = np.random.default_rng([seed, 77])
         self._said_wrong = False
@@ -141,7 +140,9 @@ class OnlineLearning:
         self, events: list[LogEvent], moments: list[Moment], undone: set[str] | frozenset[str] = frozenset()
     ) -> list[CorrectionExample]:
         views = [replace(view, undone=True) if view.event.id in undone else view for view in views_of(events)]
-        return examples_of(views, moments, self._variant.rules)[0]
+        found = examples_of(views, moments, self._variant.rules)[0]
+        guiding = frozenset() if self._variant.guided else self.learner.learner.guiding
+        return [example for example in found if example.command not in guiding]
 
     def _learn(self, examples: list[CorrectionExample], due_ns: int, *, anew: bool) -> None:
         if not examples:

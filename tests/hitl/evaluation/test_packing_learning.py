@@ -52,6 +52,25 @@ def test_wrong_words_are_said_in_the_share_of_the_variant(loop: Lockstep) -> Non
     assert all(OnlineLearning(loop, VARIANTS["default"], 60).said("go home") == "go home" for _ in range(3))
 
 
+@pytest.mark.parametrize(("variant", "taught"), [("default", {"pick up the blue ball"}), ("guided", None)])
+def test_what_guides_a_hand_teaches_only_where_that_is_wanted(
+    loop: Lockstep, variant: str, taught: set[str] | None
+) -> None:
+    loop.cell.reset(seed=1)
+    loop.restart()
+    loop.events.clear()
+    for words in ("move the left arm up", "pick up the blue ball"):
+        for _ in range(75):
+            loop.tick()
+        loop.correct(words)
+    for _ in range(50):
+        loop.tick()
+    learning = OnlineLearning(loop, VARIANTS[variant], 60)
+    examples = learning._examples(loop.events, loop.moments)
+    found = {example.command for example in examples if example.correction}
+    assert found == (taught or {"move the left arm up", "pick up the blue ball"})
+
+
 def test_a_lasting_wish_is_the_same_in_every_episode(loop: Lockstep) -> None:
     cell = loop.cell
     notes = set()
