@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hitl import cli_annotation, cli_learning, cli_models
+from hitl import cli_annotation, cli_learning, cli_models, cli_training
 from hitl.cli_shared import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -281,6 +281,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     **cli_annotation.COMMANDS,
     **cli_learning.COMMANDS,
     **cli_models.COMMANDS,
+    **cli_training.COMMANDS,
     "": _window_and_all,
     "demo": _demo,
     "backend": _backend,

@@ -86,7 +86,7 @@ def _train(arguments: Namespace) -> int:
         device=settings.device,
         threads=arguments.threads,
         resume=not arguments.restart,
-        progress=_show_training,
+        progress=show_training,
         command="\n".join((*_data_command(arguments.dataset), shlex.join(["hitl", *sys.argv[1:]]))),
         start_from=arguments.start_from,
     )
@@ -422,13 +422,13 @@ def _train_speech(arguments: Namespace) -> int:
         minutes=arguments.minutes,
         device=arguments.device or "auto",
         threads=arguments.threads,
-        progress=_show_training,
+        progress=show_training,
         start_from=arguments.start_from,
     )
     return EXIT_OK
 
 
-def _show_training(now: Progress) -> None:
+def show_training(now: Progress) -> None:
     """One line that is written over."""
     line = f"{now.phase}: {now.fraction:4.0%}"
     if math.isfinite(now.loss):  # phases that only count have none

@@ -31,7 +31,9 @@ def add_learning(commands: Commands, common: argparse.ArgumentParser) -> None:
     learn.add_argument("--start-from", metavar="DIR", type=Path, help="train a model further: its words and low level")
     learn.add_argument("--restart", action="store_true", help="begin anew instead of going on where it was stopped")
     add_seed(learn)
-    _add_low_level(learn.add_subparsers(title="a part, from sessions", metavar="PART"), common)
+    parts = learn.add_subparsers(title="a part alone", metavar="PART")
+    _add_low_level(parts, common)
+    _add_high_level(parts, common)
 
 
 def _add_low_level(parts: Commands, common: argparse.ArgumentParser) -> None:
@@ -56,6 +58,23 @@ def _add_low_level(parts: Commands, common: argparse.ArgumentParser) -> None:
     learn.add_argument("--promote", action="store_true", help="act with it from now on, where the gate lets it pass")
     learn.add_argument("--restart", action="store_true", help="begin anew instead of going on where it was stopped")
     learn.add_argument("--json", action="store_true", help="print what it came to as one JSON object, too")
+    add_seed(learn)
+
+
+def _add_high_level(parts: Commands, common: argparse.ArgumentParser) -> None:
+    what = "a high level over the low level of a model, from generated data"
+    learn = add_command(parts, "high-level", what, common, backend_options())
+    learn.add_argument("--dataset", type=Path, required=True, metavar="DIR", help="what hitl generate made")
+    learn.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the model; it can be resumed")
+    learn.add_argument(
+        "--output",
+        choices=("codes", "one-hot"),
+        default="codes",
+        help="what it answers with: a code in text space (default), or one of fixed commands (a published ablation)",
+    )
+    learn.add_argument("--steps", type=at_least_one, default=2000, metavar="N", help="default 2000")
+    learn.add_argument("--threads", type=at_least_one, metavar="N", help="cores to use (default: all)")
+    learn.add_argument("--restart", action="store_true", help="begin anew instead of going on where it was stopped")
     add_seed(learn)
 
 

@@ -39,6 +39,7 @@ COMMANDS = [
     ["generate"],
     ["train"],
     ["train", "low-level"],
+    ["train", "high-level"],
     ["train-speech"],
     ["train-words"],
     ["sample-moments"],

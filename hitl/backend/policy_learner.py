@@ -130,6 +130,9 @@ class PolicyLearner:
         return Learnt(model, verdict, corrections, fresh, len(examples), anew, seconds, tuple(sorted(added)))
 
     def _chosen(self, examples: Sequence[CorrectionExample]) -> Sequence[CorrectionExample]:
+        """Those that can be learned from: a high level of fixed commands learns no new wording."""
+        if not self.learner.is_open:
+            examples = [example for example in examples if example.command in self.learner.bank]
         if self._guided:
             return examples
         guiding = self.learner.guiding

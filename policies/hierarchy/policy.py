@@ -21,7 +21,14 @@ from policies.errors import CheckpointError, PolicyError
 from policies.hierarchy.checkpoint import read_model, restore
 from policies.hierarchy.command_bank import CommandBank
 from policies.hierarchy.command_space import CommandSpace
-from policies.hierarchy.high_level import HISTORY_S, HighLevelConfig, HighLevelPolicy, describe, feature_size
+from policies.hierarchy.high_level import (
+    HISTORY_S,
+    HighLevelConfig,
+    HighLevelPolicy,
+    closed,
+    describe,
+    feature_size,
+)
 from policies.hierarchy.language import restore_language
 from policies.hierarchy.low_level import POSE_SIZE, LowLevelConfig, LowLevelPolicy, Sight, State
 
@@ -50,8 +57,8 @@ class LowLevelOutput:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Commands of the bank, most probable first; vector: `(64,)` what the high level answered; history: the four
-    moments that it read, `(4, features)`."""
+    """Commands of the bank, most probable first; vector: what the high level answered, `(64,)` or, with the output
+    "one-hot", `(commands,)`; history: the four moments that it read, `(4, features)`."""
 
     texts: tuple[str, ...]
     probabilities: tuple[float, ...]
@@ -105,8 +112,10 @@ class HierarchicalPolicy:
             low_config = LowLevelConfig.from_json(description["low_level"])
             high_config = HighLevelConfig(**description["high_level"])
             texts, probes = list(description["bank"]), list(description["probes"])
-        except (KeyError, TypeError, ValueError) as problem:
+        except (KeyError, TypeError, ValueError, PolicyError) as problem:
             raise CheckpointError(f"a key is missing or wrong ({problem!r}).", field=str(path)) from problem
+        if not high_config.is_open and high_config.commands != len(texts):
+            raise CheckpointError("high_level.commands does not fit the bank.", field=str(path))
         low_level, high_level = LowLevelPolicy(low_config), HighLevelPolicy(high_config)
         if high_config.features != feature_size(low_level, len(probes)):
             raise CheckpointError("high_level.features does not fit low_level and probes.", field=str(path))
@@ -210,10 +219,15 @@ class HierarchicalPolicy:
         """Decide with these weights from now on; the history stays, as it describes the low level's features.
 
         added: commands that join the bank, with their codes; gone: those that leave it. Raises PolicyError where the
-        sizes differ.
+        sizes differ, and where the output is "one-hot" and a command would join or leave.
         """
         if high_level.config != self.high_level.config:
             raise PolicyError("it has other sizes than the one in use.", field="high_level")
+        if not high_level.config.is_open:
+            if new := [text for text in added if text not in self.bank]:
+                raise closed(f"{new[0]!r} cannot join its commands.")
+            if left := [text for text in gone if text in self.bank]:
+                raise closed(f"{left[0]!r} cannot leave its commands.")
         for text, code in added.items():
             if text not in self.bank:
                 self.bank.add(text, code)
