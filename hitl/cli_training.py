@@ -1,4 +1,5 @@
-"""The commands that train one part of the policies from generated data: train high-level. Thin and lazy, too."""
+"""The commands that train one part of the policies from generated data: train high-level, train flat. Thin and lazy,
+too."""
 
 from __future__ import annotations
 
@@ -36,6 +37,29 @@ def _train_high_level(arguments: Namespace) -> int:
     return EXIT_OK
 
 
+def _train_flat(arguments: Namespace) -> int:
+    settings = settings_of(arguments)
+    need("torch", "backend", "the policies")
+    from policies.hierarchy.train_flat import Plan, train_flat
+
+    made = train_flat(
+        arguments.dataset,
+        arguments.out,
+        Plan(arguments.steps, arguments.minutes, seed=arguments.seed),
+        start_from=arguments.start_from,
+        device=settings.device,
+        threads=arguments.threads,
+        resume=not arguments.restart,
+        progress=show_training,
+        command=shlex.join(["hitl", *sys.argv[1:]]),
+    )
+    summary, where = made["training"]["low_level"], shlex.quote(str(arguments.out))
+    print(f"\n{summary['steps']} steps on {made['data']['task_episodes']} episodes of the task")
+    print(f"wrote {arguments.out}; measure it: hitl evaluate packing --mode base --policy flat --model {where}")
+    return EXIT_OK
+
+
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "train high-level": _train_high_level,
+    "train flat": _train_flat,
 }

@@ -40,6 +40,7 @@ COMMANDS = [
     ["train"],
     ["train", "low-level"],
     ["train", "high-level"],
+    ["train", "flat"],
     ["train-speech"],
     ["train-words"],
     ["sample-moments"],

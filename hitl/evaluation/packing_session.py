@@ -44,6 +44,10 @@ def record(
             raise InputError(f"there is no shift {condition!r}.", field="shift", hint=hint)
     if not set(plan.modes) <= set(RECORDED):
         raise InputError("cannot be recorded.", field="mode learned", hint=f"Use: --mode {' or '.join(RECORDED)}")
+    if plan.policy != HIERARCHY:
+        raise InputError(
+            "cannot be recorded.", field=f"policy {plan.policy}", hint="Use the hierarchy, or no --record."
+        )
     model = load_model(settings)
     catalog = Catalog(settings.data_folder)
     session = catalog.new_session(robot="aloha", policy=model.name)
