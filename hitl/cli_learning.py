@@ -216,7 +216,7 @@ def _evaluate_packing(arguments: Namespace) -> int:
         nominal_after=arguments.nominal_after,
         out=arguments.out,
         workers=arguments.workers,
-        policy=arguments.policy,
+        policy=arguments.acting,
     )
     if arguments.record:
         from hitl.evaluation import packing_session

@@ -72,6 +72,7 @@ def _add_packing(packing: argparse.ArgumentParser) -> None:
     )
     packing.add_argument(
         "--policy",
+        dest="acting",
         choices=("hierarchy", "one-hot", "scripted", "flat"),
         default="hierarchy",
         help="the hierarchy (default) or a published ablation: high level as a plain classifier, commands in a fixed "

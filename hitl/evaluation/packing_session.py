@@ -20,7 +20,7 @@ from hitl.errors import InputError, StorageError
 from hitl.evaluation.lockstep import Lockstep
 from hitl.evaluation.packing import CONDITIONS, Plan
 from hitl.evaluation.packing_episode import run_episode
-from hitl.evaluation.packing_summary import Episode, print_table, summarize
+from hitl.evaluation.packing_summary import HIERARCHY, Episode, print_table, summarize
 from hitl.events import EpisodeEvent
 from hitl.messages import Task
 from hitl.sessions.catalog import Catalog, Session
