@@ -122,16 +122,16 @@ def _runs(data: Recordings) -> list[_Run]:
     segments = data.segments
     good = ((segments.flags & EXECUTED_WELL) > 0) & ((segments.flags & HAS_MISTAKE) == 0)
     good &= data.is_task[segments.episode]
-    ends = torch.zeros(len(data.is_task), dtype=torch.int64)
-    ends = ends.index_reduce(0, segments.episode, segments.end, "amax")
+    order = torch.argsort(segments.first).tolist()
+    ends = {int(segments.episode[at]): int(segments.end[at]) for at in order}
     runs: list[_Run] = []
-    for at in torch.argsort(segments.first).tolist():
+    for at in order:
         if not bool(good[at]):
             continue
         episode, first, done, end = (
             int(column[at]) for column in (segments.episode, segments.first, segments.done, segments.end)
         )
-        is_last = end == int(ends[episode])
+        is_last = end == ends[episode]
         if runs and runs[-1].episode == episode and runs[-1].end == first:
             runs[-1] = runs[-1]._replace(done=done, end=end, is_last=is_last)
         else:
