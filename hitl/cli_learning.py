@@ -126,6 +126,7 @@ def _evaluate_packing(arguments: Namespace) -> int:
         out=arguments.out,
         workers=arguments.workers,
         on=arguments.on or "processes",
+        policy=arguments.acting,
     )
     if arguments.record:
         if arguments.on:

@@ -1,5 +1,5 @@
 """`hitl train` and `hitl train low-level`: here, at another place (`--on`), or in several processes that share the
-work (`accelerate launch -m hitl.cli train …`). Thin and lazy, too."""
+work (`accelerate launch -m hitl.cli train …`); and what trains one part alone. Thin and lazy, too."""
 
 from __future__ import annotations
 
@@ -134,6 +134,53 @@ def _make_base(progress: Callable[[str, int, int, float], None], folder: Path, b
     generate(folder, BASE_EPISODES, seed=BASE_SEED, progress=made)
 
 
+def _train_high_level(arguments: Namespace) -> int:
+    settings = settings_of(arguments)
+    need("torch", "backend", "the policies")
+    from hitl.backend.models import model_folder
+    from policies.hierarchy.train_high_level import Plan, train_high_level
+
+    made = train_high_level(
+        arguments.dataset,
+        model_folder(settings)[1],
+        arguments.out,
+        Plan(arguments.output, arguments.steps, seed=arguments.seed),
+        device=settings.device,
+        threads=arguments.threads,
+        resume=not arguments.restart,
+        progress=show_training,
+        command=_command(),
+    )
+    held_out = made["training"]["high_level"]["held_out"]
+    if held_out:
+        share, count = held_out["held_out_accuracy"], held_out["held_out_moments"]
+        print(f"\nit answers {share:.1%} of {count} moments that it never saw as the expert did")
+    print(f"wrote {arguments.out}; try it: hitl demo --model {shlex.quote(str(arguments.out))}")
+    return EXIT_OK
+
+
+def _train_flat(arguments: Namespace) -> int:
+    settings = settings_of(arguments)
+    need("torch", "backend", "the policies")
+    from policies.hierarchy.train_flat import Plan, train_flat
+
+    made = train_flat(
+        arguments.dataset,
+        arguments.out,
+        Plan(arguments.steps, arguments.minutes, seed=arguments.seed),
+        start_from=arguments.start_from,
+        device=settings.device,
+        threads=arguments.threads,
+        resume=not arguments.restart,
+        progress=show_training,
+        command=_command(),
+    )
+    summary, where = made["training"]["low_level"], shlex.quote(str(arguments.out))
+    print(f"\n{summary['steps']} steps on {made['data']['task_episodes']} episodes of the task")
+    print(f"wrote {arguments.out}; measure it: hitl evaluate packing --mode base --policy flat --model {where}")
+    return EXIT_OK
+
+
 # -- where it runs ------------------------------------------------------------------------------------------------
 
 
@@ -201,4 +248,9 @@ def show_training(now: Progress) -> None:
     print(f"\r{line:<78}", end="", flush=True)
 
 
-COMMANDS: dict[str, Callable[[Namespace], int]] = {"train": _train, "train low-level": _train_low_level}
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "train": _train,
+    "train low-level": _train_low_level,
+    "train high-level": _train_high_level,
+    "train flat": _train_flat,
+}

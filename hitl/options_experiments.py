@@ -72,6 +72,14 @@ def _add_packing(packing: argparse.ArgumentParser) -> None:
         "--shift", dest="only_shift", action="append", metavar="NAME", help="only this shift (default: all)"
     )
     packing.add_argument(
+        "--policy",
+        dest="acting",
+        choices=("hierarchy", "one-hot", "scripted", "flat"),
+        default="hierarchy",
+        help="the hierarchy (default) or a published ablation: high level as a plain classifier, commands in a fixed "
+        "order, or no commands at all; --model gives what hitl train high-level or flat made",
+    )
+    packing.add_argument(
         "--record", action="store_true", help="keep what is played as a session, to learn from; in one process"
     )
     packing.add_argument("--seeds", type=at_least_one, default=1, metavar="N", help="repeats (default 1)")

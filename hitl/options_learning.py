@@ -41,7 +41,10 @@ def add_learning(commands: Commands, common: argparse.ArgumentParser) -> None:
     learn.add_argument("--restart", action="store_true", help="begin anew instead of going on where it was stopped")
     add_place(learn, "here")
     add_seed(learn)
-    _add_low_level(learn.add_subparsers(title="a part, from sessions", metavar="PART"), common)
+    parts = learn.add_subparsers(title="a part alone", metavar="PART")
+    _add_low_level(parts, common)
+    _add_high_level(parts, common)
+    _add_flat(parts, common)
 
 
 def _add_low_level(parts: Commands, common: argparse.ArgumentParser) -> None:
@@ -67,6 +70,37 @@ def _add_low_level(parts: Commands, common: argparse.ArgumentParser) -> None:
     learn.add_argument("--restart", action="store_true", help="begin anew instead of going on where it was stopped")
     add_place(learn, "here")
     learn.add_argument("--json", action="store_true", help="print what it came to as one JSON object, too")
+    add_seed(learn)
+
+
+def _add_high_level(parts: Commands, common: argparse.ArgumentParser) -> None:
+    what = "a high level over the low level of a model, from generated data"
+    learn = add_command(parts, "high-level", what, common, backend_options())
+    learn.add_argument("--dataset", type=Path, required=True, metavar="DIR", help="what hitl generate made")
+    learn.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the model; it can be resumed")
+    learn.add_argument(
+        "--output",
+        choices=("codes", "one-hot"),
+        default="codes",
+        help="what it answers with: a code in text space (default), or one of fixed commands (a published ablation)",
+    )
+    learn.add_argument("--steps", type=at_least_one, default=2000, metavar="N", help="default 2000")
+    learn.add_argument("--threads", type=at_least_one, metavar="N", help="cores to use (default: all)")
+    learn.add_argument("--restart", action="store_true", help="begin anew instead of going on where it was stopped")
+    add_seed(learn)
+
+
+def _add_flat(parts: Commands, common: argparse.ArgumentParser) -> None:
+    what = "a policy without commands, from whole tasks (a published ablation)"
+    learn = add_command(parts, "flat", what, common)
+    learn.add_argument("--dataset", type=Path, required=True, metavar="DIR", help="what hitl generate made")
+    learn.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the model; it can be resumed")
+    learn.add_argument("--steps", type=at_least_one, default=8000, metavar="N", help="default 8000")
+    learn.add_argument("--minutes", type=positive, metavar="M", help="end earlier, after so long (default: all steps)")
+    learn.add_argument("--start-from", metavar="DIR", type=Path, help="a model whose low level it begins with")
+    learn.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda")
+    learn.add_argument("--threads", type=at_least_one, metavar="N", help="cores to use (default: all)")
+    learn.add_argument("--restart", action="store_true", help="begin anew instead of going on where it was stopped")
     add_seed(learn)
 
 

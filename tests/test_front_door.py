@@ -39,6 +39,8 @@ COMMANDS = [
     ["generate"],
     ["train"],
     ["train", "low-level"],
+    ["train", "high-level"],
+    ["train", "flat"],
     ["train-speech"],
     ["train-words"],
     ["sample-moments"],

@@ -88,7 +88,7 @@ class PolicyLearner:
 
     def behind(self, examples: Sequence[CorrectionExample]) -> bool:
         """Whether corrections came or went since the last update."""
-        return _corrections(examples) != self._known.corrections
+        return _corrections(self._learnable(examples)) != self._known.corrections
 
     def take(self, model: HighLevelPolicy, corrections: Sequence[str]) -> None:
         """A version of before, or of somebody else, acts now: learn on from it."""
@@ -106,6 +106,7 @@ class PolicyLearner:
     ) -> Learnt | None:
         """Learn from all `examples` and judge; a version that passes acts from then on. None where there are none and
         nothing was learned before; without examples but with something to unlearn, the base weights come back."""
+        examples = self._learnable(examples)
         corrections = _corrections(examples)
         gone = set(self._known.corrections) - set(corrections)
         if not corrections and not gone:
@@ -126,6 +127,12 @@ class PolicyLearner:
         else:
             self.learner.start_from(self._promoted)
         return Learnt(model, verdict, corrections, fresh, len(examples), anew, seconds, tuple(sorted(added)))
+
+    def _learnable(self, examples: Sequence[CorrectionExample]) -> Sequence[CorrectionExample]:
+        """Those that can be learned from: a high level of fixed commands learns no new wording."""
+        if self.learner.is_open:
+            return examples
+        return [example for example in examples if example.command in self.learner.bank]
 
     def _bank(self, examples: Sequence[CorrectionExample], anew: bool) -> set[str]:
         """Always in the same order where it is learned anew, as sums of floating-point numbers depend on it."""

@@ -1,12 +1,13 @@
 """`hitl evaluate packing`: is the box packed, as trained and under shifts, without help, with corrections, and without
-help again after learning from corrections?
+help again after learning from corrections? And by the published ablations (`packing_policies.py`)?
 
 "base": the two policies alone. "corrected": the oracle corrector watches and types, and its words take the path of a
 person's words: grounding, feedback log, controller. "learned": a learner of its own for each shift and seed is
 corrected for a few rounds while it learns (`packing_learning.py`), and then acts alone. Layouts are the same in all
 modes, so differences are paired; those that teach are others.
 
-Every finished job is a line of a file in `out`; who runs the command again goes on there.
+Every finished job is a line of a file in `out`; who runs the command again goes on there. What other policies did on
+the same layouts, and what is in that file, is told beside.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from pathlib import Path
 
 import msgspec
 
+from hitl.backend.parts import Rules
 from hitl.config import Settings
 from hitl.errors import InputError
 from hitl.evaluation.lockstep import Lockstep
 from hitl.evaluation.packing_episode import TEACHING, LearnJob, run_episode
-from hitl.evaluation.packing_summary import CONDITIONS, MODES, Episode, Learner, print_table, summarize
+from hitl.evaluation.packing_summary import CONDITIONS, HIERARCHY, MODES, Episode, Learner, print_table, summarize
 from hitl.jobs import Place, place_of
 from robot.aloha.cell import AlohaCell
 
@@ -43,11 +45,13 @@ class Job(msgspec.Struct, frozen=True):
     variant: str = "default"
     learner: str = ""
     weights: str = ""
+    policy: str = HIERARCHY
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured, and how often. nominal_after: nominal episodes of each learner, to see what it forgot."""
+    """What is measured, and how often. nominal_after: nominal episodes of each learner, to see what it forgot; policy:
+    of `packing_policies.POLICIES`."""
 
     modes: Sequence[str] = ("base", "corrected")
     conditions: Sequence[str] = CONDITIONS
@@ -62,11 +66,12 @@ class Plan:
     workers: int | None = None
     on: str = "processes"
     """Where episodes are played and learners learn; see `hitl.jobs.place_of`."""
+    policy: str = HIERARCHY
 
 
 @dataclass
 class _Worker:
-    """What a worker process keeps: the loop, and the weights that the model was loaded with."""
+    """What a worker process keeps: the loop, and the weights that the model was loaded with, where it can learn."""
 
     loop: Lockstep
     first: dict = field(default_factory=dict)
@@ -76,14 +81,15 @@ class _Worker:
 _worker: _Worker | None = None
 
 
-def _worker_of(settings: Settings) -> _Worker:
+def _worker_of(settings: Settings, policy: str) -> _Worker:
     global _worker
     if _worker is None:
-        from hitl.backend.models import load_model
         from hitl.evaluation.packing_learning import weights_of
+        from hitl.evaluation.packing_policies import LEARNING, load_policy
 
-        loop = Lockstep(load_model(settings), AlohaCell(0))
-        _worker = _Worker(loop, weights_of(loop))
+        cell, rules = AlohaCell(0), Rules()
+        loop = Lockstep(load_policy(settings, policy, cell, rules), cell, rules)
+        _worker = _Worker(loop, weights_of(loop) if policy in LEARNING else {})
     return _worker
 
 
@@ -91,7 +97,7 @@ def _work(settings: Settings, what: Job | LearnJob) -> Episode | Learner:
     """One job in a worker process, which keeps its cell and model."""
     from hitl.evaluation import packing_learning
 
-    worker = _worker_of(settings)
+    worker = _worker_of(settings, what.policy)
     if isinstance(what, LearnJob):
         packing_learning.use_weights(worker.loop, None, worker.first)
         worker.weights = ""
@@ -103,25 +109,29 @@ def _work(settings: Settings, what: Job | LearnJob) -> Episode | Learner:
         worker.weights = what.weights
     mode = "corrected" if what.mode == "corrected" else "base"
     done = run_episode(worker.loop, mode, what.condition, what.seed, what.number)
-    return msgspec.structs.replace(done, mode=what.mode, variant=what.variant, learner=what.learner)
+    return msgspec.structs.replace(
+        done, mode=what.mode, variant=what.variant, learner=what.learner, policy=what.policy
+    )
 
 
 def run(settings: Settings, plan: Plan, progress: Callable[[str, int, int], None] | None = None) -> dict:
-    """All of `plan`; returns what the JSON line holds. Raises InputError for an unknown shift, mode or variant."""
-    _check(plan)
+    """All of `plan`; returns what the JSON line holds. Raises InputError for an unknown shift, mode, variant or
+    policy, and where the policy cannot do what is asked."""
+    _check(settings, plan)
     with tempfile.TemporaryDirectory() as scratch, place_of(plan.on, plan.workers) as place:
         out = (plan.out or Path(scratch)).absolute()
         out.mkdir(parents=True, exist_ok=True)
         settings = _checked_place(place, settings, out)
         learners = _read(out / LEARNERS, Learner)
-        wanted = [job for job in learn_jobs(plan, out) if not any(_same(job, learner) for learner in learners)]
+        mine = [learner for learner in learners if learner.policy == plan.policy]
+        wanted = [job for job in learn_jobs(plan, out) if not any(_same(job, learner) for learner in mine)]
         learners += _all(settings, wanted, out / LEARNERS, place, "learners", progress)
         episodes = _read(out / EPISODES, Episode)
-        have = {(e.mode, e.condition, e.seed, e.number, e.variant, e.learner) for e in episodes}
-        jobs = [job for job in episode_jobs(plan, out) if _key(job) not in have]
+        have = {(e.policy, _key(e)) for e in episodes}
+        jobs = [job for job in episode_jobs(plan, out) if (job.policy, _key(job)) not in have]
         episodes += _all(settings, jobs, out / EPISODES, place, "episodes", progress)
     planned = {_key(job) for job in episode_jobs(plan, out)}
-    chosen = [e for e in episodes if (e.mode, e.condition, e.seed, e.number, e.variant, e.learner) in planned]
+    chosen = [e for e in episodes if _key(e) in planned]
     return summarize(chosen, [learner for job in learn_jobs(plan, out) for learner in learners if _same(job, learner)])
 
 
@@ -157,6 +167,7 @@ def learn_jobs(plan: Plan, out: Path) -> list[LearnJob]:
     """The learners of a plan; those of shifts with little to learn come last."""
     if "learned" not in plan.modes:
         return []
+    of = "" if plan.policy == HIERARCHY else f"{plan.policy}-"
     return [
         LearnJob(
             condition,
@@ -165,7 +176,8 @@ def learn_jobs(plan: Plan, out: Path) -> list[LearnJob]:
             plan.rounds,
             plan.round_episodes,
             plan.budget,
-            str(out / f"{variant}-{condition}-{seed}.safetensors"),
+            str(out / f"{of}{variant}-{condition}-{seed}.safetensors"),
+            plan.policy,
         )
         for variant in plan.variants
         for seed in plan.seeds
@@ -178,7 +190,7 @@ def episode_jobs(plan: Plan, out: Path) -> list[Job]:
     """The episodes of a plan that measure."""
     numbers = range(plan.episodes)
     jobs = [
-        Job(mode, condition, seed, number)
+        Job(mode, condition, seed, number, policy=plan.policy)
         for number in numbers
         for seed in plan.seeds
         for condition in plan.conditions
@@ -187,16 +199,19 @@ def episode_jobs(plan: Plan, out: Path) -> list[Job]:
     ]
     for learner in learn_jobs(plan, out):
         what = (learner.variant, learner.condition, learner.weights)
-        jobs += [Job("learned", learner.condition, learner.seed, number, *what) for number in numbers]
-        jobs += [Job("learned", "nominal", learner.seed, number, *what) for number in range(plan.nominal_after)]
+        jobs += [Job("learned", learner.condition, learner.seed, number, *what, plan.policy) for number in numbers]
+        after = range(plan.nominal_after)
+        jobs += [Job("learned", "nominal", learner.seed, number, *what, plan.policy) for number in after]
     return jobs
 
 
-def _key(job: Job) -> tuple:
-    return job.mode, job.condition, job.seed, job.number, job.variant, job.learner
+def _key(one: Job | Episode) -> tuple:
+    """What was played, whichever policy did."""
+    return one.mode, one.condition, one.seed, one.number, one.variant, one.learner
 
 
 def _same(job: LearnJob, learner: Learner) -> bool:
+    """Whether this learner did this job, whichever policy it was."""
     asked = (job.condition, job.seed, job.variant, job.rounds, job.budget)
     return asked == (learner.condition, learner.seed, learner.variant, len(learner.rounds), learner.budget)
 
@@ -238,7 +253,8 @@ def _read(path: Path, kind: type) -> list:
     return found
 
 
-def _check(plan: Plan) -> None:
+def _check(settings: Settings, plan: Plan) -> None:
+    from hitl.evaluation import packing_policies
     from hitl.evaluation.packing_learning import VARIANTS
 
     check_names("shift", plan.conditions, CONDITIONS)
@@ -246,6 +262,7 @@ def _check(plan: Plan) -> None:
     check_names("variant", plan.variants, VARIANTS)
     if plan.episodes > TEACHING:
         raise InputError(f"{plan.episodes} is too many.", field="episodes", hint=f"Give at most {TEACHING}.")
+    packing_policies.check(settings, plan.policy, plan.modes)
 
 
 def check_names(field_name: str, names: Sequence[str], known: Iterable[str]) -> None:

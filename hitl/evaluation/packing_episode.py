@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from hitl.evaluation.lockstep import Lockstep
-from hitl.evaluation.packing_summary import Episode
+from hitl.evaluation.packing_summary import HIERARCHY, Episode
 from hitl.evaluation.skills import SEED_OFFSET
 from hitl.events import CorrectionEvent
 from robot.aloha.oracle import Oracle, Running
@@ -28,6 +28,7 @@ class LearnJob(msgspec.Struct, frozen=True):
     episodes: int = 4
     budget: int = 60
     weights: str = ""
+    policy: str = HIERARCHY
 
 
 class Beside(Protocol):

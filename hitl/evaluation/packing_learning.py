@@ -180,6 +180,7 @@ def learn(loop: Lockstep, job: LearnJob, first: dict[str, torch.Tensor]) -> Lear
         condition=job.condition,
         seed=job.seed,
         variant=job.variant,
+        policy=job.policy,
         budget=job.budget,
         rounds=rounds,
         given=learning.given,

@@ -20,7 +20,7 @@ from hitl.errors import InputError, StorageError
 from hitl.evaluation.lockstep import Lockstep
 from hitl.evaluation.packing import CONDITIONS, Plan
 from hitl.evaluation.packing_episode import run_episode
-from hitl.evaluation.packing_summary import Episode, print_table, summarize
+from hitl.evaluation.packing_summary import HIERARCHY, Episode, print_table, summarize
 from hitl.events import EpisodeEvent
 from hitl.messages import Task
 from hitl.sessions.catalog import Catalog, Session
@@ -44,6 +44,10 @@ def record(
             raise InputError(f"there is no shift {condition!r}.", field="shift", hint=hint)
     if not set(plan.modes) <= set(RECORDED):
         raise InputError("cannot be recorded.", field="mode learned", hint=f"Use: --mode {' or '.join(RECORDED)}")
+    if plan.policy != HIERARCHY:
+        raise InputError(
+            "cannot be recorded.", field=f"policy {plan.policy}", hint="Use the hierarchy, or no --record."
+        )
     model = load_model(settings)
     catalog = Catalog(settings.data_folder)
     session = catalog.new_session(robot="aloha", policy=model.name)

@@ -12,10 +12,13 @@ from robot.aloha.shifts import SHIFTS
 
 MODES = ("base", "corrected", "learned")
 CONDITIONS = ("nominal", *SHIFTS)
+HIERARCHY = "hierarchy"
+"""The policy that the others are compared with; `packing_policies.py` says what each is."""
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True):
-    """How one episode ended. learner: the shift that a learner was corrected under, "" for none."""
+    """How one episode ended. learner: the shift that a learner was corrected under, "" for none; policy: of
+    `packing_policies.POLICIES`."""
 
     mode: str
     condition: str
@@ -28,6 +31,7 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     variant: str = "default"
     learner: str = ""
+    policy: str = HIERARCHY
 
 
 class Learner(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +53,39 @@ class Learner(msgspec.Struct, frozen=True, kw_only=True):
     wrong: int = 0
     """Corrections that were made wrong on purpose."""
     new_commands: list[str] = []
+    policy: str = HIERARCHY
 
 
 def summarize(episodes: Sequence[Episode], learners: Sequence[Learner] = ()) -> dict:
     """By mode and condition: success, stages, seconds, corrections; their means over the shifts; what learning adds,
-    how much help each round took, and what became of the nominal task. Variants beside the default in `variants`."""
+    how much help each round took, and what became of the nominal task. Variants beside the default in `variants`;
+    policies beside the hierarchy, the same of each, in `policies`."""
+    hierarchy = [e for e in episodes if e.policy == HIERARCHY]
+    result = _variants(hierarchy, [learner for learner in learners if learner.policy == HIERARCHY])
+    for policy in dict.fromkeys(e.policy for e in episodes if e.policy != HIERARCHY):
+        these = [e for e in episodes if e.policy == policy]
+        part = _variants(these, [learner for learner in learners if learner.policy == policy])
+        result.setdefault("policies", {})[policy] = part | _against(these, hierarchy)
+    return result
+
+
+def _against(these: Sequence[Episode], hierarchy: Sequence[Episode]) -> dict:
+    """Points of success that a policy has more than the hierarchy, alone on the same layouts: per shift, and over all
+    layouts of the shifts, with both shares; empty where there is no such layout."""
+    before = {(e.condition, e.seed, e.number): e.success for e in hierarchy if e.mode == "base"}
+    both = [e for e in these if e.mode == "base" and (e.condition, e.seed, e.number) in before]
+    found: dict = {}
+    for condition in (*CONDITIONS, "shifts"):
+        chosen = [e for e in both if e.condition == condition or condition == "shifts" and e.condition != "nominal"]
+        if chosen:
+            own = [e.success for e in chosen]
+            other = [before[e.condition, e.seed, e.number] for e in chosen]
+            points = round(100 * (float(np.mean(own)) - float(np.mean(other))), 1)
+            found[condition] = {"points": points, "success": share(own), "hierarchy": share(other)}
+    return {"against_hierarchy": found} if found else {}
+
+
+def _variants(episodes: Sequence[Episode], learners: Sequence[Learner]) -> dict:
     result: dict = {}
     variants = list(dict.fromkeys(["default", *(e.variant for e in episodes)]))
     for variant in variants:
@@ -175,6 +207,12 @@ def print_table(result: dict) -> None:
             entry = result.get(mode, {}).get(condition)
             if entry:
                 rows.append([condition, mode, *_row(entry)])
+        for name, part in result.get("policies", {}).items():
+            rows += [
+                [condition, f"{name}, {mode}", *_row(part[mode][condition])]
+                for mode in MODES
+                if condition in part.get(mode, {})
+            ]
     for name, part in result.get("variants", {}).items():
         rows += [
             [condition, name, *_row(entry)]
@@ -186,8 +224,15 @@ def print_table(result: dict) -> None:
         gains = _gain(result, mode)
         if "mean_over_shifts" in gains:
             print(f"{mode}: {gains['mean_over_shifts']:+} points in the mean over the shifts")
+    for name, part in result.get("policies", {}).items():
+        if shifts := part.get("against_hierarchy", {}).get("shifts"):
+            print(f"{name}: {shifts['points']:+} points against the hierarchy over the same layouts of the shifts")
     if "learners" in result:
         _print_learners(result)
+    for name, part in result.get("policies", {}).items():
+        if "learners" in part:
+            print(f"\n{name}:", end="")
+            _print_learners(part)
 
 
 def _row(entry: dict) -> list:

@@ -25,7 +25,7 @@ from policies.errors import CheckpointError
 
 FORMAT = "hitl-model"
 FORMAT_VERSION = 1
-KIND = "hierarchy"
+KIND, FLAT = "hierarchy", "flat"
 _STATE_FORMAT = "hitl-training-state"
 
 
@@ -60,20 +60,24 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def write_model(folder: Path, parts: dict[str, dict[str, Tensor]], description: dict[str, Any]) -> dict[str, Any]:
-    """Write `parts` and `model.json`; returns the description as written, with `id`, `files` and empty `scores`."""
+def write_model(
+    folder: Path, parts: dict[str, dict[str, Tensor]], description: dict[str, Any], kind: str = KIND
+) -> dict[str, Any]:
+    """Write `parts` and `model.json`; returns the description as written, with `id`, `files` and empty `scores`.
+
+    kind: `KIND`, or `FLAT` for a low level without commands."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     files: dict[str, dict[str, Any]] = {}
     for name, tensors in parts.items():
         path = folder / f"{name}.safetensors"
-        write_tensors(path, tensors, f"{FORMAT} {KIND} {name}")
+        write_tensors(path, tensors, f"{FORMAT} {kind} {name}")
         files[path.name] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
     identity = hashlib.sha256("".join(entry["sha256"] for entry in files.values()).encode()).hexdigest()[:12]
     full = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "kind": KIND,
+        "kind": kind,
         "id": identity,
         **description,
         "files": files,
@@ -113,7 +117,7 @@ def _same_file(path: Path, other: Path) -> None:
         shutil.copyfile(path, other)
 
 
-def read_description(folder: Path) -> dict[str, Any]:
+def read_description(folder: Path, kind: str = KIND) -> dict[str, Any]:
     """`model.json`, checked for format, version and kind. Raises CheckpointError naming the file."""
     path = Path(folder) / "model.json"
     try:
@@ -132,18 +136,21 @@ def read_description(folder: Path) -> dict[str, Any]:
             field=str(path),
             hint="Train it again or install the hitl that made it.",
         )
-    if raw.get("kind") != KIND:
-        raise CheckpointError(f"is of kind {raw.get('kind')!r}, expected {KIND!r}.", field=str(path))
+    if raw.get("kind") != kind:
+        hint = (
+            "A flat policy knows no commands: hitl evaluate packing --policy flat." if raw.get("kind") == FLAT else ""
+        )
+        raise CheckpointError(f"is of kind {raw.get('kind')!r}, expected {kind!r}.", field=str(path), hint=hint)
     return raw
 
 
-def read_model(folder: Path) -> ModelFolder:
+def read_model(folder: Path, kind: str = KIND) -> ModelFolder:
     """Read a whole model folder; every file is checked against size and digest in `model.json`.
 
     Raises CheckpointError naming the file that is missing, truncated, changed or foreign.
     """
     folder = Path(folder)
-    description = read_description(folder)
+    description = read_description(folder, kind)
     files = description.get("files")
     if not isinstance(files, dict) or not files:
         raise CheckpointError("lists no files.", field=str(folder / "model.json"))

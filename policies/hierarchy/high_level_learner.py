@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from policies.errors import PolicyError
-from policies.hierarchy.high_level import HighLevelPolicy
+from policies.hierarchy.high_level import HighLevelPolicy, closed
 from policies.hierarchy.high_level_training import Moments
 from policies.hierarchy.wishes import Told, Wishes
 from policies.learning.strategies import DEFAULT, strategy
@@ -168,8 +168,16 @@ class HighLevelLearner:
         of_base = set(self._base.command.unique().tolist())
         return frozenset(text for at, text in enumerate(self._known_first) if at not in of_base)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether new wording can join the bank."""
+        return self._first.config.is_open
+
     def add_command(self, text: str, code: Tensor) -> None:
-        """New wording joins the bank; codes `(64,)` of commands that are known stay."""
+        """New wording joins the bank; codes `(64,)` of commands that are known stay. Raises PolicyError where the
+        high level's commands are fixed (`is_open`)."""
+        if text not in self._bank and not self.is_open:
+            raise closed(f"{text!r} cannot join its commands.")
         self._bank.setdefault(text, functional.normalize(code.float(), dim=0))
 
     def remove_command(self, text: str) -> None:

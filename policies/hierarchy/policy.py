@@ -18,40 +18,29 @@ from torch import Tensor
 
 from policies.devices import resolve_device
 from policies.errors import CheckpointError, PolicyError
+from policies.hierarchy.acting import Acting, ActiveCommand, Images, pose_row
 from policies.hierarchy.checkpoint import read_model, restore
 from policies.hierarchy.command_bank import CommandBank
 from policies.hierarchy.command_space import CommandSpace
-from policies.hierarchy.high_level import HISTORY_S, HighLevelConfig, HighLevelPolicy, describe, feature_size
+from policies.hierarchy.high_level import (
+    HISTORY_S,
+    HighLevelConfig,
+    HighLevelPolicy,
+    closed,
+    describe,
+    feature_size,
+)
 from policies.hierarchy.language import restore_language
-from policies.hierarchy.low_level import POSE_SIZE, LowLevelConfig, LowLevelPolicy, Sight, State
-
-Images = dict[str, NDArray[np.uint8]]
+from policies.hierarchy.low_level import LowLevelConfig, LowLevelPolicy
 
 REMEMBER_EVERY_S = 0.4
 """Moments of the history are at least this far apart; the newest one is always described when a proposal is asked."""
 
 
 @dataclass(frozen=True)
-class ActiveCommand:
-    """A command being executed: its words, unit code `(64,)`, and the pose target `(12,)` when it began."""
-
-    text: str
-    code: NDArray[np.float32]
-    start: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class LowLevelOutput:
-    """pose_chunk: `(steps, 12)` absolute targets, row 0 one control tick ahead; done: probability of being done."""
-
-    pose_chunk: NDArray[np.float64]
-    done: float
-
-
-@dataclass(frozen=True)
 class Proposal:
-    """Commands of the bank, most probable first; vector: `(64,)` what the high level answered; history: the four
-    moments that it read, `(4, features)`."""
+    """Commands of the bank, most probable first; vector: what the high level answered, `(64,)` or, with the output
+    "one-hot", `(commands,)`; history: the four moments that it read, `(4, features)`."""
 
     texts: tuple[str, ...]
     probabilities: tuple[float, ...]
@@ -65,7 +54,7 @@ class _Moment:
     features: Tensor
 
 
-class HierarchicalPolicy:
+class HierarchicalPolicy(Acting):
     """High and low level, the command space, and the history of the running episode. Made by `load`.
 
     space: what grounding looks words up in; description: what `model.json` says.
@@ -80,13 +69,12 @@ class HierarchicalPolicy:
         description: dict[str, Any],
         device: torch.device,
     ) -> None:
-        self.low_level = low_level.to(device).eval()
+        super().__init__(low_level, device)
         self.high_level = high_level.to(device).eval()
-        self.space, self.description, self.device = space, description, device
+        self.space, self.description = space, description
         self._probes = probes.to(device)
         self._moments: deque[_Moment] = deque()
         self._newest: tuple[Images, NDArray[np.float64], int] | None = None
-        self._seen: tuple[dict[str, Tensor], Sight] | None = None
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "auto") -> HierarchicalPolicy:
@@ -105,8 +93,10 @@ class HierarchicalPolicy:
             low_config = LowLevelConfig.from_json(description["low_level"])
             high_config = HighLevelConfig(**description["high_level"])
             texts, probes = list(description["bank"]), list(description["probes"])
-        except (KeyError, TypeError, ValueError) as problem:
+        except (KeyError, TypeError, ValueError, PolicyError) as problem:
             raise CheckpointError(f"a key is missing or wrong ({problem!r}).", field=str(path)) from problem
+        if not high_config.is_open and high_config.commands != len(texts):
+            raise CheckpointError("high_level.commands does not fit the bank.", field=str(path))
         low_level, high_level = LowLevelPolicy(low_config), HighLevelPolicy(high_config)
         if high_config.features != feature_size(low_level, len(probes)):
             raise CheckpointError("high_level.features does not fit low_level and probes.", field=str(path))
@@ -132,11 +122,6 @@ class HierarchicalPolicy:
         """Codes `(probes, 64)` of the commands under which the high level looks at the scene."""
         return self._probes
 
-    @property
-    def cameras(self) -> dict[str, tuple[int, int]]:
-        """Camera -> (height, width) in pixels of the pictures that `act` and `remember` take."""
-        return dict(self.low_level.config.cameras)
-
     def embed(self, text: str) -> NDArray[np.float32]:
         """The unit code `(64,)` of any words."""
         code: NDArray[np.float32] = self.space.codes([text])[0].numpy()
@@ -145,33 +130,11 @@ class HierarchicalPolicy:
     def start(self, text: str, pose_target: ArrayLike) -> ActiveCommand:
         """Begin a command at the pose target `(12,)` that is in force. Words of the bank need no encoder."""
         code = self.bank.code(text) if text in self.bank else self.embed(text)
-        return ActiveCommand(text, code, _pose(pose_target, "pose_target"))
-
-    @torch.inference_mode()
-    def act(
-        self, images: Images, pose: ArrayLike, pose_target: ArrayLike, command: ActiveCommand, elapsed_s: float
-    ) -> LowLevelOutput:
-        """The next targets under `command`, begun `elapsed_s` ago, from pictures and the poses measured and commanded.
-
-        The chunk goes on from `pose_target` without a jump. Raises PolicyError naming the picture or pose that is
-        missing or has a wrong shape.
-        """
-        now = _pose(pose_target, "pose_target")
-        state = State(
-            pose=self._row(_pose(pose, "pose")),
-            pose_target=self._row(now),
-            start=self._row(command.start),
-            elapsed=torch.tensor([elapsed_s], dtype=torch.float32, device=self.device),
-        )
-        sight = self._look(images)
-        prediction = self.low_level(sight, state, self._row(command.code))
-        knots = self.low_level.decode_path(prediction.path, state.pose_target)[0].double().cpu().numpy()
-        chunk = interpolate(now, knots, self.low_level.config.frame_every)
-        return LowLevelOutput(chunk, float(prediction.done.sigmoid()))
+        return ActiveCommand(text, code, pose_row(pose_target, "pose_target"))
 
     def remember(self, images: Images, pose: ArrayLike, stamp_ns: int) -> None:
         """Take a moment into the history. Cheap but for about every fourth of ten a second, which is described."""
-        self._newest = (images, _pose(pose, "pose"), stamp_ns)
+        self._newest = (images, pose_row(pose, "pose"), stamp_ns)
         if not self._moments or stamp_ns - self._moments[-1].stamp_ns >= REMEMBER_EVERY_S * 1e9:
             self._moments.append(self._describe_newest())
         while stamp_ns - self._moments[0].stamp_ns > (HISTORY_S[-1] + 2 * REMEMBER_EVERY_S) * 1e9:
@@ -210,10 +173,15 @@ class HierarchicalPolicy:
         """Decide with these weights from now on; the history stays, as it describes the low level's features.
 
         added: commands that join the bank, with their codes; gone: those that leave it. Raises PolicyError where the
-        sizes differ.
+        sizes differ, and where the output is "one-hot" and a command would join or leave.
         """
         if high_level.config != self.high_level.config:
             raise PolicyError("it has other sizes than the one in use.", field="high_level")
+        if not high_level.config.is_open:
+            if new := [text for text in added if text not in self.bank]:
+                raise closed(f"{new[0]!r} cannot join its commands.")
+            if left := [text for text in gone if text in self.bank]:
+                raise closed(f"{left[0]!r} cannot leave its commands.")
         for text, code in added.items():
             if text not in self.bank:
                 self.bank.add(text, code)
@@ -233,43 +201,3 @@ class HierarchicalPolicy:
         images, pose, stamp_ns = self._newest
         features = describe(self.low_level, self._look(images), self._row(pose), self._probes)[0]
         return _Moment(stamp_ns, features)
-
-    @torch.no_grad()
-    def _look(self, images: Images) -> Sight:
-        """What the low level sees; computed once where `act` and `remember` are given the same pictures."""
-        pictures = {name: self._picture(images, name) for name in self.cameras}
-        if self._seen is None or not all(torch.equal(pictures[name], self._seen[0][name]) for name in pictures):
-            self._seen = (pictures, self.low_level.look(pictures))
-        return self._seen[1]
-
-    def _picture(self, images: Images, name: str) -> Tensor:
-        if name not in images:
-            raise PolicyError(f"there is no picture; got {sorted(images)}.", field=f"camera {name}")
-        picture = np.ascontiguousarray(images[name])
-        if picture.dtype != np.uint8 or picture.shape != (*self.cameras[name], 3):
-            raise PolicyError(
-                f"the picture is {picture.dtype} {picture.shape}, expected uint8 {(*self.cameras[name], 3)}.",
-                field=f"camera {name}",
-            )
-        return torch.tensor(picture, device=self.device)[None]
-
-    def _row(self, values: NDArray[Any]) -> Tensor:
-        return torch.tensor(values, dtype=torch.float32, device=self.device)[None]
-
-
-def interpolate(
-    pose_target: NDArray[np.float64], knots: NDArray[np.float64], ticks_per_knot: int
-) -> NDArray[np.float64]:
-    """Straight lines from `pose_target` `(12,)` through `knots` `(K, 12)`: one row a tick, `(K * ticks, 12)`."""
-    corners = np.concatenate((pose_target[None], knots))
-    part = (np.arange(1, ticks_per_knot + 1) / ticks_per_knot)[None, :, None]
-    lines = corners[:-1, None] + part * (corners[1:, None] - corners[:-1, None])
-    chunk: NDArray[np.float64] = lines.reshape(-1, pose_target.shape[0])
-    return chunk
-
-
-def _pose(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    pose = np.array(values, np.float64)
-    if pose.shape != (POSE_SIZE,) or not np.isfinite(pose).all():
-        raise PolicyError(f"expected {POSE_SIZE} finite numbers, got shape {pose.shape}.", field=name)
-    return pose

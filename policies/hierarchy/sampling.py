@@ -27,7 +27,7 @@ FAMILY_SHARES = {
     "still": 0.02,
 }
 # Commands whose goal lies in the scene, not in how far the arm has gone or for how long.
-GOAL_FAMILIES = frozenset({"pick", "place", "handover", "home", "reach"})
+GOAL_FAMILIES = frozenset({"pick", "place", "handover", "home", "reach", "task"})
 DONE_LEAD_TICKS = 2
 DECISION_TICKS = 3
 DECISION_WEIGHT = 6.0

@@ -1,6 +1,7 @@
 """What to do next in the packing cell, from the simulator's state: the order of commands that packs the box.
 
 The generator narrates demonstrations with it, and the oracle corrector knows from it what a person would want.
+`script` is the same order written down beforehand, for who does not look what becomes of it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,18 @@ def next_command(cell: AlohaCell, order: Sequence[int]) -> str:
         if not cell.in_box(kind) and is_reachable(cell, kind):
             return f"pick up the {scene.KINDS[kind].name}"
     return GO_HOME
+
+
+def script(cell: AlohaCell) -> list[str]:
+    """The canonical commands from the start of an episode to its end, as they are where each does what it should.
+
+    What a person writes down who knows which objects lie on which side of the table, and nothing of wishes.
+    """
+    commands = []
+    for placement in cell.placements:
+        passed = [HAND_LEFT] if layout.arm_for(placement.x) == 1 else []
+        commands += [f"pick up the {scene.KINDS[placement.kind].name}", *passed, PUT_IN_BOX]
+    return [*commands, GO_HOME]
 
 
 def _may_follow(cell: AlohaCell, kind: int, order: Sequence[int]) -> bool:

@@ -12,10 +12,11 @@ import torch
 
 from policies.errors import CheckpointError, PolicyError
 from policies.hierarchy import policy as policy_module
+from policies.hierarchy.acting import Images, interpolate
 from policies.hierarchy.checkpoint import write_model
 from policies.hierarchy.high_level import HighLevelConfig, HighLevelPolicy, feature_size
 from policies.hierarchy.low_level import LowLevelConfig, LowLevelPolicy
-from policies.hierarchy.policy import HierarchicalPolicy, Images, interpolate
+from policies.hierarchy.policy import HierarchicalPolicy
 
 CAMERAS = {"overhead": (24, 32), "left_wrist": (16, 16)}
 TEXTS = ["pick up the red block", "put it in the box", "go home"]

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from hitl.backend.policy_learner import GateRules, PolicyLearner
 from hitl.correction_examples import CorrectionExample
+from policies.errors import PolicyError
 from policies.hierarchy import base_moments
 from policies.hierarchy.high_level import HighLevelConfig, HighLevelPolicy
 from policies.hierarchy.high_level_learner import HighLevelLearner, LearnerSettings
@@ -29,11 +30,12 @@ def moments(seed: int, held_out: bool) -> Moments:
     )
 
 
-def learner(margin: float = 0.05) -> PolicyLearner:
+def learner(margin: float = 0.05, *, output: str = "codes") -> PolicyLearner:
     torch.manual_seed(0)
     base = base_moments.join(moments(1, False), moments(2, True))
     codes = functional.normalize(torch.randn(3, 64), dim=1)
-    model = HighLevelPolicy(HighLevelConfig(SIZE, width=32))
+    commands = len(TEXTS) if output == "one-hot" else 0
+    model = HighLevelPolicy(HighLevelConfig(SIZE, width=32, output=output, commands=commands))
     model.fit_scales(base.features.float())
     rows = (~base.held_out).nonzero().squeeze(1)
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
@@ -73,6 +75,16 @@ def test_a_correction_is_learned_and_passes_the_gate() -> None:
     assert abs(scores["base"] - scores["base_before"]) <= 0.05
     assert policy.promoted is learnt.model and not policy.behind(taught("c1", "home"))
     assert policy.behind(taught("c2", "home"))
+
+
+def test_a_one_hot_high_level_learns_its_commands_and_no_new_wording() -> None:
+    policy = learner(output="one-hot")
+    assert policy.learn(taught("c0", "dance")) is None and not policy.behind(taught("c0", "dance"))
+    learnt = policy.learn(taught("c1", "home") + taught("c0", "dance"))
+    assert learnt is not None and learnt.verdict.passed and learnt.corrections == ("c1",) and learnt.added == ()
+    assert learnt.verdict.scores["new"] == 1.0 and learnt.model(torch.zeros(1, 4, SIZE)).shape == (1, 3)
+    with pytest.raises(PolicyError, match="high level: 'dance' cannot join its commands"):
+        policy.learner.add_command("dance", torch.ones(64))
 
 
 def test_what_forgets_too_much_is_kept_back_and_says_why() -> None:

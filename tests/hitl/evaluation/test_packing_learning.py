@@ -105,6 +105,48 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Monk
         packing.run(Settings(), plan)
 
 
+def test_what_another_policy_did_is_kept_apart_and_told_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[tuple[str, int]]] = []
+
+    def all_of(settings, jobs, path, workers, what, progress):  # type: ignore[no-untyped-def]
+        rest = {"stage": 1, "stages": 3, "seconds": 1.0, "corrections": 0}
+        done = []
+        for job in jobs:
+            what = {"mode": job.mode, "condition": job.condition, "number": job.number, "policy": job.policy}
+            done.append(Episode(**what, success=job.policy == "hierarchy" or job.number == 0, **rest))
+        asked.append([(job.policy, job.number) for job in jobs])
+        with path.open("ab") as file:
+            for episode in done:
+                file.write(msgspec.json.encode(episode) + b"\n")
+        return done
+
+    monkeypatch.setattr(packing, "_all", all_of)
+    plan = packing.Plan(modes=["base"], conditions=["push"], episodes=2, out=tmp_path)
+    # As files of before are, without the field.
+    old = (
+        '{"mode":"base","condition":"push","number":0,"stage":3,"stages":3,"success":true,"seconds":9,"corrections":0}'
+    )
+    (tmp_path / packing.EPISODES).write_text(old + "\n")
+    first = packing.run(Settings(), plan)
+    both = packing.run(Settings(), replace(plan, policy="scripted"))
+    again = packing.run(Settings(), replace(plan, policy="scripted"))
+    assert asked == [[], [("hierarchy", 1)], [], [("scripted", 0), ("scripted", 1)], [], []]
+    assert "policies" not in first and first["base"] == both["base"] and both == again
+    assert both["policies"]["scripted"]["base"]["push"]["success"]["rate"] == 0.5
+    more = packing.run(Settings(), replace(plan, policy="scripted", episodes=1))
+    assert more["policies"]["scripted"]["base"]["push"]["success"]["n"] == 1, "the same layouts as asked for"
+
+
+def test_learners_of_another_policy_have_weights_of_their_own(tmp_path: Path) -> None:
+    plan = packing.Plan(modes=["learned"], conditions=["push"], episodes=1, nominal_after=1, out=tmp_path)
+    (mine,), (other,) = (packing.learn_jobs(p, tmp_path) for p in (plan, replace(plan, policy="one-hot")))
+    assert mine.policy == "hierarchy" and other.policy == "one-hot" and mine.weights != other.weights
+    jobs = packing.episode_jobs(replace(plan, policy="one-hot"), tmp_path)
+    assert {job.policy for job in jobs} == {"one-hot"} and {job.weights for job in jobs} == {other.weights}
+
+
 def test_an_episode_without_help_knows_no_learner(loop: Lockstep) -> None:
     episode = run_episode(loop, "base", "nominal", 0, 1)
     assert episode.corrections == 0 and episode.learner == "" and loop.moments

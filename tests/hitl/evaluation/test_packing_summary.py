@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from hitl.evaluation.packing_summary import Episode, Learner, print_table, summarize
@@ -71,3 +72,40 @@ def test_the_tables_say_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "no-replay" in said and "20.0 8.0" in said and "nominal after learning under box-moved: 0.80" in said
     assert "learned: +30.0 points" in said
+
+
+def test_policies_stand_beside_the_hierarchy(capsys: pytest.CaptureFixture[str]) -> None:
+    scripted = [episode("base", "nominal", number, number < 4, policy="scripted") for number in range(5)]
+    scripted += [episode("base", "push", number, number < 2, policy="scripted") for number in range(10)]
+    scripted += [episode("base", "wish", number, True, policy="scripted") for number in range(10)]
+    result = summarize(results() + scripted)
+    assert result["base"] == summarize(results())["base"], "the hierarchy's figures are its own"
+    part = result["policies"]["scripted"]
+    assert part["base"]["push"]["success"]["rate"] == 0.2 and part["base"]["mean"] == 0.6
+    against = part["against_hierarchy"]
+    assert against["nominal"]["points"] == 0.0 and against["nominal"]["hierarchy"]["rate"] == 0.8, (
+        "of the same layouts"
+    )
+    assert against["push"]["points"] == against["shifts"]["points"] == -60.0
+    assert "wish" not in against, "the hierarchy has not played it"
+    assert against["shifts"]["success"]["n"] == 10
+    print_table(result)
+    said = capsys.readouterr().out
+    assert "scripted, base" in said and "scripted: -60.0 points against the hierarchy" in said
+    json.dumps(result)
+    alone = summarize(scripted)
+    assert "base" not in alone and "against_hierarchy" not in alone["policies"]["scripted"]
+    print_table(alone)
+    assert "scripted, base" in capsys.readouterr().out
+
+
+def test_learners_of_a_policy_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    one_hot = [episode("learned", "push", number, True, learner="push", policy="one-hot") for number in range(4)]
+    one_hot += [episode("base", "push", number, False, policy="one-hot") for number in range(4)]
+    theirs = msgspec.structs.replace(learner("push", [[9], [3]]), policy="one-hot")
+    result = summarize(results() + one_hot, [learner("push", [[1], [0]]), theirs])
+    assert result["learners"]["push"]["interventions"] == [1.0, 0.0]
+    part = result["policies"]["one-hot"]
+    assert part["learners"]["push"]["interventions"] == [9.0, 3.0] and part["gain_points"] == 100.0
+    print_table(result)
+    assert "9.0 3.0" in capsys.readouterr().out

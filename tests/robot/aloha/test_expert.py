@@ -13,7 +13,7 @@ from robot.aloha.grammar import COMMANDS, Command, by_text
 from robot.aloha.judge import Judge
 from robot.aloha.layout import Placement
 from robot.aloha.oracle import Oracle, Running
-from robot.aloha.planner import GO_HOME, next_command
+from robot.aloha.planner import GO_HOME, next_command, script
 from robot.aloha.shifts import Shift
 
 LEFT_BLOCK, RIGHT_BALL = Placement(0, 0.0, 0.5, 0.2), Placement(2, 0.18, 0.45, 0.0)
@@ -197,3 +197,14 @@ def test_both_grippers_are_two(cell: AlohaCell, text: str, opening: float) -> No
         cell.hold()
     assert done and judge.done()
     assert np.abs(cell.pose()[[5, 11]] - opening).max() < 0.1
+
+
+def test_a_script_is_the_order_of_commands_where_each_does_what_it_should(cell: AlohaCell) -> None:
+    cell.begin([LEFT_BLOCK, RIGHT_BALL])
+    written, said = script(cell), []
+    while not said or said[-1] != GO_HOME:
+        said.append(next_command(cell, cell.kinds))
+        assert perform(cell, by_text(said[-1])), said[-1]
+    assert said == written and len(written) == 6
+    cell.begin([LEFT_BLOCK, RIGHT_BALL], Shift("wish", wanted=(2,)))
+    assert script(cell) == written, "it knows nothing of wishes"
