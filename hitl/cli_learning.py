@@ -129,13 +129,17 @@ def _evaluate_packing(arguments: Namespace) -> int:
         policy=arguments.acting,
     )
     if arguments.record:
-        if arguments.on:
-            raise ConfigError("does not go with --record.", field="--on", hint="It plays one episode after the other.")
+        for option in ("on", "picture"):
+            if getattr(arguments, option):
+                hint = "It plays one episode after the other, and only keeps them."
+                raise ConfigError("does not go with --record.", field=f"--{option}", hint=hint)
         from hitl.evaluation import packing_session
 
         packing_session.main(settings, plan)
     else:
-        packing.main(settings, plan)
+        if arguments.picture:
+            need("cv2", "backend", "pictures")
+        packing.main(settings, plan, arguments.picture)
     return EXIT_OK
 
 

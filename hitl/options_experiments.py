@@ -92,6 +92,7 @@ def _add_packing(packing: argparse.ArgumentParser) -> None:
     packing.add_argument("--variant", action="append", metavar="NAME", help="of learning; default, no-replay, ...")
     add_place(packing, "this machine's cores")
     packing.add_argument("--out", type=Path, metavar="DIR", help="keep results and weights there, and go on with them")
+    packing.add_argument("--picture", type=picture_file, metavar="FILE", help="draw success by shift there, .png")
 
 
 def _add_asking(evaluations: Commands, common: argparse.ArgumentParser, backend: argparse.ArgumentParser) -> None:

@@ -274,13 +274,18 @@ def check_names(field_name: str, names: Sequence[str], known: Iterable[str]) -> 
             )
 
 
-def main(settings: Settings, plan: Plan) -> dict:
-    """The command: progress to standard error, tables, and the JSON object as the last line."""
+def main(settings: Settings, plan: Plan, picture: Path | None = None) -> dict:
+    """The command: progress to standard error, tables, a picture where it is wanted, and the JSON object as the last
+    line."""
 
     def progress(what: str, done: int, total: int) -> None:
         print(f"\r{done}/{total} {what}", end="" if done < total else "\n", file=sys.stderr, flush=True)
 
     result = run(settings, plan, progress)
     print_table(result)
+    if picture is not None:
+        from hitl.evaluation import packing_picture
+
+        packing_picture.draw(picture, result if plan.policy == HIERARCHY else result["policies"][plan.policy])
     print(json.dumps(result))
     return result

@@ -150,6 +150,7 @@ def test_the_model_goes_along_by_its_folder(tmp_path: Path) -> None:
         (["train", "low-level", "--from", "last", "--on", "ray://"], "on: 'ray://' is no place"),
         (["evaluate", "packing", "--on", "cloud", "--mode", "base"], "on: 'cloud' is no place"),
         (["evaluate", "packing", "--on", "ray", "--record"], "--on: does not go with --record"),
+        (["evaluate", "packing", "--picture", "a.png", "--record"], "--picture: does not go with --record"),
         (["backend", "--learn-on", "cloud"], "learn_on: Expected `str` matching"),
     ],
 )

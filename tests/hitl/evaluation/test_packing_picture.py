@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from hitl.config import Settings
 from hitl.errors import StorageError
-from hitl.evaluation import packing_picture
+from hitl.evaluation import packing, packing_picture
 from hitl.evaluation.packing_summary import Episode, Learner, summarize
 
 COLOURS = packing_picture._COLOURS
@@ -60,3 +61,13 @@ def test_only_base_has_neither_other_bars_nor_rounds(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="could not be written"):
         packing_picture.draw(tmp_path / "missing" / "p.png", result(5))
+
+
+def test_the_command_draws_what_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "run", lambda *_: result(5))
+    packing.main(Settings(), packing.Plan(), tmp_path / "a.png")
+    assert inked(cv2.imread(str(tmp_path / "a.png")), "learned") > 500
+    alone = {"policies": {"scripted": summarize([episode("base", "wish", 0, True)])}}
+    monkeypatch.setattr(packing, "run", lambda *_: alone)
+    packing.main(Settings(), packing.Plan(policy="scripted"), tmp_path / "b.png")
+    assert inked(cv2.imread(str(tmp_path / "b.png")), "base") > 500
