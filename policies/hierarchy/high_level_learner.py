@@ -32,6 +32,7 @@ _LEAST_SEEN = 12
 _UNUSUAL = 1.25
 """An episode looks otherwise when it differs by so many times what one of twenty base episodes differs."""
 _LEAST_MOVED, _MOST_MOVED, _MOVED_WEIGHT = 0.25, 2000, 0.5
+_WAY = (0.5, 0.75)
 _LOOK_EVERY = 8
 """Steps between two looks at whether the fresh examples are answered."""
 
@@ -74,6 +75,9 @@ class LearnerSettings:
     """Base moments, as they would look in the episodes that were corrected, for each example; 0: none."""
     wished: float = 1.0
     """Weight of base moments that are given the label that people wish there, in hindsight; 0: none."""
+    least_change: float = 0.98
+    """Learned anew, weights go no further from the base's than it takes to answer this share of the corrections that
+    they answer in the end, in steps of `_WAY` (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903); 0: all the way."""
     seed: int = 0
 
 
@@ -251,6 +255,8 @@ class HighLevelLearner:
             enough,
         )
         model.eval()
+        if anew and settings.least_change:
+            model = self._least_change(model, examples)
         self._newest = model
         return Update(model, loss, anew, time.monotonic() - begun)
 
@@ -277,6 +283,19 @@ class HighLevelLearner:
         history, command, _, weight, _ = self._examples(examples)
         right = (self._answers(model, history) == command).float()
         return float((right * weight).sum() / weight.sum().clamp(min=1e-9))
+
+    def _least_change(self, model: HighLevelPolicy, examples: Sequence[Example]) -> HighLevelPolicy:
+        taught = [example for example in examples if example.group]
+        if not taught:
+            return model
+        enough = self.settings.least_change * self.agreement(model, taught)
+        for share in _WAY:
+            part = copy.deepcopy(self._first)
+            whole = model.state_dict()
+            part.load_state_dict({name: start.lerp(whole[name], share) for name, start in part.state_dict().items()})
+            if self.agreement(part, taught) >= enough:
+                return part
+        return model
 
     @torch.no_grad()
     def _sure_of(self, model: HighLevelPolicy, examples: Examples) -> bool:

@@ -238,3 +238,17 @@ def test_a_wish_is_taught_by_base_data_where_nobody_corrected() -> None:
         logits = update.logits(update(new.float()), codes)
         answered[wished] = float((logits.argmax(1) == put).float().mean())
     assert answered[1.0] > 0.9 > answered[0.0]
+
+
+def test_learned_anew_it_goes_no_further_than_the_corrections_take_it(
+    trained: HighLevelPolicy, base: Moments, bank: dict[str, Tensor]
+) -> None:
+    said = elsewhere(12)
+    whole = HighLevelLearner(trained, bank, base, replace(QUICK, least_change=0.0)).update(said, anew=True).model
+    learner = HighLevelLearner(trained, bank, base, QUICK)
+    part = learner.update(said, anew=True).model
+    far, near = (torch.dist(weights(model), weights(trained)) for model in (whole, part))
+    assert 0.4 * far < near < 0.8 * far
+    assert learner.agreement(part, said) >= 0.98 * learner.agreement(whole, said) > 0.9
+    nothing = [replace(example, group="") for example in said]
+    assert torch.equal(weights(learner.update(nothing, anew=True).model), weights(whole))
