@@ -210,9 +210,11 @@ class HighLevelLearner:
         stop: asked before every step. Raises PolicyError where a history does not fit, or where there is no example.
         """
         begun = time.monotonic()
-        rows = self._examples(examples)
+        self._check(examples)
         wishes = self._wished_pairs(examples)
-        beside = [part for part in (self._moved(examples), self._hindsight(wishes)) if part is not None]
+        news = [] if anew else [at for at, example in enumerate(examples) if example.group in fresh]
+        rows = self._rows(examples, news, wishes)
+        answered = self._examples([examples[at] for at in news]) if news else None
         model = copy.deepcopy(self._first if anew else self._newest)
         settings = self.settings
         task = _Task(model, self._codes(), settings.negative, self._allowed(wishes), self.device)
@@ -221,14 +223,6 @@ class HighLevelLearner:
         steps = settings.steps
         if anew:
             steps = min(settings.most_steps, settings.anew_steps + round(settings.steps_an_example * len(examples)))
-        news = [at for at, example in enumerate(examples) if example.group in fresh]
-        answered = take(rows, torch.tensor(news)) if news and not anew else None
-        if not anew and news:
-            rows = _more_often(rows, news, settings.fresh_share)
-        for part in beside:
-            rows = joined(rows, part)
-        if len(rows[0]) < settings.batch:
-            rows = tuple(torch.cat([part] * -(-settings.batch // len(part)))[: settings.batch] for part in rows)
         epochs = -(-steps * settings.batch // len(rows[0])) + 1
         done = 0
 
@@ -310,6 +304,20 @@ class HighLevelLearner:
         """The base weights, and the newest."""
         return self._first, self._newest
 
+    def _rows(self, examples: Sequence[Example], news: Sequence[int], wishes: set[tuple[int, int]]) -> Examples:
+        """What an update learns from beside replay: the examples, those at `news` more often, and base moments as they
+        would look in these episodes or with what is wished there. A batch at least."""
+        rows = self._examples(examples)
+        if news:
+            rows = _more_often(rows, news, self.settings.fresh_share)
+        for part in (self._moved(examples), self._hindsight(wishes)):
+            if part is not None:
+                rows = joined(rows, part)
+        batch = self.settings.batch
+        if len(rows[0]) < batch:
+            rows = tuple(torch.cat([part] * -(-batch // len(part)))[:batch] for part in rows)
+        return rows
+
     def _wished_pairs(self, examples: Sequence[Example]) -> set[tuple[int, int]]:
         places = {text: at for at, text in enumerate(self._bank)}
         strange = self._looks.episodes(examples, places)
@@ -388,16 +396,19 @@ class HighLevelLearner:
         ones = torch.ones(len(rows))
         return history, self._base.command[rows], nothing, ones, ones.bool()
 
-    def _examples(self, examples: Sequence[Example]) -> Examples:
+    def _check(self, examples: Sequence[Example]) -> None:
         if not examples:
             raise PolicyError("there are none.", field="examples", hint="Correct the policy first.")
-        places = {text: at for at, text in enumerate(self._bank)}
         shape = (4, self._first.config.features)
         for example in examples:
             if tuple(example.history.shape) != shape:
                 raise PolicyError(f"has shape {tuple(example.history.shape)}, expected {shape}.", field="history")
-            if example.command not in places:
+            if example.command not in self._bank:
                 raise PolicyError(f"{example.command!r} is not in the command bank.", field="command")
+
+    def _examples(self, examples: Sequence[Example]) -> Examples:
+        self._check(examples)
+        places = {text: at for at, text in enumerate(self._bank)}
         return (
             torch.stack([example.history.half() for example in examples]),
             torch.tensor([places[example.command] for example in examples]),
