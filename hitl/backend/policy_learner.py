@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import torch
 
 from hitl.correction_examples import CorrectionExample
+from policies.hierarchy.examples import Example
 from policies.hierarchy.high_level import HighLevelPolicy
-from policies.hierarchy.high_level_learner import Example, HighLevelLearner, Update
+from policies.hierarchy.high_level_learner import HighLevelLearner, Update
 
 _AS_GOOD = 0.05
 """Where nothing is new, remaining corrections may be answered worse by so much: less was learned, on purpose."""

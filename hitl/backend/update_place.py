@@ -15,8 +15,9 @@ from typing import Any
 from torch import Tensor
 
 from hitl.jobs import Kept, Place
+from policies.hierarchy.examples import Example
 from policies.hierarchy.high_level import HighLevelPolicy
-from policies.hierarchy.high_level_learner import Example, HighLevelLearner, LearnerSettings, Update
+from policies.hierarchy.high_level_learner import HighLevelLearner, LearnerSettings, Update
 from policies.hierarchy.high_level_training import Moments
 
 

@@ -18,8 +18,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from policies.errors import PolicyError
+from policies.hierarchy.examples import Example
 from policies.hierarchy.high_level import HighLevelPolicy, closed
 from policies.hierarchy.high_level_training import Moments
+from policies.hierarchy.looks import LooksElsewhere
 from policies.hierarchy.wishes import Told, Wishes
 from policies.learning.strategies import DEFAULT, strategy
 from policies.learning.strategy import Examples, Settings, Strategy, joined, learn, take
@@ -27,27 +29,10 @@ from policies.learning.strategy import Examples, Settings, Strategy, joined, lea
 _NOISE = 0.1  # in units of each feature's deviation, as in training
 _NONE = -1
 _AT_ONCE = 512
-_LEAST_SEEN = 12
-"""Moments of an episode, at least, before it is said how it looks."""
-_UNUSUAL = 1.25
-"""An episode looks otherwise when it differs by so many times what one of twenty base episodes differs."""
 _LEAST_MOVED, _MOST_MOVED, _MOVED_WEIGHT = 0.25, 2000, 0.5
 _WAY = (0.5, 0.75)
 _LOOK_EVERY = 8
 """Steps between two looks at whether the fresh examples are answered."""
-
-
-@dataclass(frozen=True)
-class Example:
-    """history: `(4, features)` float16; command: what was wanted; rejected: what a person overruled there, or "";
-    weight: of its loss; group: what it belongs to, such as a correction; episode: in which it was seen."""
-
-    history: Tensor
-    command: str
-    rejected: str = ""
-    weight: float = 1.0
-    group: str = ""
-    episode: str = ""
 
 
 @dataclass(frozen=True)
@@ -416,59 +401,6 @@ class HighLevelLearner:
             torch.tensor([example.weight for example in examples]),
             torch.zeros(len(examples), dtype=torch.bool),
         )
-
-
-class LooksElsewhere:
-    """How an episode looks other than the base data: the mean difference of its features from those of base moments
-    with the same command, as other light or another camera pose makes it (an offset of statistics, as in AdaBN, Li et
-    al. 2016, arXiv 1603.04779). Where things lie differs between any two episodes: only what is more than that counts.
-    """
-
-    def __init__(self, base: Moments, scale: Tensor) -> None:
-        self._scale = scale
-        known = (base.command >= 0) & ~base.held_out
-        features = base.features.float()
-        self._means = {
-            command: features[known & (base.command == command)].mean(0)
-            for command in base.command[known].unique().tolist()
-        }
-        self._most = 0.0
-        found = []
-        for episode in base.episode[known].unique():
-            rows = (known & (base.episode == episode)).nonzero().squeeze(1)
-            offset = self._offset(features[rows], base.command[rows].tolist())
-            if offset is not None:
-                found.append(self._size(offset))
-        if found:
-            self._most = _UNUSUAL * float(torch.tensor(found).quantile(0.95))
-
-    def moves(self, examples: Sequence[Example], places: Mapping[str, int]) -> list[Tensor]:
-        """The offsets `(features,)` of those episodes that look otherwise. places: numbers of commands in the base."""
-        return list(self.episodes(examples, places).values())
-
-    def episodes(self, examples: Sequence[Example], places: Mapping[str, int]) -> dict[str, Tensor]:
-        """Episodes that look otherwise, and their offsets."""
-        by_name: dict[str, list[Example]] = {}
-        for example in examples:
-            by_name.setdefault(example.episode, []).append(example)
-        found = {}
-        for name, these in by_name.items():
-            newest = torch.stack([example.history[0].float() for example in these])
-            offset = self._offset(newest, [places[example.command] for example in these])
-            if offset is not None and self._size(offset) > self._most:
-                found[name] = offset
-        return found
-
-    def _offset(self, features: Tensor, commands: Sequence[int]) -> Tensor | None:
-        rows = [
-            row - self._means[command]
-            for row, command in zip(features, commands, strict=True)
-            if command in self._means
-        ]
-        return torch.stack(rows).mean(0) if len(rows) >= _LEAST_SEEN else None
-
-    def _size(self, offset: Tensor) -> float:
-        return float((offset / self._scale).abs().mean())
 
 
 def _more_often(examples: Examples, news: Sequence[int], share: float) -> Examples:

@@ -22,8 +22,9 @@ from hitl.jobs.place import Asked
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
 from policies.hierarchy import base_moments
+from policies.hierarchy.examples import Example
 from policies.hierarchy.high_level import HighLevelConfig, HighLevelPolicy
-from policies.hierarchy.high_level_learner import Example, HighLevelLearner, LearnerSettings
+from policies.hierarchy.high_level_learner import HighLevelLearner, LearnerSettings
 from policies.hierarchy.high_level_training import Moments
 from tests.support.taught import Session, Taught, make_model
 

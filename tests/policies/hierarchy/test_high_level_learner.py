@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from policies.errors import CheckpointError, DatasetError, PolicyError
 from policies.hierarchy import base_moments
+from policies.hierarchy.examples import Example
 from policies.hierarchy.high_level import HighLevelConfig, HighLevelPolicy
-from policies.hierarchy.high_level_learner import Example, HighLevelLearner, LearnerSettings
+from policies.hierarchy.high_level_learner import HighLevelLearner, LearnerSettings
 from policies.hierarchy.high_level_training import Moments
 from policies.learning.strategies import STRATEGIES
 
