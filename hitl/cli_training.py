@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from hitl.low_level_learning import Learned, Options
     from policies.hierarchy.loop import Progress
 
-BASE_EPISODES, BASE_SEED = 48, 20_261
-"""Base data that nobody has to make: seven minutes of it, of layouts that neither training nor experiments saw."""
 Told = Callable[[Any], None]
 
 
@@ -121,6 +119,7 @@ def low_level_job(settings: Settings, options: Options, command: str, told: Told
 def _make_base(progress: Callable[[str, int, int, float], None], folder: Path, bank: Sequence[str]) -> None:
     """What the packing cell's policies were trained on, in small."""
     need_simulator()
+    from hitl.low_level_learning import BASE_EPISODES, BASE_SEED
     from robot.aloha.generate import generate
     from robot.aloha.grammar import COMMANDS
 

@@ -284,9 +284,10 @@ class _Looking:
     def _skill(self, piece: Sequence[Ran], runs: Sequence[Ran], let_run: set[str], rose: bool) -> tuple[int, str, str]:
         """From which run of the piece on a hand was guided to which skill, or why that is not known.
 
-        To one that the same person had just asked for, and that had not come to its end, where the policy then went
-        on with another that nobody objected to. To a place that the policy wanted and was overruled in, or that was
-        asked for, where the task was a stage further by it.
+        To one that the same person had just asked for, and that had not come to its end. Else to a place that the
+        policy wanted and was overruled in, or to another skill, where it wanted no other all the while. A place came
+        off where the task was a stage further by it, another skill where the policy then went on with the next one,
+        and nobody objected.
         """
         families, first = self._families, self._given[piece[0].id]
         earlier = [run for run in runs if run.by_person and run.end_ns <= piece[0].start_ns]
@@ -294,17 +295,22 @@ class _Looking:
         if asked is not None and asked.counts and asked.outcome != "done" and asked.author == first.author:
             soon = piece[0].start_ns - earlier[-1].end_ns <= self._rules.pause_s * 1e9
             if soon and asked.command in families.skills:
-                later = next((run for run in runs if not run.by_person and run.start_ns >= piece[-1].end_ns), None)
-                came_off = rose
-                if asked.command not in families.places:
-                    came_off = later is not None and later.id in let_run and later.text != asked.command
-                    came_off = came_off and later is not None and later.text in families.skills
-                return 0, asked.command, "" if came_off else "nothing shows that it came off"
+                return 0, asked.command, self._came_off(asked.command, piece, runs, let_run, rose)
         wishes = [self._given[run.id].overruled for run in piece]
-        at = next((at for at, wish in enumerate(wishes) if wish in families.places), None)
-        if at is None:
+        skills = {wish for wish in wishes if wish in families.skills}
+        place = next((wish for wish in wishes if wish in families.places), "")
+        wanted = place or (skills.pop() if len(skills) == 1 else "")
+        if not wanted:
             return 0, "", "it is not known to what"
-        return at, wishes[at], "" if rose else "nothing shows that it came off"
+        return wishes.index(wanted), wanted, self._came_off(wanted, piece, runs, let_run, rose)
+
+    def _came_off(self, command: str, piece: Sequence[Ran], runs: Sequence[Ran], let_run: set[str], rose: bool) -> str:
+        """Why nothing shows that a hand was guided to what `command` says; empty where something does."""
+        if command not in self._families.places:
+            later = next((run for run in runs if not run.by_person and run.start_ns >= piece[-1].end_ns), None)
+            rose = later is not None and later.id in let_run and later.text != command
+            rose = rose and later is not None and later.text in self._families.skills
+        return "" if rose else "nothing shows that it came off"
 
     def _take_guided(self, episode: Watched, piece: Sequence[Ran], skill: tuple[int, str, str]) -> None:
         begin, command, problem = skill

@@ -61,7 +61,7 @@ def _add_low_level(parts: Commands, common: argparse.ArgumentParser) -> None:
         help="base data, not to forget (default: made once, for the packing cell)",
     )
     learn.add_argument("--strategy", default="replay", metavar="NAME", help="against forgetting (default replay)")
-    learn.add_argument("--steps", type=at_least_one, default=400, metavar="N", help="of each training (default 400)")
+    learn.add_argument("--steps", type=at_least_one, default=500, metavar="N", help="of each training (default 500)")
     learn.add_argument(
         "--margin", type=positive, default=2.0, metavar="S", help="left out before an objection, seconds (default 2)"
     )

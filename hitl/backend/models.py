@@ -34,9 +34,11 @@ def model_folder(settings: Settings) -> tuple[str, Path]:
 
 
 def features_of(policy: HierarchicalPolicy) -> str:
-    """Names the features of this policy's history: they follow from the low level's weights and the probes."""
+    """Names the features of this policy's history: they follow from what the high level sees by, and the probes."""
+    from policies.hierarchy.low_level import perception
+
     digest = hashlib.sha256(" | ".join(policy.description["probes"]).encode())
-    for name, weight in sorted(policy.low_level.state_dict().items()):
+    for name, weight in sorted(perception(policy.eyes).items()):
         digest.update(name.encode() + weight.cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 
@@ -121,6 +123,8 @@ def load_version(name: str, folder: Path, acting: Model) -> Swap:
 
 def _rest(about: dict[str, Any]) -> list[Any]:
     """What of a model's description must be equal for only the high level to differ."""
+    from policies.hierarchy.policy import EYES
+
     files = about.get("files", {})
-    digests = [files.get(f"{part}.safetensors", {}).get("sha256") for part in ("low_level", "command_encoder")]
+    digests = [files.get(f"{part}.safetensors", {}).get("sha256") for part in ("low_level", EYES, "command_encoder")]
     return [*digests, about.get("low_level"), about.get("high_level"), about.get("probes")]

@@ -33,6 +33,7 @@ from robot.aloha.cell import AlohaCell
 
 EPISODES = "episodes.jsonl"
 LEARNERS = "learners.jsonl"
+BASE = "base-data"
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -101,7 +102,7 @@ def _work(settings: Settings, what: Job | LearnJob) -> Episode | Learner:
     if isinstance(what, LearnJob):
         packing_learning.use_weights(worker.loop, None, worker.first)
         worker.weights = ""
-        learned = packing_learning.learn(worker.loop, what, worker.first)
+        learned = packing_learning.learn(settings, worker.loop, what)
         packing_learning.use_weights(worker.loop, None, worker.first)
         return learned
     if worker.weights != what.weights:
@@ -125,6 +126,8 @@ def run(settings: Settings, plan: Plan, progress: Callable[[str, int, int], None
         learners = _read(out / LEARNERS, Learner)
         mine = [learner for learner in learners if learner.policy == plan.policy]
         wanted = [job for job in learn_jobs(plan, out) if not any(_same(job, learner) for learner in mine)]
+        if any(job.base for job in wanted):
+            make_base(out / BASE, progress)
         learners += _all(settings, wanted, out / LEARNERS, place, "learners", progress)
         episodes = _read(out / EPISODES, Episode)
         have = {(e.policy, _key(e)) for e in episodes}
@@ -163,6 +166,18 @@ def _shipped() -> str:
     return hashlib.sha256((packaged_model() / MODEL_FILE).read_bytes()).hexdigest()
 
 
+def make_base(folder: Path, progress: Callable[[str, int, int], None] | None) -> None:
+    """Base data that low levels must not forget, of layouts that nothing else has; what is there is kept."""
+    from hitl.low_level_learning import BASE_EPISODES, BASE_SEED
+    from robot.aloha.generate import generate
+
+    def made(done: int, episodes: int, _frames: int, _segments: int) -> None:
+        if progress:
+            progress("episodes of base data", done, episodes)
+
+    generate(folder, BASE_EPISODES, seed=BASE_SEED, progress=made)
+
+
 def learn_jobs(plan: Plan, out: Path) -> list[LearnJob]:
     """The learners of a plan; those of shifts with little to learn come last."""
     if "learned" not in plan.modes:
@@ -178,6 +193,7 @@ def learn_jobs(plan: Plan, out: Path) -> list[LearnJob]:
             plan.budget,
             str(out / f"{of}{variant}-{condition}-{seed}.safetensors"),
             plan.policy,
+            str(out / BASE),
         )
         for variant in plan.variants
         for seed in plan.seeds

@@ -19,7 +19,8 @@ TEACHING = 500
 
 
 class LearnJob(msgspec.Struct, frozen=True):
-    """One learner: rounds of episodes in which it is corrected, at most `budget` corrections of which it learns."""
+    """One learner: rounds of episodes in which it is corrected, at most `budget` corrections of which it learns. base:
+    folder of base data for its low level, which does not learn without."""
 
     condition: str
     seed: int
@@ -29,6 +30,7 @@ class LearnJob(msgspec.Struct, frozen=True):
     budget: int = 60
     weights: str = ""
     policy: str = HIERARCHY
+    base: str = ""
 
 
 class Beside(Protocol):

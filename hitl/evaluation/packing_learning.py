@@ -2,7 +2,8 @@
 
 The parts are those of the running system: moments as the controller tells them, corrections as the log has them,
 examples, learner and gate. An update reaches the controller `UPDATE_S` of simulated time after what it was learned
-from, as in a real session on two cores. A learner learns on after every correction and anew after every round.
+from, as in a real session on two cores. A learner learns on after every correction and anew after every round; then
+its low level learns, too (`packing_low_level.py`).
 """
 
 from __future__ import annotations
@@ -17,25 +18,30 @@ from safetensors.torch import load_file, save_file
 
 from hitl.backend.policy_learner import GateRules, Learnt, PolicyLearner
 from hitl.backend.registry import packaged_model
+from hitl.config import Settings
 from hitl.correction_examples import CorrectionExample, ExampleRules, examples_of
 from hitl.evaluation.lockstep import Lockstep
 from hitl.evaluation.packing_episode import TEACHING, LearnJob, run_episode
+from hitl.evaluation.packing_low_level import LowLevelLearning
 from hitl.evaluation.packing_summary import Learner
 from hitl.events import LogEvent
 from hitl.sessions.feedback_log import views_of
 from hitl.sessions.moments import Moment
 from policies.hierarchy import base_moments
 from policies.hierarchy.high_level_learner import HighLevelLearner, LearnerSettings
+from policies.hierarchy.low_level import LowLevelPolicy
 from policies.hierarchy.policy import HierarchicalPolicy
 
 UPDATE_S = 1.5
+_LOW_LEVEL = "low_level."
 
 
 @dataclass(frozen=True)
 class Variant:
     """What differs from the default in an ablation. online: learn while it runs, or only after the last round; wrong:
     share of corrections that say something else than is wanted; undone: whether the wrong ones are undone at the end;
-    guided: whether small motions that guide a hand teach the high level, too."""
+    guided: whether small motions that guide a hand teach the high level, too; low_level: whether the low level learns
+    after each round."""
 
     rules: ExampleRules = field(default_factory=ExampleRules)
     settings: LearnerSettings = field(default_factory=LearnerSettings)
@@ -44,6 +50,7 @@ class Variant:
     wrong: float = 0.0
     undone: bool = False
     guided: bool = False
+    low_level: bool = True
 
 
 VARIANTS = {
@@ -53,6 +60,7 @@ VARIANTS = {
     "no-margin": Variant(rules=ExampleRules(margin_s=0.0)),
     "no-let-run": Variant(rules=ExampleRules(let_run=0.0)),
     "guided": Variant(guided=True),
+    "frozen-low-level": Variant(low_level=False),
     "not-moved": Variant(settings=LearnerSettings(moved=0.0)),
     "no-hindsight": Variant(settings=LearnerSettings(wished=0.0)),
     "no-gate": Variant(gate=GateRules(base_margin=1.0)),
@@ -76,10 +84,18 @@ class OnlineLearning:
     """Learns beside a lockstep loop. budget: corrections after which nothing more is learned; seed: of what is said
     wrongly."""
 
-    def __init__(self, loop: Lockstep, variant: Variant, budget: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        loop: Lockstep,
+        variant: Variant,
+        budget: int,
+        seed: int = 0,
+        low_level: LowLevelLearning | None = None,
+    ) -> None:
         policy = loop.model.policy
         assert isinstance(policy, HierarchicalPolicy)
         self._policy, self._variant, self._budget = policy, variant, budget
+        self._low_level = low_level
         self.learner = PolicyLearner(
             _high_level_learner(policy, variant.settings),
             lambda text: torch.from_numpy(policy.embed(text)),
@@ -113,6 +129,8 @@ class OnlineLearning:
 
     def tick(self, loop: Lockstep) -> None:
         """Put what is due in use."""
+        if self._low_level is not None:
+            self._low_level.tick()
         while self._due and self._due[0][0] <= loop.clock.now_ns():
             self._use(self._due.pop(0)[1])
 
@@ -127,9 +145,13 @@ class OnlineLearning:
         """Learn anew from all there is."""
         if self._variant.online or last:
             self._learn(self._done, 0, anew=True)
+        if self._low_level is not None:
+            self._low_level.round_over(learns=self._variant.online or last)
         if last and self._variant.undone:
             self._done = [e for events, moments in self._episodes for e in self._examples(events, moments, self.wrong)]
             self._learn(self._done, 0, anew=True)
+            if self._low_level is not None:
+                self._low_level.undo(self.wrong)
         self._settle()
 
     def _settle(self) -> None:
@@ -160,20 +182,31 @@ class OnlineLearning:
             self._policy.adopt(learnt.model, {text: bank[text].numpy() for text in learnt.added})
 
 
-def learn(loop: Lockstep, job: LearnJob, first: dict[str, torch.Tensor]) -> Learner:
-    """Correct one learner for some rounds, and write its weights to `job.weights`. first: those it begins with."""
+def learn(settings: Settings, loop: Lockstep, job: LearnJob) -> Learner:
+    """Correct one learner for some rounds, and write its weights to `job.weights`."""
     variant = VARIANTS[job.variant]
-    learning = OnlineLearning(loop, variant, job.budget, job.seed)
+    low_level = None
+    if variant.low_level and job.base:
+        low_level = LowLevelLearning(settings, loop, Path(job.weights).with_suffix(""), Path(job.base))
+    learning = OnlineLearning(loop, variant, job.budget, job.seed, low_level)
     rounds = []
     for round_ in range(job.rounds):
         episodes = []
+        if low_level is not None:
+            low_level.begin_round()
         for at in range(job.episodes):
             before = learning.given
             number = TEACHING + round_ * job.episodes + at
+            if low_level is not None:
+                low_level.begin_episode()
             episodes.append(run_episode(loop, "corrected", job.condition, job.seed, number, learning))
             learning.episode_over(loop, before)
+            if low_level is not None:
+                low_level.end_episode(job.condition)
         learning.round_over(last=round_ == job.rounds - 1)
         rounds.append(episodes)
+    if low_level is not None:
+        low_level.close()
     passed = [learnt for learnt in learning.learnt if learnt.verdict.passed]
     save_weights(loop, Path(job.weights))
     return Learner(
@@ -191,18 +224,20 @@ def learn(loop: Lockstep, job: LearnJob, first: dict[str, torch.Tensor]) -> Lear
         scores=passed[-1].verdict.scores if passed else {},
         wrong=len(learning.wrong),
         new_commands=list(passed[-1].added) if passed else [],
+        low_level=low_level.updates if low_level is not None else [],
     )
 
 
 def weights_of(loop: Lockstep) -> dict[str, torch.Tensor]:
-    """A copy of the high level's weights."""
+    """A copy of the weights of both levels; names of the low level's begin with "low_level."."""
     policy = loop.model.policy
     assert isinstance(policy, HierarchicalPolicy)
-    return {name: weight.detach().clone() for name, weight in policy.high_level.state_dict().items()}
+    low_level = {f"{_LOW_LEVEL}{name}": weight for name, weight in policy.low_level.state_dict().items()}
+    return {name: weight.detach().clone() for name, weight in (policy.high_level.state_dict() | low_level).items()}
 
 
 def save_weights(loop: Lockstep, path: Path) -> None:
-    """The high level as it is, with its bank, for other processes."""
+    """Both levels as they are, with the bank, for other processes."""
     policy = loop.model.policy
     assert isinstance(policy, HierarchicalPolicy)
     names = {f"command.{at}": text for at, text in enumerate(policy.bank.texts)}
@@ -210,14 +245,19 @@ def save_weights(loop: Lockstep, path: Path) -> None:
 
 
 def use_weights(loop: Lockstep, path: Path | None, first: dict[str, torch.Tensor]) -> None:
-    """Decide with what `save_weights` wrote, or with `first`. The bank stays: the oracle says nothing new."""
+    """Decide and act with what `save_weights` wrote, or with `first`, from which comes what is not in the file. The
+    bank stays: the oracle says nothing new."""
     policy = loop.model.policy
     assert isinstance(policy, HierarchicalPolicy)
-    weights = dict(load_file(str(path))) if path is not None else dict(first)
+    weights = first | (dict(load_file(str(path))) if path is not None else {})
     weights.pop("bank", None)
+    low = {name.removeprefix(_LOW_LEVEL): weights[name] for name in first if name.startswith(_LOW_LEVEL)}
     made = type(policy.high_level)(policy.high_level.config)
-    made.load_state_dict(weights)
+    made.load_state_dict({name: weight for name, weight in weights.items() if not name.startswith(_LOW_LEVEL)})
     policy.adopt(made, {})
+    acting = LowLevelPolicy(policy.low_level.config)
+    acting.load_state_dict(low)
+    policy.adopt_low_level(acting)
 
 
 def _high_level_learner(policy: HierarchicalPolicy, settings: LearnerSettings) -> HighLevelLearner:

@@ -34,6 +34,19 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     policy: str = HIERARCHY
 
 
+class LowLevelUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the low level after a round. guided: how often a hand was led to where one of its skills should
+    have led, in all rounds so far; learned: whether that was enough; passed: whether the gate let it act; base, new:
+    losses on held-out segments before and after; seconds: taken."""
+
+    guided: int
+    learned: bool
+    passed: bool = False
+    base: list[float] = []
+    new: list[float] = []
+    seconds: float = 0.0
+
+
 class Learner(msgspec.Struct, frozen=True, kw_only=True):
     """What one learner went through. rounds: the episodes of each, in order; taught: corrections that it learned
     from; versions, refused: how many updates the gate let pass and how many not; scores: of the last that passed."""
@@ -54,6 +67,8 @@ class Learner(msgspec.Struct, frozen=True, kw_only=True):
     """Corrections that were made wrong on purpose."""
     new_commands: list[str] = []
     policy: str = HIERARCHY
+    low_level: list[LowLevelUpdate] = []
+    """After each round in which it might learn."""
 
 
 def summarize(episodes: Sequence[Episode], learners: Sequence[Learner] = ()) -> dict:

@@ -74,10 +74,13 @@ class Acting:
     @torch.no_grad()
     def _look(self, images: Images) -> Sight:
         """What the low level sees; computed once where `act` and `remember` are given the same pictures."""
-        pictures = {name: self._picture(images, name) for name in self.cameras}
+        pictures = self._pictures(images)
         if self._seen is None or not all(torch.equal(pictures[name], self._seen[0][name]) for name in pictures):
             self._seen = (pictures, self.low_level.look(pictures))
         return self._seen[1]
+
+    def _pictures(self, images: Images) -> dict[str, Tensor]:
+        return {name: self._picture(images, name) for name in self.cameras}
 
     def _picture(self, images: Images, name: str) -> Tensor:
         if name not in images:

@@ -64,7 +64,7 @@ def make(model: Path, learned: Path, held_out: Path, out: Path) -> dict[str, flo
         if commands is not None and texts != commands:
             raise DatasetError("its commands are not those of the other data set.", field=str(folder))
         commands = texts
-        parts.append(collect_moments(data, policy.low_level, probes, policy.device, per_s=PER_S))
+        parts.append(collect_moments(data, policy.eyes, probes, policy.device, per_s=PER_S))
     assert commands is not None
     sample = join(only(parts[0], False), parts[1])
     save(out, sample, commands, policy.high_level)

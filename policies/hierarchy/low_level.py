@@ -36,7 +36,7 @@ _OPENING_UNITS = 3.0  # so that a tenth of an opening weighs as much as 3 mm a k
 _REST_BIN = 0.01  # m, rad, opening
 _GOAL_PER_M = 10.0  # the network speaks of goals in dm
 PERCEPTION = ("trunks", "scene_heat", "command_heat", "code_in", "film", "scene_head")
-"""The parts that see. The high level reads what they find, so that it need not learn anew where these stay."""
+"""The parts that see. The high level reads what they find as they were when it was trained: see `perception`."""
 _WEIGHTS = {"path": 1.0, "done": 0.1, "where": 0.1, "xy": 0.3, "goal": 0.5, "heat": 0.3, "spot": 0.3}
 _WAY_SCALES_M = (0.2, 0.05, 0.012)
 
@@ -367,6 +367,11 @@ class LowLevelPolicy(nn.Module):
         out = (path / self.path_units).clamp(0, 1)
         out[..., list(_MOVES)] = absolute[..., list(_MOVES)]
         return out
+
+
+def perception(low_level: LowLevelPolicy) -> dict[str, Tensor]:
+    """The weights by which it sees, by name: what a high level goes on to see with where the low level learns on."""
+    return {name: weight for name, weight in low_level.state_dict().items() if name.split(".")[0] in PERCEPTION}
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
 """Trains a low level further from a few new segments, under a strategy against forgetting, and measures both sides.
 
-Only what decides is learned; what sees stays as it is (`low_level.PERCEPTION`). The high level reads what the low
-level sees, so it goes on as before, to the last digit. And what is seen of a frame need be computed only once: an
-example is the places found in it, and the update takes seconds where training took an hour.
+All of it learns, what sees as well: a thing that stands elsewhere, or that nobody trained on, must first be seen as
+such. The high level goes on seeing as before, by a copy of what it was trained with (`low_level.perception`).
 
-The base's examples are what the strategy is to keep: they are its first stretch, the new ones the next. How well new
-segments are fitted is measured on episodes that were kept out, by turns, since there are few of them. Can be stopped
-after each pass over the examples and goes on there. Knows nothing of sessions, versions or gates.
+The base's examples are what the strategy is to keep: they are its first stretch, the new ones the next. Their targets
+are not the base's but what the low level itself answered before (dark experience replay, Buzzega et al. 2020, arXiv
+2004.07211): a few base episodes would be learned by heart otherwise, at the cost of all that it knows beside them. So
+are answers to the new pictures under commands to which no hand was guided (learning without forgetting, Li and Hoiem
+2016, arXiv 1606.09282): where the box has been moved, blocks are picked up as ever.
+
+How well new segments are fitted is measured on episodes that were kept out, by turns, since there are few of them. Can
+be stopped after each pass over the examples and goes on there. Knows nothing of sessions, versions or gates.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from torch import Tensor
 from policies.errors import DatasetError
 from policies.hierarchy.checkpoint import TrainingState, load_training_state, save_training_state, write_tensors
 from policies.hierarchy.dataset import GUIDED, Recordings
-from policies.hierarchy.low_level import PERCEPTION, LowLevelPolicy, State, Targets, each_loss
+from policies.hierarchy.low_level import LowLevelPolicy, Prediction, State, Targets, each_loss
 from policies.hierarchy.low_level_training import PhraseCodes, disturbed, shift_pictures
 from policies.hierarchy.sampling import Batches, Samples, low_level_samples
 from policies.learning.importance import Classp
@@ -32,18 +36,23 @@ from policies.learning.replay import ExperienceReplay
 from policies.learning.strategies import strategy
 from policies.learning.strategy import Examples, Settings, Strategy, passes
 
-FOLDS = 4
 FAVOURED_SHARE = 0.5
 """Of the new examples, those that a person guided: what the policy did by itself can teach it little new. And of the
 base's, those of the commands that are guided, which are the first to be forgotten."""
-BASE_SHARE = 0.75
+BASE_SHARE = 2 / 3
 """Of a step's examples, where the strategy replays."""
+OTHER_SHARE = 0.2
+"""Of what is kept, answers to new pictures."""
 _AT_ONCE = 64
+_PARTS = 4
+"""Of the new episodes, one such part is kept out in a turn."""
 _HELD_OUT_EVERY = 8
 """Of the base's episodes, where too few are held out by their names."""
 _FEWEST_HELD_OUT = 8
 _STATE = "strategy.safetensors"
 
+Says = Callable[[int, int], None]
+"""How much is done, of how much."""
 Report = Callable[[str, int, int, float], None]
 """What is going on, how much is done, of how much, and the loss, NaN where there is none."""
 
@@ -51,12 +60,14 @@ Report = Callable[[str, int, int, float], None]
 class Example(NamedTuple):
     """n moments under a command, as a strategy takes them.
 
-    seen: places under the command and of the scene `(n, s)`; code: `(n, 64)`; pose, pose_target, start: `(n, 12)`;
-    elapsed: `(n,)` s; path: `(n, K, 12)` absolute targets; done: `(n,)`; goal: `(n, 3)` m, NaN where unknown;
-    by_amount: `(n,)` bool, words that say by how much.
+    pictures: uint8 `(n, bytes)`, those of all cameras end to end; light: `(n, 3)` factors per colour; code: `(n, 64)`;
+    pose, pose_target, start: `(n, 12)`; elapsed: `(n,)` s; path: `(n, K, 12)` absolute targets; done: `(n,)`, 0 to 1;
+    goal: `(n, 3)` m, NaN where unknown; by_amount: `(n,)` bool, words that say by how much; answered: `(n,)` bool,
+    whether path, done and goal are what a low level answered to just this state.
     """
 
-    seen: Tensor
+    pictures: Tensor
+    light: Tensor
     code: Tensor
     pose: Tensor
     pose_target: Tensor
@@ -66,6 +77,7 @@ class Example(NamedTuple):
     done: Tensor
     goal: Tensor
     by_amount: Tensor
+    answered: Tensor
 
     @property
     def state(self) -> State:
@@ -75,16 +87,18 @@ class Example(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """How an update learns. steps: each of `batch` new examples and, where the strategy replays, three times as many
-    of the base's; drawn, base_drawn, checked: how many are drawn of the new segments, the base, to measure on."""
+    """How an update learns. steps: each of `batch` new examples and, where the strategy replays, twice as many that
+    are to be kept; drawn, base_drawn, checked: how many are drawn of the new segments, to keep, to measure on; turns:
+    at most so many times a part of the new episodes is kept out to measure on."""
 
     strategy: str = ExperienceReplay.name
-    steps: int = 400
-    batch: int = 32
-    rate: float = 1e-4
+    steps: int = 500
+    batch: int = 24
+    rate: float = 2e-4
     drawn: int = 3072
-    base_drawn: int = 5120
-    checked: int = 1536
+    base_drawn: int = 4096
+    checked: int = 1024
+    turns: int = 2
     seed: int = 0
 
 
@@ -101,60 +115,94 @@ class Fitted:
     folds: list[tuple[float, float]]
 
 
-class Decider:
-    """`Learnable`: what of a low level decides."""
+class SeenAndDone:
+    """`Learnable`: a low level from pictures to path and done, all of it."""
 
     def __init__(self, model: LowLevelPolicy) -> None:
         self._model = model
-        for name, weight in model.named_parameters():
-            weight.requires_grad_(name.split(".")[0] not in PERCEPTION)
 
     @property
     def model(self) -> LowLevelPolicy:
-        """The whole low level; what sees requires no gradient."""
+        """The low level that learns."""
         return self._model
 
     def output(self, examples: Examples) -> Tensor:
         """Path in network units and done, `(n, 12 K + 1)`."""
-        path, done, _ = self._decide(Example(*examples))
-        return torch.cat((path.flatten(1), done[:, None]), 1)
+        found = self.predict(Example(*examples))
+        return torch.cat((found.path.flatten(1), found.done[:, None]), 1)
 
     def losses(self, examples: Examples) -> Tensor:
         """`(n,)`."""
         return torch.stack(list(self.parts(Example(*examples)).values())).sum(0)
 
     def view(self, examples: Examples, generator: torch.Generator) -> Examples:
-        """The same with other small errors in the state."""
+        """The same with other small errors in the state. What was answered to a state is kept as it is."""
         example = Example(*examples)
         state, done = disturbed(example.state, example.done, example.by_amount, generator)
-        return example._replace(done=done, **vars(state))
+        new = {**vars(state), "done": done}
+        same = example.answered
+        for name, values in new.items():
+            old = getattr(example, name)
+            new[name] = torch.where(same[:, None] if old.dim() > 1 else same, old, values)
+        return example._replace(**new)
+
+    def predict(self, example: Example) -> Prediction:
+        """What it answers now."""
+        images = _unpacked(example.pictures, self._model.config.cameras)
+        return self._model(self._model.look(images, example.light), example.state, example.code)
 
     def parts(self, example: Example) -> dict[str, Tensor]:
         """What the losses are made of, each `(n,)`."""
-        path, done, goal = self._decide(example)
+        found = self.predict(example)
         none: dict[str, Tensor] = {}
-        wanted = Targets(
-            self._model.encode_path(example.path, example.pose_target),
-            example.done,
-            done,
-            done,
-            example.goal,
-            none,
-            none,
-        )
-        return each_loss(path, done, goal, wanted)
-
-    def _decide(self, example: Example) -> tuple[Tensor, Tensor, Tensor]:
-        return self._model.decide(example.seen, example.state, example.code)
+        path = self._model.encode_path(example.path, example.pose_target)
+        wanted = Targets(path, example.done, example.done, example.done, example.goal, none, none)
+        return each_loss(found.path, found.done, found.goal, wanted)
 
     @torch.no_grad()
     def scores(self, example: Example) -> dict[str, float]:
         """Mean losses, and the share of moments at which "done" is said rightly."""
         self._model.eval()
-        found = {name: float(part.mean()) for name, part in self.parts(example).items()}
-        _, done, _ = self._decide(example)
-        right = float(((done > 0) == (example.done > 0.5)).float().mean())
-        return {"loss": sum(found.values()), **found, "done_accuracy": right}
+        sums: dict[str, float] = {}
+        for part in _parts(example, _AT_ONCE):
+            found = {name: float(values.sum()) for name, values in self.parts(part).items()}
+            right = (self.predict(part).done > 0) == (part.done > 0.5)
+            for name, value in {"loss": sum(found.values()), **found, "done_accuracy": float(right.sum())}.items():
+                sums[name] = sums.get(name, 0.0) + value / len(example.done)
+        return sums
+
+    @torch.no_grad()
+    def answered(self, example: Example) -> Example:
+        """The same with what it answers now as targets."""
+        self._model.eval()
+        found = []
+        for part in _parts(example, _AT_ONCE):
+            said = self.predict(part)
+            path = self._model.decode_path(said.path, part.pose_target)
+            here = torch.ones_like(part.answered)
+            found.append(part._replace(path=path, done=said.done.sigmoid(), goal=said.goal, answered=here))
+        return _together(found)
+
+
+def _parts(example: Example, size: int) -> Iterator[Example]:
+    for rows in torch.arange(len(example.done)).split(size):
+        yield Example(*(tensor[rows] for tensor in example))
+
+
+def _together(parts: Sequence[Example]) -> Example:
+    return Example(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
+
+def _packed(images: dict[str, Tensor], cameras: dict[str, tuple[int, int]]) -> Tensor:
+    """Camera -> uint8 `(n, h, w, 3)` -> `(n, bytes)`."""
+    return torch.cat([images[name].flatten(1) for name in cameras], 1)
+
+
+def _unpacked(pictures: Tensor, cameras: dict[str, tuple[int, int]]) -> dict[str, Tensor]:
+    """The inverse of `_packed`."""
+    sizes = [height * width * 3 for height, width in cameras.values()]
+    parts = pictures.split(sizes, 1)
+    return {name: part.unflatten(1, (*cameras[name], 3)) for name, part in zip(cameras, parts, strict=True)}
 
 
 def held_out_of(data: Recordings) -> Tensor:
@@ -168,9 +216,10 @@ def held_out_of(data: Recordings) -> Tensor:
     return torch.arange(episodes) % _HELD_OUT_EVERY == 0
 
 
-def folds_of(data: Recordings, groups: Sequence[str]) -> list[Tensor]:
-    """Episodes to keep out by turns, `(E,)` bool each. groups: names of what must not be torn apart, one an episode,
-    since a guided segment lies in another episode's time. DatasetError where there is only one that teaches."""
+def folds_of(data: Recordings, groups: Sequence[str], most: int) -> list[Tensor]:
+    """Episodes to keep out by turns, `(E,)` bool each, in `most` turns a quarter or more of those that teach. groups:
+    names of what must not be torn apart, one an episode, since a guided segment lies in another episode's time.
+    DatasetError where there is only one that teaches."""
     teaches = torch.zeros(len(groups), dtype=torch.bool)
     samples = low_level_samples(replace(data, held_out=~teaches), held_out=True)
     teaches[data.segments.episode[samples.segment]] = True
@@ -178,8 +227,8 @@ def folds_of(data: Recordings, groups: Sequence[str]) -> list[Tensor]:
     if len(names) < 2:
         why = "only one episode teaches anything, so nothing can be kept out to see whether it was learned."
         raise DatasetError(why, field="from", hint="Add another session, or one with more episodes.")
-    turns = min(FOLDS, len(names))
-    return [torch.tensor([name in names[turn::turns] for name in groups]) for turn in range(turns)]
+    parts = min(_PARTS, len(names))
+    return [torch.tensor([name in names[turn::parts] for name in groups]) for turn in range(min(most, parts))]
 
 
 def draw(
@@ -192,13 +241,15 @@ def draw(
     *,
     plain: bool = False,
     favoured: Tensor | None = None,
+    other: Tensor | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> Example:
-    """`count` examples of these episodes `(E,)` bool, drawn as training draws them, with what `model` sees in them.
+    """`count` examples of these episodes `(E,)` bool, drawn as training draws them.
 
     codes: `(commands, 64)` in the order of the data's commands; plain: pictures, words and beginnings as they are, to
-    measure on; favoured: `(segments,)` bool, those that get their share of the whole. Raises DatasetError where
-    nothing in the episodes teaches.
+    measure on; favoured: `(segments,)` bool, those that get their share of the whole; other: positions of commands,
+    one of which, drawn at random, takes the place of what was commanded. Raises DatasetError where nothing in the
+    episodes teaches.
     """
     generator = torch.Generator().manual_seed(seed)
     samples = low_level_samples(replace(data, held_out=~episodes), held_out=False)
@@ -206,25 +257,60 @@ def draw(
         samples = _favouring(samples, favoured[samples.segment])
     batches = Batches(data, samples, model.config.knots, generator, augment=not plain)
     phrases = PhraseCodes(codes, torch.arange(len(codes)), torch.ones(len(codes), dtype=torch.long))
-    model.eval()
     found: list[Example] = []
     for done in range(0, count, _AT_ONCE):
         batch = batches.draw(min(_AT_ONCE, count - done))
-        code, light = codes[batch.command], None
+        size, command = len(batch.command), batch.command
+        if other is not None:
+            command = other[torch.randint(len(other), (size,), generator=generator)]
+        code, light = codes[command], torch.ones(size, 3)
         if not plain:
             shift_pictures(batch.images, (), generator)
-            code = phrases.draw(batch.command, generator)
-            light = 0.75 + 0.5 * torch.rand(len(code), 1, generator=generator)
-            light = light * (1 + 0.06 * torch.randn(len(code), 3, generator=generator))
-        with torch.no_grad():
-            sight = model.look(batch.images, light)
-            seen = torch.cat((model.attend(sight, code).places, sight.places), 1)
-        by_amount = ~batches.has_goal[batch.command]
+            code = phrases.draw(command, generator)
+            light = 0.75 + 0.5 * torch.rand(size, 1, generator=generator)
+            light = light * (1 + 0.06 * torch.randn(size, 3, generator=generator))
+        pictures = _packed(batch.images, model.config.cameras)
         state = batch.pose, batch.pose_target, batch.start, batch.elapsed
-        found.append(Example(seen, code, *state, batch.path, batch.done, batch.goal, by_amount))
+        by_amount = ~batches.has_goal[command]
+        found.append(
+            Example(
+                pictures,
+                light,
+                code,
+                *state,
+                batch.path,
+                batch.done,
+                batch.goal,
+                by_amount,
+                torch.zeros_like(by_amount),
+            )
+        )
         if report is not None:
             report(min(done + _AT_ONCE, count), count)
-    return Example(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+    return _together(found)
+
+
+def keep(
+    model: LowLevelPolicy, base: Recordings, new: Recordings, episodes: Tensor, codes: Tensor, plan: Plan, say: Says
+) -> Example:
+    """What the strategy is to keep: what `model` answers to the base's episodes `(E,)` bool, more often under commands
+    to which hands were guided, and to new pictures under other commands than these.
+
+    codes: of the commands of `new`, of which the base's are the first."""
+    known = codes[: len(base.meta.commands)]
+    guided = (new.segments.flags & GUIDED) > 0
+    by_hand = new.segments.command[guided] if guided.any() else new.segments.command
+    alike = torch.isin(base.segments.command, by_hand)
+    untaught = (~torch.isin(torch.arange(len(known)), by_hand)).nonzero().squeeze(1)
+    others = round(plan.base_drawn * OTHER_SHARE) if len(untaught) else 0
+    kept = draw(model, base, episodes, known, plan.base_drawn - others, plan.seed, favoured=alike, report=say)
+    if others:
+        everything = torch.ones(len(new.held_out), dtype=torch.bool)
+        strange = draw(model, new, everything, codes, others, plan.seed + 1, favoured=guided, other=untaught)
+        kept = _together([kept, strange])
+    task = SeenAndDone(model)
+    generator = torch.Generator().manual_seed(plan.seed + 2)
+    return task.answered(Example(*task.view(kept, generator)))
 
 
 def _favouring(samples: Samples, chosen: Tensor) -> Samples:
@@ -256,19 +342,18 @@ def update(
     """
     strategy(plan.strategy)  # before anything takes time
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    held, turns = held_out_of(base), folds_of(new, groups)
+    held, turns = held_out_of(base), folds_of(new, groups, plan.turns)
     guided = (new.segments.flags & GUIDED) > 0
-    alike = torch.isin(base.segments.command, new.segments.command[guided])
-    known = codes[: len(base.meta.commands)]
 
-    def looking(what: str) -> Callable[[int, int], None]:
+    def looking(what: str) -> Says:
         return lambda done, count: report(what, done, count, float("nan"))
 
     say = looking("what it must keep")
-    kept = draw(model, base, ~held, known, plan.base_drawn, plan.seed, favoured=alike, report=say)
+    kept = keep(model, base, new, ~held, codes, plan, say)
+    known = codes[: len(base.meta.commands)]
     kept_check = draw(model, base, held, known, plan.checked, plan.seed, plain=True, report=say)
-    decider = Decider(model)
-    base_before = decider.scores(kept_check)
+    task = SeenAndDone(model)
+    base_before = task.scores(kept_check)
     checks: list[tuple[dict[str, float], dict[str, float]]] = []
     for turn, out in enumerate(turns):
         model.load_state_dict(before)
@@ -276,16 +361,16 @@ def update(
         say, checked = looking(what), plan.checked // len(turns)
         check = draw(model, new, out, codes, checked, plan.seed, plain=True, favoured=guided, report=say)
         taught = draw(model, new, ~out, codes, plan.drawn, plan.seed + 1 + turn, favoured=guided, report=say)
-        first = decider.scores(check)
-        _learn(decider, taught, kept, plan, folder / f"turn-{turn}", settings, what, report)
-        checks.append((first, decider.scores(check)))
+        first = task.scores(check)
+        _learn(task, taught, kept, plan, folder / f"turn-{turn}", settings, what, report)
+        checks.append((first, task.scores(check)))
     model.load_state_dict(before)
     everything = torch.ones(len(groups), dtype=torch.bool)
     say = looking("the new segments")
     taught = draw(model, new, everything, codes, plan.drawn, plan.seed, favoured=guided, report=say)
-    _learn(decider, taught, kept, plan, folder / "all", settings, "learning", report)
+    _learn(task, taught, kept, plan, folder / "all", settings, "learning", report)
     return Fitted(
-        (base_before, decider.scores(kept_check)),
+        (base_before, task.scores(kept_check)),
         (_mean([first for first, _ in checks]), _mean([then for _, then in checks])),
         [(first["loss"], then["loss"]) for first, then in checks],
     )
@@ -296,7 +381,7 @@ def _mean(scores: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def _learn(
-    decider: Decider,
+    task: SeenAndDone,
     new: Example,
     kept: Example,
     plan: Plan,
@@ -306,17 +391,17 @@ def _learn(
     report: Report,
 ) -> None:
     """One stretch: the new examples, where the kept ones were the stretch before. Saved after each pass."""
-    model = decider.model
+    model = task.model
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     saved = load_training_state(folder, model, None, settings)
     step = saved.step if saved is not None else 0
     model.load_state_dict(before)  # a strategy counts from where the stretch began
-    method = _prepared(decider, kept, plan)
+    method = _prepared(task, kept, plan)
     if step and isinstance(method, Classp):
         method.restore(load_file(folder / f"{step}-{_STATE}"))
     learning = Settings(epochs=1, batch=plan.batch, rate=plan.rate, adam=True, weight_decay=1e-4, gradient_limit=1.0)
-    optimizer = method.optimizer(decider, learning)
-    method.begin(decider)
+    optimizer = method.optimizer(task, learning)
+    method.begin(task)
     rates = [group["lr"] for group in optimizer.param_groups]
     load_training_state(folder, model, optimizer, settings)
     while step < plan.steps:
@@ -325,7 +410,7 @@ def _learn(
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * min(1.0, 2 * (1 - step / plan.steps))
         left = iter(range(plan.steps - step))
-        losses = passes(decider, new, method, learning, generator, optimizer, partial(_is_over, left))
+        losses = passes(task, new, method, learning, generator, optimizer, partial(_is_over, left))
         step += len(losses)
         _save(folder, model, method, optimizer, TrainingState(step, 0.0, settings))
         report(what, step, plan.steps, sum(losses) / len(losses))
@@ -348,11 +433,11 @@ def _save(
             old.unlink()
 
 
-def _prepared(decider: Decider, kept: Example, plan: Plan) -> Strategy:
+def _prepared(task: SeenAndDone, kept: Example, plan: Plan) -> Strategy:
     """The strategy with the kept examples behind it; one that replays has them all."""
     method = strategy(plan.strategy)
     if isinstance(method, ExperienceReplay):
         method = strategy(plan.strategy, size=len(kept.done), share=BASE_SHARE)
-    decider.model.eval()
-    method.end(decider, kept, torch.Generator().manual_seed(plan.seed))
+    task.model.eval()
+    method.end(task, kept, torch.Generator().manual_seed(plan.seed))
     return method

@@ -5,6 +5,7 @@ One thread owns a policy. Knows nothing of robots, joints, sockets, or of who de
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -31,8 +32,10 @@ from policies.hierarchy.high_level import (
     feature_size,
 )
 from policies.hierarchy.language import restore_language
-from policies.hierarchy.low_level import LowLevelConfig, LowLevelPolicy
+from policies.hierarchy.low_level import LowLevelConfig, LowLevelPolicy, perception
 
+EYES = "eyes"
+"""The part of a model folder that holds what the high level sees by, where the low level has learned to see on."""
 REMEMBER_EVERY_S = 0.4
 """Moments of the history are at least this far apart; the newest one is always described when a proposal is asked."""
 
@@ -57,7 +60,8 @@ class _Moment:
 class HierarchicalPolicy(Acting):
     """High and low level, the command space, and the history of the running episode. Made by `load`.
 
-    space: what grounding looks words up in; description: what `model.json` says.
+    space: what grounding looks words up in; description: what `model.json` says; eyes: a low level that sees as the
+    one did that the high level was trained with, None where that is the low level itself.
     """
 
     def __init__(
@@ -68,8 +72,10 @@ class HierarchicalPolicy(Acting):
         probes: Tensor,
         description: dict[str, Any],
         device: torch.device,
+        eyes: LowLevelPolicy | None = None,
     ) -> None:
         super().__init__(low_level, device)
+        self.eyes = self.low_level if eyes is None else eyes.to(device).eval()
         self.high_level = high_level.to(device).eval()
         self.space, self.description = space, description
         self._probes = probes.to(device)
@@ -101,6 +107,7 @@ class HierarchicalPolicy(Acting):
         if high_config.features != feature_size(low_level, len(probes)):
             raise CheckpointError("high_level.features does not fit low_level and probes.", field=str(path))
         restore(low_level, parts["low_level"], model.folder / "low_level.safetensors")
+        eyes = _eyes(low_level, parts[EYES], model.folder / f"{EYES}.safetensors") if EYES in parts else None
         high_path = model.folder / "high_level.safetensors"
         weights = dict(parts["high_level"])
         codes = weights.pop("bank", None)
@@ -110,7 +117,7 @@ class HierarchicalPolicy(Acting):
         words_path = model.folder / "command_encoder.safetensors"
         space = restore_language(parts["command_encoder"], words_path, CommandBank(texts, codes.numpy()))
         picked = codes[[texts.index(text) for text in probes]]
-        return cls(low_level, high_level, space, picked, description, where)
+        return cls(low_level, high_level, space, picked, description, where, eyes)
 
     @property
     def bank(self) -> CommandBank:
@@ -190,6 +197,14 @@ class HierarchicalPolicy(Acting):
                 self.bank.remove(text)
         self.high_level = high_level.to(self.device).eval()
 
+    def adopt_low_level(self, low_level: LowLevelPolicy) -> None:
+        """Act with these weights from now on; the high level goes on seeing as it does. PolicyError where the sizes
+        differ."""
+        if low_level.config != self.low_level.config:
+            raise PolicyError("it has other sizes than the one in use.", field="low_level")
+        self.low_level = low_level.to(self.device).eval()
+        self._seen = None
+
     def forget(self) -> None:
         """Empty the history, at the start of an episode."""
         self._moments.clear()
@@ -199,5 +214,15 @@ class HierarchicalPolicy(Acting):
     def _describe_newest(self) -> _Moment:
         assert self._newest is not None
         images, pose, stamp_ns = self._newest
-        features = describe(self.low_level, self._look(images), self._row(pose), self._probes)[0]
+        sight = self._look(images) if self.eyes is self.low_level else self.eyes.look(self._pictures(images))
+        features = describe(self.eyes, sight, self._row(pose), self._probes)[0]
         return _Moment(stamp_ns, features)
+
+
+def _eyes(low_level: LowLevelPolicy, weights: Mapping[str, Tensor], path: Path) -> LowLevelPolicy:
+    """A low level that sees by these weights. CheckpointError where they are not all that `perception` gives."""
+    if weights.keys() != perception(low_level).keys():
+        raise CheckpointError("holds other tensors than what a low level sees by.", field=str(path))
+    eyes = copy.deepcopy(low_level)
+    restore(eyes, {**low_level.state_dict(), **weights}, path)
+    return eyes

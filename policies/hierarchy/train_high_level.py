@@ -72,7 +72,7 @@ def train_high_level(
             "is the model itself, which stays as it is.", field=str(out), hint="Choose another folder."
         )
     recordings = load_recordings(data, _counted("data", progress))
-    found = collect_moments(recordings, policy.low_level, policy.probes, policy.device, _counted("features", progress))
+    found = collect_moments(recordings, policy.eyes, policy.probes, policy.device, _counted("features", progress))
     moments = base_moments.renumbered(found, [words.text for words in recordings.meta.commands], bank)
     where = resolve_device(device)
     torch.manual_seed(plan.seed)

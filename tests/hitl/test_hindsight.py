@@ -198,7 +198,7 @@ def test_guidance_that_won_nothing_or_against_something_else_is_left_out() -> No
     for found, reason in (
         (guided(rises=()), "guided by hand, but nothing shows that it came off"),
         (guided(rises=(9.0,)), "guided by hand, but nothing shows that it came off"),
-        (guided(overruled=PICK), "guided by hand, but it is not known to what"),
+        (guided(overruled=PICK_BALL), "guided by hand, but nothing shows that it came off"),
         (guided(overruled="go home"), "guided by hand, but it is not known to what"),
     ):
         assert not of_guidance(found) and reason in reasons(found)
@@ -208,10 +208,21 @@ def test_a_pick_that_was_asked_for_and_did_not_come_off_is_what_the_hand_was_gui
     asked = said("x", 0, PICK, outcome="replaced")
     (one,) = of_guidance(guided(overruled=PICK, rises=(), asked=asked))
     assert (one.command, one.start_ns) == (PICK, ns(2)), "the policy went on with another skill"
-    done = of_guidance(guided(overruled=PICK, rises=(), asked=said("x", 0, PICK)))
+    done = of_guidance(guided(overruled="go home", rises=(), asked=said("x", 0, PICK)))
     assert not done, "what came to its end needs no guidance"
     other = said("x", 0, PICK, outcome="replaced", author="bob")
-    assert not of_guidance(guided(overruled=PICK, rises=(), asked=other)), "somebody else's wish"
+    assert not of_guidance(guided(overruled="go home", rises=(), asked=other)), "somebody else's wish"
+
+
+def test_a_pick_that_the_policy_wanted_all_the_while_is_what_the_hand_was_guided_to() -> None:
+    (one,) = of_guidance(guided(overruled=PICK, rises=()))
+    assert (one.command, one.start_ns, one.events) == (PICK, ns(2), ("a", "b", "c"))
+    runs = [ran(2, 3, LEFT, "a"), ran(3, 4, LEFT, "b"), ran(4, 5, OPEN, "c"), ran(6, 9, PUT), ran(9, 12, PICK)]
+    given = [said("a", 2, overruled=PICK), said("b", 3, overruled="go home"), said("c", 4, OPEN, overruled=PICK)]
+    assert len(of_guidance(look(runs, given, episode(rises=())))) == 1
+    given[2] = said("c", 4, OPEN, overruled=PICK_BALL)
+    found = look(runs, given, episode(rises=()))
+    assert not of_guidance(found) and "guided by hand, but it is not known to what" in reasons(found)
 
 
 def test_what_comes_after_a_stage_is_guidance_of_its_own() -> None:

@@ -60,6 +60,9 @@ def test_a_session_becomes_a_version_with_its_lineage(settings: Settings, base: 
     for part in ("high_level", "command_encoder"):
         assert all(torch.equal(tensor, child.parts[part][name]) for name, tensor in parent.parts[part].items())
     assert any(not torch.equal(t, child.parts["low_level"][name]) for name, t in parent.parts["low_level"].items())
+    for name, tensor in child.parts["eyes"].items():
+        assert torch.equal(tensor, parent.parts["low_level"][name]), "the high level sees as it did"
+    assert child.parts["eyes"].keys() < parent.parts["low_level"].keys()
     assert child.description["id"] != parent.description["id"] and child.description["scores"] == {}
     assert child.description["command"] == "made for a test\nhitl train low-level"
     lineage = json.loads((found.folder / "lineage.json").read_text())
@@ -99,8 +102,8 @@ def fitted(base: tuple[float, float], new: tuple[float, float]) -> Fitted:
 @pytest.mark.parametrize(
     ("base", "new", "said"),
     [
-        ((0.10, 0.1049), (0.2, 0.19), []),
-        ((0.10, 0.1051), (0.2, 0.19), ["rose by 5.1%, more than 5.0%"]),
+        ((0.10, 0.1249), (0.2, 0.19), []),
+        ((0.10, 0.1251), (0.2, 0.19), ["rose by 25.1%, more than 25.0%"]),
         ((0.10, 0.09), (0.2, 0.2), ["not fitted better (0.2000 → 0.2000)"]),
         ((0.10, 0.20), (0.2, 0.3), ["rose by 100.0%", "not fitted better"]),
         ((0.10, math.nan), (0.2, math.nan), ["rose by", "not fitted better"]),

@@ -32,7 +32,7 @@ def same(loop: Lockstep, weights: dict[str, torch.Tensor]) -> bool:
 def test_a_learner_is_corrected_learns_and_its_weights_can_be_used_again(loop: Lockstep, tmp_path: Path) -> None:
     first = weights_of(loop)
     path = tmp_path / "w.safetensors"
-    learner = learn(loop, LearnJob("light-camera", 0, "default", 1, 1, 4, str(path)), first)
+    learner = learn(Settings(device="cpu"), loop, LearnJob("light-camera", 0, "default", 1, 1, 4, str(path)))
     assert learner.given >= 1 and learner.taught == min(4, learner.given)
     assert learner.versions + learner.refused >= 1 and len(learner.rounds) == 1
     assert learner.versions == 0 or not same(loop, first)
