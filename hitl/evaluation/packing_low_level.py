@@ -25,6 +25,7 @@ from hitl.session_hindsight import Lesson
 from hitl.sessions.catalog import Catalog, Session
 from hitl.sessions.feedback_log import FeedbackLog
 from hitl.sessions.recording import Recorder
+from policies.errors import PolicyError
 from policies.hierarchy.checkpoint import read_part
 from policies.hierarchy.low_level import LowLevelPolicy
 from policies.hierarchy.low_level_update import Plan
@@ -128,9 +129,9 @@ class LowLevelLearning:
         settings = Settings(data=str(self._folder), model=str(self._model))
         try:
             learned = learn_low_level(settings, options, command="hitl evaluate packing", told=told)
-        except (_NotNeeded, InputError) as error:
-            if isinstance(error, InputError) and error.field != "from":  # but where nothing that was said teaches
-                raise
+        except (_NotNeeded, InputError, PolicyError) as error:
+            if not isinstance(error, _NotNeeded) and error.field != "from":
+                raise  # but where nothing that was said teaches, or what was said in one episode alone
             self.updates.append(LowLevelUpdate(guided=guided, learned=False))
             return
         self.updates.append(_update(learned, guided, time.monotonic() - begun))

@@ -51,6 +51,7 @@ def learned(settings: Settings, base: Path, **fields: Any) -> Learned:
 
 def test_a_session_becomes_a_version_with_its_lineage(settings: Settings, base: Path, names: list[str]) -> None:
     told: list[Any] = []
+    (Path(settings.model) / "base_moments.safetensors").write_bytes(b"a sample")
     found = learn_low_level(settings, Options(["last"], base, PLAN, gate=OPEN), told=told.append)
     assert (found.version, found.promoted) == ("l0001", False) and len(told) == 1
     registry = ModelRegistry(settings.data_folder)
@@ -62,6 +63,7 @@ def test_a_session_becomes_a_version_with_its_lineage(settings: Settings, base: 
     assert any(not torch.equal(t, child.parts["low_level"][name]) for name, t in parent.parts["low_level"].items())
     for name, tensor in child.parts["eyes"].items():
         assert torch.equal(tensor, parent.parts["low_level"][name]), "the high level sees as it did"
+    assert (found.folder / "base_moments.safetensors").read_bytes() == b"a sample", "the high level can learn on, too"
     assert child.parts["eyes"].keys() < parent.parts["low_level"].keys()
     assert child.description["id"] != parent.description["id"] and child.description["scores"] == {}
     assert child.description["command"] == "made for a test\nhitl train low-level"

@@ -13,9 +13,9 @@ import torch
 from policies.errors import CheckpointError, PolicyError
 from policies.hierarchy import policy as policy_module
 from policies.hierarchy.acting import Images, interpolate
-from policies.hierarchy.checkpoint import write_model
+from policies.hierarchy.checkpoint import read_model, write_model
 from policies.hierarchy.high_level import HighLevelConfig, HighLevelPolicy, feature_size
-from policies.hierarchy.low_level import LowLevelConfig, LowLevelPolicy
+from policies.hierarchy.low_level import PERCEPTION, LowLevelConfig, LowLevelPolicy
 from policies.hierarchy.policy import HierarchicalPolicy
 
 CAMERAS = {"overhead": (24, 32), "left_wrist": (16, 16)}
@@ -187,3 +187,46 @@ def test_a_missing_part_is_named(folder: Path) -> None:
     (folder / "model.json").write_text(json.dumps(raw))
     with pytest.raises(CheckpointError, match=r"lists no command_encoder\.safetensors"):
         HierarchicalPolicy.load(folder, device="cpu")
+
+
+def with_eyes(folder: Path, into: Path, change: float = 1.0) -> Path:
+    """The model whose low level has changed, and whose high level sees as before."""
+    model = read_model(folder)
+    low = model.parts["low_level"]
+    eyes = {name: tensor for name, tensor in low.items() if name.split(".")[0] in PERCEPTION}
+    moved = {name: tensor + change if tensor.is_floating_point() else tensor for name, tensor in low.items()}
+    write_model(into, {**model.parts, "low_level": moved, "eyes": eyes}, model.description)
+    return into
+
+
+def test_the_high_level_goes_on_seeing_where_the_low_level_has_learned(folder: Path, tmp_path: Path) -> None:
+    first = HierarchicalPolicy.load(folder, device="cpu")
+    learned = HierarchicalPolicy.load(with_eyes(folder, tmp_path / "learned"), device="cpu")
+    assert first.eyes is first.low_level and learned.eyes is not learned.low_level
+    for policy in (first, learned):
+        policy.remember(pictures(), TARGET, 0)
+    assert np.array_equal(first.recall(), learned.recall())
+    chunks = [p.act(pictures(), TARGET, TARGET, p.start("go home", TARGET), 0.0).pose_chunk for p in (first, learned)]
+    assert not np.allclose(*chunks), "but the low level acts otherwise"
+
+
+def test_another_low_level_acts_at_once_and_the_high_level_sees_as_before(policy: HierarchicalPolicy) -> None:
+    command = policy.start("go home", TARGET)
+    policy.remember(pictures(), TARGET, 0)
+    before, chunk = policy.recall(), policy.act(pictures(), TARGET, TARGET, command, 0.0).pose_chunk
+    torch.manual_seed(5)
+    policy.adopt_low_level(LowLevelPolicy(policy.low_level.config))
+    assert not np.allclose(policy.act(pictures(), TARGET, TARGET, command, 0.0).pose_chunk, chunk)
+    policy.forget()
+    policy.remember(pictures(), TARGET, 0)
+    assert np.array_equal(policy.recall(), before)
+    with pytest.raises(PolicyError, match="low_level: it has other sizes"):
+        policy.adopt_low_level(LowLevelPolicy(LowLevelConfig(CAMERAS, 2, hidden=16)))
+
+
+def test_eyes_that_do_not_fit_are_named(folder: Path, tmp_path: Path) -> None:
+    model = read_model(with_eyes(folder, tmp_path / "learned"))
+    few = dict(list(model.parts["eyes"].items())[1:])
+    write_model(tmp_path / "few", {**model.parts, "eyes": few}, model.description)
+    with pytest.raises(CheckpointError, match=r"eyes.safetensors: holds other tensors than"):
+        HierarchicalPolicy.load(tmp_path / "few", device="cpu")

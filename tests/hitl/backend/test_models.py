@@ -105,6 +105,22 @@ def test_another_low_level_is_loaded_whole(tmp_path: Path) -> None:
     assert swap.adopt is None and swap.model.policy is not model.policy and swap.model.features != model.features
 
 
+def test_features_are_those_of_before_where_the_high_level_sees_as_before(tmp_path: Path) -> None:
+    from policies.hierarchy.checkpoint import read_part, write_changed
+    from policies.hierarchy.low_level import PERCEPTION
+
+    model = load_model(Settings(data=str(tmp_path), device="cpu"))
+    first = read_part(packaged_model(), "low_level")
+    eyes = {name: weight for name, weight in first.items() if name.split(".")[0] in PERCEPTION}
+    learned = {name: weight + 0.01 for name, weight in first.items()}
+    found = {}
+    for name, parts in {"l0001": {"low_level": learned}, "l0002": {"low_level": learned, "eyes": eyes}}.items():
+        (tmp_path / name).mkdir()
+        write_changed(tmp_path / name, packaged_model(), parts, {})
+        found[name] = load_version(name, tmp_path / name, model).model.features
+    assert found["l0002"] == model.features and found["l0001"] != model.features
+
+
 def test_a_version_with_a_damaged_high_level_is_named(tmp_path: Path) -> None:
     model = load_model(Settings(data=str(tmp_path), device="cpu"))
     folder = tmp_path / "v0001"
