@@ -105,12 +105,15 @@ class Families:
 @dataclass(frozen=True)
 class Hindsight(Segment):
     """A segment that the low level learns from, and why. moments: those that it may learn from, each with the way that
-    follows it; disjoint, in order; events: corrections that say so; rests: whether the hand's rests belong to it."""
+    follows it; disjoint, in order; events: corrections that say so; rests: whether the hand's rests belong to it;
+    straight: whether each moment leads straight to where the hand let go, instead of the way that it went: those of
+    what was overruled before, too."""
 
     why: Why = "correction"
     moments: tuple[Stretch, ...] = ()
     events: tuple[str, ...] = ()
     rests: bool = True
+    straight: bool = False
 
     @property
     def seconds(self) -> float:
@@ -192,7 +195,7 @@ class _Looking:
             self._take(episode, run, problem)
         for group in self._guidance(runs):
             for piece, rose in _pieces(group, episode.rises_ns):
-                self._take_guided(episode, piece, self._skill(piece, runs, let_run, rose))
+                self._take_guided(episode, piece, self._skill(piece, runs, let_run, rose), runs)
 
     # -- one command ----------------------------------------------------------------------------------------------
 
@@ -312,7 +315,9 @@ class _Looking:
             rose = rose and later is not None and later.text in self._families.skills
         return "" if rose else "nothing shows that it came off"
 
-    def _take_guided(self, episode: Watched, piece: Sequence[Ran], skill: tuple[int, str, str]) -> None:
+    def _take_guided(
+        self, episode: Watched, piece: Sequence[Ran], skill: tuple[int, str, str], runs: Sequence[Ran]
+    ) -> None:
         begin, command, problem = skill
         if len(piece) < 2:
             return
@@ -330,12 +335,24 @@ class _Looking:
             return
         author = self._given[piece[0].id].author
         events = tuple(run.id for run in piece)
+        straight = command in self._families.places
+        before = self._overruled(episode, piece[0], command, runs) if straight else ()
         self.segments.append(
             Hindsight(
-                *stretch, command, said, episode.id, author=author, why="guided", moments=(stretch,), events=events,
-                rests=False,
+                *stretch, command, said, episode.id, author=author, why="guided", moments=(*before, stretch),
+                events=events, rests=False, straight=straight,
             )
         )  # fmt: skip
+
+    def _overruled(self, episode: Watched, first: Ran, command: str, runs: Sequence[Ran]) -> tuple[Stretch, ...]:
+        """When `command` ran just before the first word that guided: it should have led where that led."""
+        before = [run for run in runs if run.end_ns <= first.start_ns]
+        if not before or before[-1].text != command:
+            return ()
+        if first.start_ns - before[-1].end_ns > self._rules.pause_s * 1e9:
+            return ()
+        stretch = before[-1].start_ns, before[-1].end_ns
+        return () if _within(stretch, [*episode.away, *self._bad]) else (stretch,)
 
 
 def _pieces(group: Sequence[Ran], rises_ns: Sequence[int]) -> Iterator[tuple[list[Ran], bool]]:

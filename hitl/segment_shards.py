@@ -4,7 +4,9 @@ A shard is one episode with all its ticks and pictures. The low level learns a c
 move under it until they rest; what lies before that (in which it was said, or thought of) teaches the high level
 alone, which learns from moments before a command what comes next. Where objects are nobody has recorded, and the
 shard says so. Segments that were found in hindsight say which moments of them teach; one that was guided by hand is a
-shard of its own, without the rests between two words. Knows nothing of words, recognizers and models.
+shard of its own, without the rests between two words, or, where the hand let go at its end, with a way straight there
+from each of its frames (`shortcuts.py`): then every frame begins a segment of its own. Knows nothing of words,
+recognizers and models.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from hitl.errors import DatasetError, StorageError
-from hitl.hindsight import Hindsight
+from hitl.hindsight import LOOK_AHEAD_S, Hindsight
 from hitl.kinematics import pose_of
 from hitl.sessions.recorded import RecordedEpisode, recorded_pictures
+from hitl.shortcuts import Shortcut, let_go, shortcut
 from hitl.speech.narration import LeftOut, Segment
 
 FORMAT = "hitl-segments-1"
@@ -105,13 +108,13 @@ def write_shards(
         for tape in _filled(tapes, recording, set(meta["cameras"])):
             written.left_out += tape.without_pictures()
             commands = [record["text"] for record in meta["commands"]]
-            for name, ticks, rows in tape.shards():
-                name = f"{session}-{episodes.index(tape.episode):03d}{name}.safetensors"
+            for shard in tape.shards():
+                name = f"{session}-{episodes.index(tape.episode):03d}{shard.name}.safetensors"
                 names.add(name)
-                frames = tape.save(out / "shards" / name, ticks, rows, commands, session)
+                tape.save(out / "shards" / name, shard, commands, session)
                 written.shards += 1
-                written.frames += frames
-                written.segments += len(rows)
+                written.frames += len(shard.frames)
+                written.segments += shard.segments
         for old in (out / "shards").glob(f"{session}-*.safetensors"):
             if old.name not in names:
                 old.unlink()
@@ -119,6 +122,22 @@ def write_shards(
         why = f"{error.filename or out}: {error.strerror}"
         raise StorageError(why, field="out", hint="Free some space or choose another folder.") from error
     return written
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """What is to be saved. name: the end of the shard's; frames: which of the tape's; frame_tick: ticks of those in
+    the shard; clean: whether they teach; pose, target: of all its ticks; rows: command, first, done and end tick, and
+    flags; segments: of how many they are made."""
+
+    name: str
+    frames: NDArray[np.int64]
+    frame_tick: NDArray[np.int64]
+    clean: NDArray[np.uint8]
+    pose: NDArray[np.float64]
+    target: NDArray[np.float64]
+    rows: Sequence[tuple[str, int, int, int, int]]
+    segments: int
 
 
 class _Tape:
@@ -219,15 +238,61 @@ class _Tape:
         self.rows = kept
         return dropped
 
-    def shards(self) -> Iterator[tuple[str, NDArray[np.int64], list[tuple[Segment, list[list[int]]]]]]:
-        """What is to be saved: the end of the shard's name, its ticks, and its segments with their rows."""
+    def shards(self) -> Iterator[_Shard]:
+        """What is to be saved of the episode: all of it, and each segment that was guided by hand."""
         whole = [(segment, rows) for segment, rows in self.rows if _with_rests(segment)]
         if whole:
-            yield "", np.arange(len(self.tick_ns)), whole
+            yield self._shard("", np.arange(len(self.tick_ns)), whole)
         guided = [(segment, rows[-1]) for segment, rows in self.rows if not _with_rests(segment)]
         for number, (segment, (begin, done, end, flags)) in enumerate(guided):
-            ticks = self._ticks_without_rests(begin, done, end)
-            yield f"-guided{number}", ticks, [(segment, [[begin, done, end, flags | _GUIDED]])]
+            name = f"-guided{number}"
+            found = self._straight(name, segment, begin, done, end)
+            if found is None:
+                ticks = self._ticks_without_rests(begin, done, end)
+                found = self._shard(name, ticks, [(segment, [[begin, done, end, flags | _GUIDED]])])
+            yield found
+
+    def _shard(
+        self, name: str, ticks: NDArray[np.int64], segments: Sequence[tuple[Segment, list[list[int]]]]
+    ) -> _Shard:
+        """A shard of these ticks `(n,)`, in order."""
+        place = np.searchsorted(ticks, np.arange(len(self.tick_ns) + 1))  # of a tick, or of the next that is there
+        frames = np.flatnonzero(self.seen & np.isin(self._grid, ticks))
+        taken = self._grid[frames]
+        rows = [
+            (segment.command, int(place[first]), int(place[done]), int(place[end]), flags)
+            for segment, mine in segments
+            for first, done, end, flags in mine
+        ]
+        clean = self._teaches(taken, [segment for segment, _ in segments])
+        return _Shard(name, frames, place[taken], clean, self.pose[ticks], self.target[ticks], rows, len(segments))
+
+    def _straight(self, name: str, segment: Segment, begin: int, done: int, end: int) -> _Shard | None:
+        """A shard in which each frame of a guided segment begins a way straight to where the hand let go; None where
+        that is not wanted, or no hand let go."""
+        if not isinstance(segment, Hindsight) or not segment.straight:
+            return None
+        found = let_go(self.target[begin:end])
+        if found is None:
+            return None
+        arm, opens = found
+        first = min(begin, *(int(at) for at in np.searchsorted(self.tick_ns, [s for s, _ in segment.moments])))
+        frames = np.flatnonzero(self.seen & (self._grid >= first) & (self._grid < done))
+        length = round(LOOK_AHEAD_S * self._rate_hz) + 1
+        ways: list[Shortcut] = [
+            shortcut(self.target[:end], int(at), arm, begin + opens, done, length, self._rate_hz)
+            for at in self._grid[frames]
+        ]
+        if not ways:
+            return None
+        starts = np.arange(len(ways)) * length
+        rows = [
+            (segment.command, int(at), int(at) + way.done, int(at) + length, _WELL | _GUIDED)
+            for at, way in zip(starts, ways, strict=True)
+        ]
+        pose = self.pose[self._grid[frames]].repeat(length, axis=0)
+        target = np.concatenate([way.targets for way in ways])
+        return _Shard(name, frames, starts, np.ones(len(ways), np.uint8), pose, target, rows, 1)
 
     def _ticks_without_rests(self, begin: int, done: int, end: int) -> NDArray[np.int64]:
         """Ticks of a segment in which a hand or a finger moves, and those behind its end."""
@@ -246,29 +311,18 @@ class _Tape:
         moments = (moment for segment in found for moment in segment.moments)
         return np.any([(at_ns >= start) & (at_ns < end) for start, end in moments], axis=0).astype(np.uint8)
 
-    def save(
-        self,
-        path: Path,
-        ticks: NDArray[np.int64],
-        segments: Sequence[tuple[Segment, list[list[int]]]],
-        commands: Sequence[str],
-        session: str,
-    ) -> int:
-        """Write a shard of these ticks `(n,)`, in order, whole or not at all; returns the number of its frames."""
+    def save(self, path: Path, shard: _Shard, commands: Sequence[str], session: str) -> None:
+        """Write a shard, whole or not at all."""
         number = {text: at for at, text in enumerate(commands)}
-        place = np.searchsorted(ticks, np.arange(len(self.tick_ns) + 1))  # of a tick, or of the next that is there
-        rows = [[number[segment.command], *place[row[:3]], row[3]] for segment, mine in segments for row in mine]
-        chosen = self.seen & np.isin(self._grid, ticks)
-        taken = self._grid[chosen]
-        frames = len(taken)
-        tensors = {f"image.{name}": np.ascontiguousarray(self._images[name][chosen]) for name in self._sizes}
+        frames = len(shard.frames)
+        tensors = {f"image.{name}": np.ascontiguousarray(self._images[name][shard.frames]) for name in self._sizes}
         tensors |= {f"object_px.{name}": np.zeros((frames, 0, 2), np.float32) for name in self._sizes}
         tensors |= {
-            "frame_tick": place[taken].astype(np.int32),
-            "frame_clean": self._teaches(taken, [segment for segment, _ in segments]),
-            "pose": self.pose[ticks].astype(np.float32),
-            "pose_target": self.target[ticks].astype(np.float32),
-            "segments": np.array(rows, np.int32),
+            "frame_tick": shard.frame_tick.astype(np.int32),
+            "frame_clean": shard.clean,
+            "pose": shard.pose.astype(np.float32),
+            "pose_target": shard.target.astype(np.float32),
+            "segments": np.array([(number[command], *rest) for command, *rest in shard.rows], np.int32),
             "object_kind": np.zeros(0, np.int32),
             "object_xyz": np.zeros((frames, 0, 3), np.float32),
             "object_where": np.zeros((frames, 0), np.int8),
@@ -277,7 +331,6 @@ class _Tape:
         part = path.with_suffix(".part")
         save_file(tensors, part, metadata=about)
         part.replace(path)
-        return frames
 
 
 def _with_rests(segment: Segment) -> bool:

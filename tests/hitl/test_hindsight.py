@@ -191,6 +191,9 @@ def test_a_hand_that_was_guided_to_where_a_stage_was_won_is_an_example_of_the_sk
     (one,) = of_guidance(guided())
     assert (one.command, one.start_ns, one.end_ns, one.events) == (PUT, ns(2), ns(6), ("a", "b", "c"))
     assert not one.rests and one.author == "ann"
+    assert one.straight and one.moments == ((0, ns(2)), (ns(2), ns(6))), (
+        "what was overruled should have led there, too"
+    )
     assert len(guided().segments) > 3, "each word that came to its end is an example of its own, too"
 
 
@@ -216,6 +219,7 @@ def test_a_pick_that_was_asked_for_and_did_not_come_off_is_what_the_hand_was_gui
 
 def test_a_pick_that_the_policy_wanted_all_the_while_is_what_the_hand_was_guided_to() -> None:
     (one,) = of_guidance(guided(overruled=PICK, rises=()))
+    assert not one.straight and one.moments == ((ns(2), ns(6)),), "how a hand comes to a thing matters"
     assert (one.command, one.start_ns, one.events) == (PICK, ns(2), ("a", "b", "c"))
     runs = [ran(2, 3, LEFT, "a"), ran(3, 4, LEFT, "b"), ran(4, 5, OPEN, "c"), ran(6, 9, PUT), ran(9, 12, PICK)]
     given = [said("a", 2, overruled=PICK), said("b", 3, overruled="go home"), said("c", 4, OPEN, overruled=PICK)]
@@ -223,6 +227,22 @@ def test_a_pick_that_the_policy_wanted_all_the_while_is_what_the_hand_was_guided
     given[2] = said("c", 4, OPEN, overruled=PICK_BALL)
     found = look(runs, given, episode(rises=()))
     assert not of_guidance(found) and "guided by hand, but it is not known to what" in reasons(found)
+
+
+def test_what_was_overruled_leads_to_the_place_only_where_it_ran_just_before_and_nothing_was_wrong() -> None:
+    two = [ran(2.2, 3, LEFT, "a"), ran(3.2, 5.5, OPEN, "b")]
+    both = [said("a", 2.2, overruled=PUT), said("b", 3.2, OPEN, overruled=PUT)]
+    stretch = ns(2.2), ns(5.5)
+
+    def moments(before: Ran, **more: Any) -> tuple[tuple[int, int], ...]:
+        (one,) = of_guidance(look([before, *two], both, **{"at": episode(rises=(6.0,)), **more}))
+        return one.moments
+
+    assert moments(ran(0, 2, PUT)) == ((0, ns(2)), stretch)
+    assert moments(ran(0, 2, PICK)) == (stretch,), "another command"
+    assert moments(ran(0, 0.4, PUT)) == (stretch,), "long before"
+    assert moments(ran(0, 2, PUT), bad=[(1, 1.1)]) == (stretch,), "a mistake is marked in it"
+    assert moments(ran(0, 2, PUT), at=episode(rises=(6.0,), away=((1.0, 1.2),))) == (stretch,), "the robot was stopped"
 
 
 def test_what_comes_after_a_stage_is_guidance_of_its_own() -> None:

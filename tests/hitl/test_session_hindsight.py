@@ -16,7 +16,7 @@ from hitl.errors import DatasetError, InputError
 from hitl.events import LabelEvent, RequestEvent
 from hitl.hindsight import Hindsight, Rules, families_of
 from hitl.labels import Change, Span
-from hitl.segment_shards import Template
+from hitl.segment_shards import Template, write_shards
 from hitl.session_hindsight import (
     Lesson,
     as_records,
@@ -147,8 +147,6 @@ def test_a_guided_stretch_is_a_shard_of_its_own_without_its_rests(tmp_path: Path
         round(0.5 * S), 6 * S, PUT, "", "e0", why="guided", moments=((0, 6 * S),), events=("a", "b"), rests=False
     )
     other = Hindsight(1 * S, 3 * S, LEFT, "", "e0", moments=((1 * S, 3 * S),), events=("a",))
-    from hitl.segment_shards import write_shards
-
     out = tmp_path / "set"
     written = write_shards(out, session.id, session.recording, recorded.episodes, [one, other], TEMPLATE)
     assert (written.shards, written.segments, written.left_out) == (2, 2, [])
@@ -166,6 +164,40 @@ def test_a_guided_stretch_is_a_shard_of_its_own_without_its_rests(tmp_path: Path
     load_recordings(out)
     again = write_shards(out, session.id, session.recording, recorded.episodes, [other], TEMPLATE)
     assert again.shards == 1 and len(list((out / "shards").iterdir())) == 1
+
+
+def test_every_frame_of_a_way_to_where_a_hand_let_go_begins_a_way_straight_there(tmp_path: Path) -> None:
+    moves = [Move(1, 2, (-0.05, 0, 0)), Move(3, 4, (-0.05, 0, 0)), Move(5, 5.5, (0, 0, 0), opens=0.8)]
+    session = record(tmp_path, [], [Move(0, 0.5, (0, 0, 0), opens=-0.4), *moves], 8.0)
+    recorded = read_recorded(session.recording)
+    about = {"why": "guided", "events": ("a", "b"), "rests": False, "straight": True}
+    one = Hindsight(round(2.5 * S), 6 * S, PUT, "", "e0", moments=((1 * S, 2 * S), (round(2.5 * S), 6 * S)), **about)
+    out = tmp_path / "set"
+    written = write_shards(out, session.id, session.recording, recorded.episodes, [one], TEMPLATE)
+    assert (written.shards, written.segments) == (1, 1) and written.frames > 40
+    shard = load_file(out / "shards" / f"{session.id}-000-guided0.safetensors")
+    rows, target = shard["segments"], shard["pose_target"].reshape(written.frames, 41, 12)
+    assert len(rows) == written.frames and (rows[:, 0] == 1).all() and (rows[:, 4] == 1 | GUIDED).all()
+    assert rows[:, 1].tolist() == shard["frame_tick"].tolist() == list(range(0, 41 * written.frames, 41))
+    assert len(shard["pose"]) == 41 * written.frames and shard["image.overhead"].shape[0] == written.frames
+    first = target[0]
+    assert first[0, 0] - HOME[0] > -0.02, "it begins where the overruled command began"
+    assert first[30, 0] - HOME[0] == pytest.approx(-0.1, abs=0.006), "and goes all the way at once"
+    assert first[20, 5] == pytest.approx(0.1, abs=0.03) and target[-1][-1, 5] == pytest.approx(0.9, abs=0.03)
+    assert rows[-1][2] - rows[-1][1] < 10 and rows[0][2] - rows[0][1] == 41, "done where the hand is open"
+    samples = low_level_samples(load_recordings(out), held_out=False)
+    assert len(samples.frame) == written.frames, "each once"
+
+
+def test_where_no_hand_let_go_the_way_is_as_it_went(tmp_path: Path) -> None:
+    session = record(tmp_path, [], [Move(1, 2, (-0.05, 0, 0))], 5.0)
+    recorded = read_recorded(session.recording)
+    one = Hindsight(
+        1 * S, 3 * S, PUT, "", "e0", why="guided", moments=((1 * S, 3 * S),), events=("a",), rests=False, straight=True
+    )
+    write_shards(tmp_path / "set", session.id, session.recording, recorded.episodes, [one], TEMPLATE)
+    (shard,) = (load_file(path) for path in (tmp_path / "set" / "shards").iterdir())
+    assert len(shard["segments"]) == 1 and shard["pose_target"][-1, 0] - HOME[0] == pytest.approx(-0.05, abs=0.004)
 
 
 def test_a_command_that_was_never_done_is_not_taught_as_done(tmp_path: Path, session: Session) -> None:

@@ -25,11 +25,12 @@ CAMERAS = {"overhead": (96, 128), "front": (48, 64), "left_wrist": (48, 64), "ri
 
 @dataclass(frozen=True)
 class Move:
-    """The left hand goes this way, metres, between two moments, seconds."""
+    """The left hand goes this way, metres, and opens by so much, between two moments, seconds."""
 
     from_s: float
     to_s: float
     way: tuple[float, float, float] = (0.0, 0.0, 0.08)
+    opens: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ def record(
 def _joints(moves: Sequence[Move], at_s: float) -> np.ndarray:
     pose = HOME.copy()
     for move in moves:
-        pose[:3] += np.multiply(move.way, np.clip((at_s - move.from_s) / (move.to_s - move.from_s), 0, 1))
+        part = np.clip((at_s - move.from_s) / (move.to_s - move.from_s), 0, 1)
+        pose[:3] += np.multiply(move.way, part)
+        pose[5] += move.opens * part
     return joints_of(pose)
 
 
