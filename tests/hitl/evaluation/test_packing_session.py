@@ -10,7 +10,7 @@ import pytest
 from hitl.backend.engine import Model
 from hitl.config import Settings
 from hitl.errors import InputError
-from hitl.evaluation import packing_session
+from hitl.evaluation import packing_recording, packing_session
 from hitl.evaluation.lockstep import Lockstep
 from hitl.evaluation.packing import Plan
 from hitl.evaluation.packing_summary import Episode
@@ -70,7 +70,7 @@ def test_what_is_played_is_a_session_that_can_be_learned_from(settings: Settings
         outcome = recorded.outcomes[one.id]
         assert (outcome.shift, outcome.session) == (played[number].condition, session.id)
     pictures = list(recorded_pictures(session.recording, {"front"}))
-    assert len(pictures) == 2 * 150 // packing_session.PICTURE_TICKS
+    assert len(pictures) == 2 * 150 // packing_recording.PICTURE_TICKS
     log = FeedbackLog(Catalog(settings.data_folder).log_file)
     corrections = log.corrections(session.id)
     log.close()
