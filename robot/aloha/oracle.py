@@ -20,6 +20,12 @@ PATIENCE_S = 1.0
 """A wrong command must run this long before the oracle speaks: seeing, deciding and typing take a person as long."""
 PICK_PATIENCE_S = 5.5
 """A skill that goes on this long without result is guided by hand."""
+NEW_PATIENCE_S = 3.0
+"""And one with a thing that the robot never saw, this long."""
+LOW_M = 0.14
+"""A hand so low with a thing in it is about to let go."""
+BESIDE_M = 0.05
+"""And so far from the middle of the box, beside it."""
 BETWEEN_S = 0.4
 SURE_S = 0.25
 """What is wanted must be the same for this long: a thing that slips in a hand is lost for a moment and found again."""
@@ -27,6 +33,7 @@ LET_DO_S = 2.5
 """So long the policy may do by itself what a person would guide it to."""
 MISSES = 2
 """After so many graspings by hand that caught nothing the skill is asked for again."""
+_PICK, _GRAB = "pick up the ", "grab the "
 _SIZES = ((0.075, "far ", ""), (0.035, "", ""), (0.0, "", " a bit"))
 
 
@@ -71,7 +78,7 @@ class Oracle:
         if running.is_correction and running.text != wanted and not self._guiding:
             stuck = now_s - self._moved_s > PATIENCE_S and running.seconds > PATIENCE_S
             return self._speak(wanted, now_s) if stuck else None
-        if self._must_guide(wanted, now_s):
+        if self._must_guide(wanted, running, now_s):
             self._guiding = True
         if self._guiding:
             # People who guide by hand say the next word when the hand comes to rest, not when the machine is sure.
@@ -95,7 +102,7 @@ class Oracle:
         return self._speak(wanted, now_s)
 
     def _what_is_wanted(self, now_s: float) -> str:
-        wanted = next_command(self._cell, self._cell.wanted)
+        wanted = _as_said(next_command(self._cell, self._cell.wanted))
         if wanted != self._looks_wanted:
             self._looks_wanted, self._looks_since_s = wanted, now_s
         if wanted != self._wanted and (not self._wanted or now_s - self._looks_since_s >= SURE_S):
@@ -139,22 +146,26 @@ class Oracle:
         if before is None or float(np.abs(target - before).max()) >= 0.002:
             self._moved_s = now_s
 
-    def _must_guide(self, wanted: str, now_s: float) -> bool:
-        if wanted.startswith("pick up the"):
-            unknown = wanted.removeprefix("pick up the ") not in layout.TRAINED_KINDS
-            return unknown or now_s - self._wanted_since_s > PICK_PATIENCE_S
+    def _must_guide(self, wanted: str, running: Running, now_s: float) -> bool:
+        slow = now_s - self._wanted_since_s > PICK_PATIENCE_S
+        if wanted.startswith(_GRAB):
+            return slow or running.text == wanted and running.seconds > NEW_PATIENCE_S
+        if wanted.startswith(_PICK):
+            return slow
         if wanted == PUT_IN_BOX:
-            if self._cell.true_pose()[3] > layout.DOWN + 0.35:
+            hand = self._cell.true_pose()[:6]
+            if hand[3] > layout.DOWN + 0.35:
                 return False  # the policy knows best how to turn a hand down after a hand-over
-            moved = float(np.abs(self._cell.box_xy - layout.BOX_XY).max()) > 0.03
-            return moved or now_s - self._wanted_since_s > PICK_PATIENCE_S
+            beside = float(np.abs(self._cell.box_xy - hand[:2]).max()) > BESIDE_M
+            comes_down = running.text == wanted and running.seconds > PATIENCE_S and hand[2] < LOW_M
+            return slow or comes_down and beside
         return False
 
     def guidance(self, wanted: str) -> str:
         """The small motion that leads to "pick up the …" or "put it in the box" from where the hand is now."""
         if wanted == PUT_IN_BOX:
             return self._guide_to_box()
-        return self._guide_to_object(layout.ALL_KINDS.index(wanted.removeprefix("pick up the ")))
+        return self._guide_to_object(layout.ALL_KINDS.index(wanted.removeprefix(_PICK).removeprefix(_GRAB)))
 
     def _guide_to_object(self, kind: int) -> str:
         """Upright, open, over the object, down, close, up."""
@@ -199,6 +210,12 @@ class Oracle:
         if hand[2] > 0.13:
             return _move("left", "down", hand[2] - 0.10)
         return _open("left")
+
+
+def _as_said(command: str) -> str:
+    """A command as a person says it: of a thing that no command names in words of their own."""
+    kind = command.removeprefix(_PICK)
+    return command if kind == command or kind in layout.TRAINED_KINDS else f"{_GRAB}{kind}"
 
 
 def _plain(words: str) -> str:
