@@ -27,6 +27,7 @@ RISE_S = 1.5
 """A thing that was let go of has landed, and the task knows it, within this."""
 SKILL_FAMILIES = frozenset({"pick", "place", "handover"})
 PLACE_FAMILIES = frozenset({"place"})
+PICK_FAMILIES = frozenset({"pick"})
 SMALL_FAMILIES = frozenset({"motion", "gripper"})
 
 
@@ -57,7 +58,8 @@ class Ran:
 @dataclass(frozen=True)
 class Given:
     """A correction as it stands now. at_ns: when it was given; overruled: what the policy wanted then; known: whether
-    the command is one of the policy's; done_ns: when it came to its end, None where it did not."""
+    the command is one of the policy's; near: the one of these that a new one is nearest to; done_ns: when it came to
+    its end, None where it did not."""
 
     id: str
     author: str
@@ -66,6 +68,7 @@ class Given:
     command: str
     overruled: str = ""
     known: bool = True
+    near: str = ""
     acted: bool = True
     undone: bool = False
     outcome: str = "done"
@@ -95,25 +98,35 @@ class Marks:
 @dataclass(frozen=True)
 class Families:
     """skills: commands that a hand may be guided to, as "pick up the red block"; places: those of them by which the
-    task goes on by a stage; small: what people guide with."""
+    task goes on by a stage; picks: those by which a hand takes hold of something; small: what people guide with."""
 
     skills: frozenset[str] = frozenset()
     places: frozenset[str] = frozenset()
+    picks: frozenset[str] = frozenset()
     small: frozenset[str] = frozenset()
+
+    def with_new(self, near: Mapping[str, str]) -> Families:
+        """And new wordings, each of the families of the command that it is near to."""
+        return Families(
+            *(
+                family | {text for text, known in near.items() if known in family}
+                for family in (self.skills, self.places, self.picks, self.small)
+            )
+        )
 
 
 @dataclass(frozen=True)
 class Hindsight(Segment):
     """A segment that the low level learns from, and why. moments: those that it may learn from, each with the way that
     follows it; disjoint, in order; events: corrections that say so; rests: whether the hand's rests belong to it;
-    straight: whether each moment leads straight to where the hand let go, instead of the way that it went: those of
-    what was overruled before, too."""
+    straight: where each moment leads to, instead of the way that it went, those of what was overruled before, too: to
+    where the hand let go, or took hold; empty: none does."""
 
     why: Why = "correction"
     moments: tuple[Stretch, ...] = ()
     events: tuple[str, ...] = ()
     rests: bool = True
-    straight: bool = False
+    straight: Literal["", "let go", "take hold"] = ""
 
     @property
     def seconds(self) -> float:
@@ -135,7 +148,7 @@ def families_of(families: Mapping[str, str]) -> Families:
     def of(chosen: frozenset[str]) -> frozenset[str]:
         return frozenset(text for text, family in families.items() if family in chosen)
 
-    return Families(of(SKILL_FAMILIES), of(PLACE_FAMILIES), of(SMALL_FAMILIES))
+    return Families(of(SKILL_FAMILIES), of(PLACE_FAMILIES), of(PICK_FAMILIES), of(SMALL_FAMILIES))
 
 
 def runs_of(
@@ -180,7 +193,8 @@ class _Looking:
         self._given = {one.id: one for one in given}
         self._objections = sorted((one for one in given if one.counts), key=lambda one: one.at_ns)
         self._good, self._bad = _joined(marks.good), _joined(marks.bad)
-        self._families, self._rules = families, rules
+        self._near = {one.command: one.near for one in given if not one.known}
+        self._families, self._rules = families.with_new(self._near), rules
         self.segments: list[Hindsight] = []
         self.left_out: list[LeftOut] = []
 
@@ -251,6 +265,7 @@ class _Looking:
                 run.episode,
                 author=correction.author if correction else "",
                 known=correction.known if correction else True,
+                near=correction.near if correction else "",
                 cut_short=bool(problem),
                 why="marked good" if problem else "correction" if run.by_person else "let run",
                 moments=moments,
@@ -288,9 +303,7 @@ class _Looking:
         """From which run of the piece on a hand was guided to which skill, or why that is not known.
 
         To one that the same person had just asked for, and that had not come to its end. Else to a place that the
-        policy wanted and was overruled in, or to another skill, where it wanted no other all the while. A place came
-        off where the task was a stage further by it, another skill where the policy then went on with the next one,
-        and nobody objected.
+        policy wanted and was overruled in, or to another skill, where it wanted no other all the while.
         """
         families, first = self._families, self._given[piece[0].id]
         earlier = [run for run in runs if run.by_person and run.end_ns <= piece[0].start_ns]
@@ -308,11 +321,15 @@ class _Looking:
         return wishes.index(wanted), wanted, self._came_off(wanted, piece, runs, let_run, rose)
 
     def _came_off(self, command: str, piece: Sequence[Ran], runs: Sequence[Ran], let_run: set[str], rose: bool) -> str:
-        """Why nothing shows that a hand was guided to what `command` says; empty where something does."""
+        """Why nothing shows that a hand was guided to what `command` says; empty where something does: the task is a
+        stage further, or what is done with a thing in the hand follows, as somebody asked, or nobody objected."""
         if command not in self._families.places:
-            later = next((run for run in runs if not run.by_person and run.start_ns >= piece[-1].end_ns), None)
-            rose = later is not None and later.id in let_run and later.text != command
-            rose = rose and later is not None and later.text in self._families.skills
+            rose = False
+            for run in (run for run in runs if run.start_ns >= piece[-1].end_ns):
+                onwards = run.text in self._families.skills - self._families.picks and run.text != command
+                rose = onwards and (run.by_person or run.id in let_run)
+                if rose or run.by_person or run.text in self._families.picks:
+                    break
         return "" if rose else "nothing shows that it came off"
 
     def _take_guided(
@@ -335,12 +352,15 @@ class _Looking:
             return
         author = self._given[piece[0].id].author
         events = tuple(run.id for run in piece)
-        straight = command in self._families.places
+        straight: Literal["", "let go", "take hold"] = "let go" if command in self._families.places else ""
+        if command in self._families.picks:
+            straight = "take hold"
         before = self._overruled(episode, piece[0], command, runs) if straight else ()
         self.segments.append(
             Hindsight(
                 *stretch, command, said, episode.id, author=author, why="guided", moments=(*before, stretch),
-                events=events, rests=False, straight=straight,
+                events=events, rests=False, straight=straight, known=command not in self._near,
+                near=self._near.get(command, ""),
             )
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from hitl.session_hindsight import Lesson, lessons_of, write_lessons
 from hitl.sessions.catalog import Catalog, find_session
 from policies.hierarchy.checkpoint import ModelFolder, read_model, restore, write_changed
 from policies.hierarchy.command_bank import CommandBank
+from policies.hierarchy.command_space import CommandSpace
 from policies.hierarchy.dataset import Meta, load_recordings, read_meta
 from policies.hierarchy.language import restore_language
 from policies.hierarchy.low_level import LowLevelConfig, LowLevelPolicy, perception
@@ -125,7 +127,7 @@ def learn_low_level(
     base_folder = _base(options.dataset, settings.data_folder, parent, make_base)
     meta = _fitting(read_meta(base_folder), base_folder, parent)
     families = families_of({words.text: words.family for words in meta.commands})
-    lessons = lessons_of(settings.data_folder, options.sessions, _bank(parent), families, options.rules)
+    lessons = lessons_of(settings.data_folder, options.sessions, _bank(parent), families, options.rules, _near(parent))
     for lesson in lessons:
         told(lesson)
     work = _Work(settings.data_folder, name, parent, lessons, options)
@@ -195,12 +197,22 @@ def _codes(parent: ModelFolder, texts: Sequence[str]) -> Tensor:
     """Unit codes `(texts, 64)`: those of the bank as they are, others by the command encoder, as they act live."""
     bank = CommandBank(_bank(parent), parent.parts["high_level"]["bank"].numpy())
     unknown = [text for text in texts if text not in bank]
-    made: dict[str, Tensor] = {}
-    if unknown:
-        path = parent.folder / "command_encoder.safetensors"
-        space = restore_language(parent.parts["command_encoder"], path, bank)
-        made = dict(zip(unknown, space.codes(unknown).clone(), strict=True))
+    made = dict(zip(unknown, _space(parent).codes(unknown).clone(), strict=True)) if unknown else {}
     return torch.stack([made[text] if text in made else torch.from_numpy(bank.code(text)) for text in texts])
+
+
+def _space(parent: ModelFolder) -> CommandSpace:
+    bank = CommandBank(_bank(parent), parent.parts["high_level"]["bank"].numpy())
+    return restore_language(parent.parts["command_encoder"], parent.folder / "command_encoder.safetensors", bank)
+
+
+def _near(parent: ModelFolder) -> Callable[[str], str]:
+    """Which command of the bank new wording is nearest to."""
+
+    def near(text: str) -> str:
+        return max(_space(parent).nearest(text, 1), key=lambda one: one.cosine).text
+
+    return cache(near)
 
 
 class _Work:

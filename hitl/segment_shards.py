@@ -4,8 +4,8 @@ A shard is one episode with all its ticks and pictures. The low level learns a c
 move under it until they rest; what lies before that (in which it was said, or thought of) teaches the high level
 alone, which learns from moments before a command what comes next. Where objects are nobody has recorded, and the
 shard says so. Segments that were found in hindsight say which moments of them teach; one that was guided by hand is a
-shard of its own, without the rests between two words, or, where the hand let go at its end, with a way straight there
-from each of its frames (`shortcuts.py`): then every frame begins a segment of its own. Knows nothing of words,
+shard of its own, without the rests between two words, or, where the hand let go or took hold, with a way straight
+there from each of its frames (`shortcuts.py`): then every frame begins a segment of its own. Knows nothing of words,
 recognizers and models.
 """
 
@@ -26,7 +26,7 @@ from hitl.errors import DatasetError, StorageError
 from hitl.hindsight import LOOK_AHEAD_S, Hindsight
 from hitl.kinematics import pose_of
 from hitl.sessions.recorded import RecordedEpisode, recorded_pictures
-from hitl.shortcuts import Shortcut, let_go, shortcut
+from hitl.shortcuts import Shortcut, let_go, shortcut, took_hold
 from hitl.speech.narration import LeftOut, Segment
 
 FORMAT = "hitl-segments-1"
@@ -268,21 +268,29 @@ class _Tape:
         return _Shard(name, frames, place[taken], clean, self.pose[ticks], self.target[ticks], rows, len(segments))
 
     def _straight(self, name: str, segment: Segment, begin: int, done: int, end: int) -> _Shard | None:
-        """A shard in which each frame of a guided segment begins a way straight to where the hand let go; None where
-        that is not wanted, or no hand let go."""
+        """A shard in which each frame of a guided segment begins a way straight to where the hand let go, or took
+        hold; None where that is not wanted, or no hand did."""
         if not isinstance(segment, Hindsight) or not segment.straight:
             return None
-        found = let_go(self.target[begin:end])
+        find = let_go if segment.straight == "let go" else took_hold
+        found = find(self.target[begin:end])
         if found is None:
             return None
-        arm, opens = found
+        arm, joins = found[0], begin + found[1]
         first = min(begin, *(int(at) for at in np.searchsorted(self.tick_ns, [s for s, _ in segment.moments])))
         frames = np.flatnonzero(self.seen & (self._grid >= first) & (self._grid < done))
         length = round(LOOK_AHEAD_S * self._rate_hz) + 1
-        ways: list[Shortcut] = [
-            shortcut(self.target[:end], int(at), arm, begin + opens, done, length, self._rate_hz)
-            for at in self._grid[frames]
-        ]
+        moving = self._ticks_without_rests(begin, done, end)
+        ways: list[Shortcut] = []
+        for at in self._grid[frames].tolist():
+            ahead = moving[moving >= max(at, joins)]
+            way, left = self.target[ahead], int((ahead < done).sum())
+            if at < joins:
+                ways.append(shortcut(self.target[at:end], way, arm, left, length, self._rate_hz))
+            else:
+                way = np.concatenate((self.target[at : at + 1], way))[:length]
+                way = np.concatenate((way, way[-1:].repeat(length - len(way), axis=0)))
+                ways.append(Shortcut(way, min(length, left)))
         if not ways:
             return None
         starts = np.arange(len(ways)) * length

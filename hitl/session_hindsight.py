@@ -6,8 +6,8 @@ Reads; what follows from it is decided in `hitl/hindsight.py`. Knows nothing of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hitl.annotation.project import Projects
@@ -47,9 +47,15 @@ class Lesson:
 
 
 def lessons_of(
-    data: Path, names: Sequence[str], bank: Iterable[str], families: Families, rules: Rules
+    data: Path,
+    names: Sequence[str],
+    bank: Iterable[str],
+    families: Families,
+    rules: Rules,
+    near: Callable[[str], str] = lambda _text: "",
 ) -> list[Lesson]:
-    """What these sessions teach: ids, or "last"; each once. bank: commands that the policy knows.
+    """What these sessions teach: ids, or "last"; each once. bank: commands that the policy knows; near: which of them
+    new wording is nearest to, empty where that is not known.
 
     Raises InputError where there is no such session, no recording or log, a recording cannot be read, or none of them
     teaches anything: then it says why.
@@ -61,7 +67,7 @@ def lessons_of(
         raise InputError(why, field=str(catalog.log_file), hint="Put the data folder's log back.")
     log = FeedbackLog(catalog.log_file)
     try:
-        lessons = [_lesson(data, log, session, set(bank), families, rules) for session in sessions.values()]
+        lessons = [_lesson(data, log, session, set(bank), families, rules, near) for session in sessions.values()]
     finally:
         log.close()
     if not any(lesson.found.segments for lesson in lessons):
@@ -72,7 +78,13 @@ def lessons_of(
 
 
 def _lesson(
-    data: Path, log: FeedbackLog, session: Session, bank: set[str], families: Families, rules: Rules
+    data: Path,
+    log: FeedbackLog,
+    session: Session,
+    bank: set[str],
+    families: Families,
+    rules: Rules,
+    near: Callable[[str], str],
 ) -> Lesson:
     if not session.recording.is_file():
         why = f"the session has none ({session.recording})."
@@ -83,7 +95,7 @@ def _lesson(
         why = f"no episode of a robot is in its recording{cut}."
         raise InputError(why, field=f"session {session.id}", hint="Choose a session in which a robot ran.")
     episodes = watched(recorded)
-    given = given_in(log, session.id, bank)
+    given = [one if one.known else replace(one, near=near(one.command)) for one in given_in(log, session.id, bank)]
     marks = marks_of(data, log, session.id, recorded.episodes)
     runs = runs_of(recorded.commands, episodes, given)
     return Lesson(session, recorded, hindsight(episodes, runs, given, marks, families, rules))

@@ -164,7 +164,12 @@ def test_a_short_one_is_left_out() -> None:
 
 
 def guided(
-    *, overruled: str = PUT, rises: tuple[float, ...] = (6.5,), asked: Given | None = None, **fields: Any
+    *,
+    overruled: str = PUT,
+    rises: tuple[float, ...] = (6.5,),
+    asked: Given | None = None,
+    after: str = PICK_BALL,
+    **fields: Any,
 ) -> Found:
     """The hand goes left twice and opens, from 2 s to 6 s, against what the policy wanted; then the policy goes on."""
     runs = [
@@ -172,14 +177,14 @@ def guided(
         ran(2, 3, LEFT, "a"),
         ran(3.5, 5, LEFT, "b"),
         ran(5, 6, OPEN, "c"),
-        ran(6.8, 60, PICK_BALL),
+        ran(6.8, 60, after),
     ]
     given = [said("a", 2), said("b", 3.5), said("c", 5, OPEN)]
     given = [Given(**{**vars(one), "overruled": overruled, **fields}) for one in given]
     if asked is not None:
         runs[0] = ran(0, 2, asked.command, asked.id)
         given = [asked, *given]
-    runs.append(ran(60, 61, PUT))
+    runs.append(ran(60, 61, PUT if after != PUT else PICK))
     return hindsight([episode(70, rises=rises)], runs, given, Marks(), FAMILIES, Rules(longest_s=100))
 
 
@@ -191,7 +196,7 @@ def test_a_hand_that_was_guided_to_where_a_stage_was_won_is_an_example_of_the_sk
     (one,) = of_guidance(guided())
     assert (one.command, one.start_ns, one.end_ns, one.events) == (PUT, ns(2), ns(6), ("a", "b", "c"))
     assert not one.rests and one.author == "ann"
-    assert one.straight and one.moments == ((0, ns(2)), (ns(2), ns(6))), (
+    assert one.straight == "let go" and one.moments == ((0, ns(2)), (ns(2), ns(6))), (
         "what was overruled should have led there, too"
     )
     assert len(guided().segments) > 3, "each word that came to its end is an example of its own, too"
@@ -209,17 +214,20 @@ def test_guidance_that_won_nothing_or_against_something_else_is_left_out() -> No
 
 def test_a_pick_that_was_asked_for_and_did_not_come_off_is_what_the_hand_was_guided_to() -> None:
     asked = said("x", 0, PICK, outcome="replaced")
-    (one,) = of_guidance(guided(overruled=PICK, rises=(), asked=asked))
-    assert (one.command, one.start_ns) == (PICK, ns(2)), "the policy went on with another skill"
-    done = of_guidance(guided(overruled="go home", rises=(), asked=said("x", 0, PICK)))
+    (one,) = of_guidance(guided(overruled=PICK, rises=(), asked=asked, after=PUT))
+    assert (one.command, one.start_ns) == (PICK, ns(2)), (
+        "the policy went on with what is done with a thing in the hand"
+    )
+    assert not of_guidance(guided(overruled=PICK, rises=(), asked=asked)), "it goes for another: its hand is empty"
+    done = of_guidance(guided(overruled="go home", rises=(), asked=said("x", 0, PICK), after=PUT))
     assert not done, "what came to its end needs no guidance"
     other = said("x", 0, PICK, outcome="replaced", author="bob")
-    assert not of_guidance(guided(overruled="go home", rises=(), asked=other)), "somebody else's wish"
+    assert not of_guidance(guided(overruled="go home", rises=(), asked=other, after=PUT)), "somebody else's wish"
 
 
 def test_a_pick_that_the_policy_wanted_all_the_while_is_what_the_hand_was_guided_to() -> None:
-    (one,) = of_guidance(guided(overruled=PICK, rises=()))
-    assert not one.straight and one.moments == ((ns(2), ns(6)),), "how a hand comes to a thing matters"
+    (one,) = of_guidance(guided(overruled=PICK, rises=(), after=PUT))
+    assert one.straight == "take hold" and one.moments == ((ns(2), ns(6)),)
     assert (one.command, one.start_ns, one.events) == (PICK, ns(2), ("a", "b", "c"))
     runs = [ran(2, 3, LEFT, "a"), ran(3, 4, LEFT, "b"), ran(4, 5, OPEN, "c"), ran(6, 9, PUT), ran(9, 12, PICK)]
     given = [said("a", 2, overruled=PICK), said("b", 3, overruled="go home"), said("c", 4, OPEN, overruled=PICK)]
@@ -227,6 +235,28 @@ def test_a_pick_that_the_policy_wanted_all_the_while_is_what_the_hand_was_guided
     given[2] = said("c", 4, OPEN, overruled=PICK_BALL)
     found = look(runs, given, episode(rises=()))
     assert not of_guidance(found) and "guided by hand, but it is not known to what" in reasons(found)
+
+
+def test_that_somebody_asks_for_the_next_step_shows_that_a_pick_came_off() -> None:
+    runs = [ran(2, 3, LEFT, "a"), ran(3, 4, OPEN, "b"), ran(4, 6, "go home"), ran(6, 9, PUT, "c"), ran(9, 12, PICK)]
+    given = [said("a", 2, overruled=PICK), said("b", 3, OPEN, overruled=PICK), said("c", 6, PUT)]
+    (one,) = of_guidance(look(runs, given, episode(rises=())))
+    assert one.command == PICK, "whatever the policy did in between"
+    given[2] = said("c", 6, PICK_BALL)
+    runs[3] = ran(6, 9, PICK_BALL, "c")
+    assert not of_guidance(look(runs, given, episode(rises=()))), "another thing was asked for: the hand is empty"
+
+
+def test_new_wording_is_of_the_family_of_what_it_is_near_to() -> None:
+    grab = "grab the ring"
+    runs = [ran(0, 2, grab, "x"), ran(2, 3, LEFT, "a"), ran(3, 4, OPEN, "b"), ran(4, 6, PUT), ran(6, 9, PICK)]
+    given = [said("x", 0, grab, outcome="replaced", known=False, near=PICK)]
+    given += [said("a", 2, overruled="go home"), said("b", 3, OPEN, overruled="go home")]
+    (one,) = of_guidance(look(runs, given, episode(rises=())))
+    assert (one.command, one.known, one.near, one.straight) == (grab, False, PICK, "take hold")
+    assert one.moments[0] == (0, ns(2)), "what it did at first, too"
+    given[0] = said("x", 0, grab, outcome="replaced", known=False)
+    assert not of_guidance(look(runs, given, episode(rises=()))), "near to nothing"
 
 
 def test_what_was_overruled_leads_to_the_place_only_where_it_ran_just_before_and_nothing_was_wrong() -> None:

@@ -170,7 +170,7 @@ def test_every_frame_of_a_way_to_where_a_hand_let_go_begins_a_way_straight_there
     moves = [Move(1, 2, (-0.05, 0, 0)), Move(3, 4, (-0.05, 0, 0)), Move(5, 5.5, (0, 0, 0), opens=0.8)]
     session = record(tmp_path, [], [Move(0, 0.5, (0, 0, 0), opens=-0.4), *moves], 8.0)
     recorded = read_recorded(session.recording)
-    about = {"why": "guided", "events": ("a", "b"), "rests": False, "straight": True}
+    about = {"why": "guided", "events": ("a", "b"), "rests": False, "straight": "let go"}
     one = Hindsight(round(2.5 * S), 6 * S, PUT, "", "e0", moments=((1 * S, 2 * S), (round(2.5 * S), 6 * S)), **about)
     out = tmp_path / "set"
     written = write_shards(out, session.id, session.recording, recorded.episodes, [one], TEMPLATE)
@@ -193,7 +193,16 @@ def test_where_no_hand_let_go_the_way_is_as_it_went(tmp_path: Path) -> None:
     session = record(tmp_path, [], [Move(1, 2, (-0.05, 0, 0))], 5.0)
     recorded = read_recorded(session.recording)
     one = Hindsight(
-        1 * S, 3 * S, PUT, "", "e0", why="guided", moments=((1 * S, 3 * S),), events=("a",), rests=False, straight=True
+        1 * S,
+        3 * S,
+        PUT,
+        "",
+        "e0",
+        why="guided",
+        moments=((1 * S, 3 * S),),
+        events=("a",),
+        rests=False,
+        straight="let go",
     )
     write_shards(tmp_path / "set", session.id, session.recording, recorded.episodes, [one], TEMPLATE)
     (shard,) = (load_file(path) for path in (tmp_path / "set" / "shards").iterdir())
