@@ -17,8 +17,9 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -30,6 +31,9 @@ from hitl.evaluation.packing_episode import TEACHING, LearnJob, run_episode
 from hitl.evaluation.packing_summary import CONDITIONS, HIERARCHY, MODES, Episode, Learner, print_table, summarize
 from hitl.jobs import Place, place_of
 from robot.aloha.cell import AlohaCell
+
+if TYPE_CHECKING:
+    from hitl.evaluation.packing_learning import Weights
 
 EPISODES = "episodes.jsonl"
 LEARNERS = "learners.jsonl"
@@ -75,7 +79,7 @@ class _Worker:
     """What a worker process keeps: the loop, and the weights that the model was loaded with, where it can learn."""
 
     loop: Lockstep
-    first: dict = field(default_factory=dict)
+    first: Weights | None = None
     weights: str = ""
 
 
@@ -90,7 +94,7 @@ def _worker_of(settings: Settings, policy: str) -> _Worker:
 
         cell, rules = AlohaCell(0), Rules()
         loop = Lockstep(load_policy(settings, policy, cell, rules), cell, rules)
-        _worker = _Worker(loop, weights_of(loop) if policy in LEARNING else {})
+        _worker = _Worker(loop, weights_of(loop) if policy in LEARNING else None)
     return _worker
 
 
@@ -100,12 +104,14 @@ def _work(settings: Settings, what: Job | LearnJob) -> Episode | Learner:
 
     worker = _worker_of(settings, what.policy)
     if isinstance(what, LearnJob):
+        assert worker.first is not None
         packing_learning.use_weights(worker.loop, None, worker.first)
         worker.weights = ""
         learned = packing_learning.learn(settings, worker.loop, what)
         packing_learning.use_weights(worker.loop, None, worker.first)
         return learned
     if worker.weights != what.weights:
+        assert worker.first is not None
         packing_learning.use_weights(worker.loop, Path(what.weights) if what.weights else None, worker.first)
         worker.weights = what.weights
     mode = "corrected" if what.mode == "corrected" else "base"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from hitl.backend.policy_learner import GateRules, Learnt, PolicyLearner
@@ -228,35 +229,49 @@ def learn(settings: Settings, loop: Lockstep, job: LearnJob) -> Learner:
     )
 
 
-def weights_of(loop: Lockstep) -> dict[str, torch.Tensor]:
-    """A copy of the weights of both levels; names of the low level's begin with "low_level."."""
+@dataclass(frozen=True)
+class Weights:
+    """Of both levels, names of the low level's beginning with "low_level."; bank: command -> code `(64,)`."""
+
+    tensors: dict[str, torch.Tensor]
+    bank: dict[str, torch.Tensor]
+
+
+def weights_of(loop: Lockstep) -> Weights:
+    """A copy of what decides and acts now."""
     policy = loop.model.policy
     assert isinstance(policy, HierarchicalPolicy)
     low_level = {f"{_LOW_LEVEL}{name}": weight for name, weight in policy.low_level.state_dict().items()}
-    return {name: weight.detach().clone() for name, weight in (policy.high_level.state_dict() | low_level).items()}
+    tensors = {name: weight.detach().clone() for name, weight in (policy.high_level.state_dict() | low_level).items()}
+    return Weights(tensors, {text: torch.from_numpy(policy.bank.code(text)) for text in policy.bank.texts})
 
 
 def save_weights(loop: Lockstep, path: Path) -> None:
-    """Both levels as they are, with the bank, for other processes."""
-    policy = loop.model.policy
-    assert isinstance(policy, HierarchicalPolicy)
-    names = {f"command.{at}": text for at, text in enumerate(policy.bank.texts)}
-    save_file({**weights_of(loop), "bank": torch.from_numpy(policy.bank.codes.copy())}, str(path), names)
+    """What decides and acts now, for other processes."""
+    now = weights_of(loop)
+    names = {f"command.{at}": text for at, text in enumerate(now.bank)}
+    save_file({**now.tensors, "bank": torch.stack(list(now.bank.values()))}, str(path), names)
 
 
-def use_weights(loop: Lockstep, path: Path | None, first: dict[str, torch.Tensor]) -> None:
-    """Decide and act with what `save_weights` wrote, or with `first`, from which comes what is not in the file. The
-    bank stays: the oracle says nothing new."""
+def use_weights(loop: Lockstep, path: Path | None, first: Weights) -> None:
+    """Decide and act with what `save_weights` wrote, or with `first`, from which comes what is not in the file."""
     policy = loop.model.policy
     assert isinstance(policy, HierarchicalPolicy)
-    weights = first | (dict(load_file(str(path))) if path is not None else {})
-    weights.pop("bank", None)
-    low = {name.removeprefix(_LOW_LEVEL): weights[name] for name in first if name.startswith(_LOW_LEVEL)}
+    tensors, bank = first.tensors, first.bank
+    if path is not None:
+        with safe_open(str(path), "pt") as file:
+            about = file.metadata()
+        found = load_file(str(path))
+        bank = {about[f"command.{at}"]: code for at, code in enumerate(found.pop("bank"))}
+        tensors = tensors | found
     made = type(policy.high_level)(policy.high_level.config)
-    made.load_state_dict({name: weight for name, weight in weights.items() if not name.startswith(_LOW_LEVEL)})
-    policy.adopt(made, {})
+    made.load_state_dict({name: weight for name, weight in tensors.items() if not name.startswith(_LOW_LEVEL)})
+    added = {text: code.numpy() for text, code in bank.items() if text not in policy.bank}
+    policy.adopt(made, added, [text for text in policy.bank.texts if text not in bank])
     acting = LowLevelPolicy(policy.low_level.config)
-    acting.load_state_dict(low)
+    acting.load_state_dict(
+        {name.removeprefix(_LOW_LEVEL): weight for name, weight in tensors.items() if name.startswith(_LOW_LEVEL)}
+    )
     policy.adopt_low_level(acting)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from hitl.backend.models import load_model
 from hitl.config import Settings
@@ -15,8 +16,18 @@ from hitl.errors import InputError
 from hitl.evaluation import packing
 from hitl.evaluation.lockstep import Lockstep
 from hitl.evaluation.packing_episode import LearnJob, run_episode
-from hitl.evaluation.packing_learning import VARIANTS, OnlineLearning, learn, use_weights, weights_of
+from hitl.evaluation.packing_learning import (
+    VARIANTS,
+    OnlineLearning,
+    Weights,
+    learn,
+    save_weights,
+    use_weights,
+    weights_of,
+)
 from hitl.evaluation.packing_summary import Episode, Learner
+from policies.hierarchy.low_level import LowLevelPolicy
+from policies.hierarchy.policy import HierarchicalPolicy
 from robot.aloha.cell import AlohaCell
 
 
@@ -25,8 +36,10 @@ def loop() -> Lockstep:
     return Lockstep(load_model(Settings(device="cpu")), AlohaCell(0))
 
 
-def same(loop: Lockstep, weights: dict[str, torch.Tensor]) -> bool:
-    return all(torch.equal(weight, weights[name]) for name, weight in weights_of(loop).items())
+def same(loop: Lockstep, weights: Weights) -> bool:
+    now = weights_of(loop)
+    alike = all(torch.equal(weight, weights.tensors[name]) for name, weight in now.tensors.items())
+    return alike and list(now.bank) == list(weights.bank)
 
 
 def test_a_learner_is_corrected_learns_and_its_weights_can_be_used_again(loop: Lockstep, tmp_path: Path) -> None:
@@ -43,6 +56,27 @@ def test_a_learner_is_corrected_learns_and_its_weights_can_be_used_again(loop: L
     assert same(loop, learned)
     use_weights(loop, None, first)
     assert msgspec.json.decode(msgspec.json.encode(learner), type=Learner) == learner
+
+
+def test_new_wording_and_another_low_level_go_with_the_weights(loop: Lockstep, tmp_path: Path) -> None:
+    first, policy = weights_of(loop), loop.model.policy
+    assert isinstance(policy, HierarchicalPolicy)
+    policy.adopt(policy.high_level, {"grab the pink ring": policy.embed("grab the pink ring")})
+    acting = LowLevelPolicy(policy.low_level.config)
+    policy.adopt_low_level(acting)
+    learned = weights_of(loop)
+    save_weights(loop, tmp_path / "w.safetensors")
+    use_weights(loop, None, first)
+    assert same(loop, first) and "grab the pink ring" not in policy.bank
+    use_weights(loop, tmp_path / "w.safetensors", first)
+    assert same(loop, learned) and torch.equal(
+        learned.bank["grab the pink ring"], weights_of(loop).bank["grab the pink ring"]
+    )
+    old = {name: weight for name, weight in learned.tensors.items() if not name.startswith("low_level.")}
+    names = {f"command.{at}": text for at, text in enumerate(first.bank)}
+    save_file(old | {"bank": torch.stack(list(first.bank.values()))}, str(tmp_path / "old.safetensors"), names)
+    use_weights(loop, tmp_path / "old.safetensors", first)
+    assert same(loop, first), "what is not in the file is as it was"
 
 
 def test_wrong_words_are_said_in_the_share_of_the_variant(loop: Lockstep) -> None:

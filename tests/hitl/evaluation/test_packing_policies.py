@@ -180,11 +180,11 @@ def test_a_one_hot_high_level_acts_and_learns_from_corrections(
     learning.round_over(last=True)
     assert learning.learnt and learning.learnt[-1].corrections and learning.learnt[-1].added == ()
     learned = weights_of(loop)
-    assert any(not torch.equal(weight, first[name]) for name, weight in learned.items())
+    assert any(not torch.equal(weight, first.tensors[name]) for name, weight in learned.tensors.items())
     save_weights(loop, tmp_path / "w.safetensors")
     use_weights(loop, None, first)
     use_weights(loop, tmp_path / "w.safetensors", first)
-    assert all(torch.equal(weight, learned[name]) for name, weight in weights_of(loop).items())
+    assert all(torch.equal(weight, learned.tensors[name]) for name, weight in weights_of(loop).tensors.items())
 
 
 def test_what_a_policy_cannot_do_is_refused(flat: Settings, one_hot: Settings) -> None:
