@@ -89,11 +89,11 @@ class Example(NamedTuple):
 class Plan:
     """How an update learns. steps: each of `batch` new examples and, where the strategy replays, twice as many that
     are to be kept; drawn, base_drawn, checked: how many are drawn of the new segments, to keep, to measure on; turns:
-    at most so many times a part of the new episodes is kept out to measure on."""
+    at most so many times a part of the new episodes is kept out to measure on; 0: measured is on what is learned."""
 
     strategy: str = ExperienceReplay.name
     steps: int = 500
-    batch: int = 24
+    batch: int = 16
     rate: float = 2e-4
     drawn: int = 3072
     base_drawn: int = 4096
@@ -368,11 +368,14 @@ def update(
     everything = torch.ones(len(groups), dtype=torch.bool)
     say = looking("the new segments")
     taught = draw(model, new, everything, codes, plan.drawn, plan.seed, favoured=guided, report=say)
+    check = draw(model, new, everything, codes, plan.checked, plan.seed, plain=True, favoured=guided, report=say)
+    first = task.scores(check)
     _learn(task, taught, kept, plan, folder / "all", settings, "learning", report)
+    checks = checks or [(first, task.scores(check))]
     return Fitted(
         (base_before, task.scores(kept_check)),
         (_mean([first for first, _ in checks]), _mean([then for _, then in checks])),
-        [(first["loss"], then["loss"]) for first, then in checks],
+        [(first["loss"], then["loss"]) for first, then in checks] if turns else [],
     )
 
 

@@ -62,6 +62,7 @@ class Learning:
     def __init__(self, guided: int, reasons: list[str] | None = None) -> None:
         self.guided, self.reasons = guided, reasons or []
         self.asked: list[tuple[int, int, int]] = []
+        self.turns: list[int] = []
 
     def __call__(
         self, settings: Settings, options: Options, *, command: str, told: Callable[[Lesson], None]
@@ -70,6 +71,7 @@ class Learning:
         segments = sum(len(lesson.found.segments) for lesson in found)
         undone = sum("undone" in left.reason for lesson in found for left in lesson.found.left_out)
         self.asked.append((len(found), segments, undone))
+        self.turns.append(options.plan.turns)
         for lesson in found:
             object.__setattr__(lesson, "found", _Counted(self.guided))
             told(lesson)
@@ -108,8 +110,9 @@ def test_it_learns_from_all_sessions_and_acts_with_what_passed(
     for _ in range(2):
         learning.begin_round()
         play(learning, loop)
-        learning.round_over(learns=True)
+        learning.round_over(learns=True, last=len(fake.asked) == 1)
     assert [sessions for sessions, _, _ in fake.asked] == [1, 2]
+    assert fake.turns == [0, 1], "kept out once, at the end"
     assert fake.asked[1][1] == 2 * fake.asked[0][1] > 0, "what was said in both teaches"
     assert torch.equal(acts_with(loop), before + 1), "learned anew from the base, not twice"
     assert [update.passed for update in learning.updates] == [True, True]
@@ -131,11 +134,11 @@ def test_what_the_gate_refuses_or_was_not_needed_does_not_act(
     before, learning = acts_with(loop), begun(loop, tmp_path)
     learning.begin_round()
     play(learning, loop)
-    learning.round_over(learns=False)
+    learning.round_over(learns=False, last=False)
     assert not fake.asked, "nobody wanted it"
     learning.begin_round()
     play(learning, loop)
-    learning.round_over(learns=True)
+    learning.round_over(learns=True, last=True)
     (update,) = learning.updates
     assert not update.passed and torch.equal(acts_with(loop), before)
     enough = 2 * guided >= packing_low_level.LEAST_GUIDED
@@ -147,5 +150,5 @@ def test_base_data_that_are_not_there_are_said(loop: Lockstep, tmp_path: Path) -
     learning.begin_round()
     play(learning, loop)
     with pytest.raises(DatasetError, match=r"base/meta.json"):
-        learning.round_over(learns=True)
+        learning.round_over(learns=True, last=True)
     assert learning.updates == []

@@ -162,6 +162,15 @@ def test_every_strategy_does_it_and_goes_on_where_it_was_stopped(cell: Any, tmp_
         assert torch.equal(weight, resumed.state_dict()[key]), key
 
 
+def test_without_turns_it_is_measured_on_what_is_learned(cell: Any, tmp_path: Path) -> None:
+    seen: list[str] = []
+    model, fitted = updated(
+        cell, tmp_path, replace(PLAN, turns=0), report=lambda what, *_: seen.append(what) if what not in seen else None
+    )
+    assert fitted.folds == [] and fitted.new[1]["loss"] < fitted.new[0]["loss"]
+    assert seen == ["what it must keep", "the new segments", "learning"]
+
+
 def test_another_run_s_state_is_refused(cell: Any, tmp_path: Path) -> None:
     updated(cell, tmp_path)
     with pytest.raises(CheckpointError, match="another run"):
