@@ -189,6 +189,11 @@ class AlohaCell:
         return self.tick / RATE_HZ
 
     @property
+    def limit_s(self) -> float:
+        """Simulated seconds after which the task is over."""
+        return 10.0 + SECONDS_PER_OBJECT * len(self.placements)
+
+    @property
     def kinds(self) -> list[int]:
         """Kind indices of the objects of this episode, in canonical order."""
         return [placement.kind for placement in self.placements]
@@ -299,12 +304,11 @@ class AlohaCell:
         else:
             stage = sum(kind in self._packed_order for kind in self.wanted)
             success = stage == len(self.wanted)
-        limit_s = 10.0 + SECONDS_PER_OBJECT * len(self.placements)
         return TaskStatus(
             name="pack the box",
             stage=stage,
             stages=len(self.wanted),
-            finished=success or self.time_s >= limit_s,
+            finished=success or self.time_s >= self.limit_s,
             success=success,
             note=self.shift.note,
         )
