@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from hitl.config import Settings
 from hitl.errors import InputError
 from hitl.evaluation import packing, skills
 from hitl.evaluation.lockstep import Lockstep
+from hitl.evaluation.packing_episode import REST_S
 from hitl.evaluation.statistics import share, table, wilson
 from hitl.events import CorrectionEvent, OutcomeEvent
 from hitl.sessions.feedback_log import FeedbackLog
@@ -73,6 +75,21 @@ def test_a_nominal_episode_is_packed_without_help(cell: AlohaCell) -> None:
     episode = packing.run_episode(make(cell), "base", "nominal", 0, 1)
     assert episode.success and episode.stage == episode.stages >= 3
     assert episode.corrections == 0
+
+
+def test_an_episode_in_which_nothing_more_comes_is_over_and_counts_as_all_its_time(cell: AlohaCell) -> None:
+    loop = make(cell, wrong="hold still")
+    episode = packing.run_episode(loop, "base", "nominal", 0, 1)
+    assert not episode.success and episode.seconds == cell.limit_s
+    assert REST_S < cell.time_s < REST_S + 3
+
+    class Late(ExpertPolicy):
+        def propose(self) -> SimpleNamespace:
+            self.wrong = "hold still" if self.cell.time_s < 0.8 * REST_S else ""
+            return super().propose()
+
+    loop = Lockstep(replace(loop.model, policy=Late(cell)), cell)
+    assert packing.run_episode(loop, "base", "nominal", 0, 1).success, "what comes late still comes"
 
 
 def test_the_oracles_words_are_logged_with_what_the_policy_wanted_and_bring_success(
