@@ -32,7 +32,7 @@ from policies.hierarchy.low_level import LowLevelPolicy
 from policies.hierarchy.low_level_update import Plan
 from policies.hierarchy.policy import HierarchicalPolicy
 
-LEAST_GUIDED = 6
+LEAST_GUIDED = 4
 """Times that a hand was guided to where one of the policy's skills should have led, below which nothing is learned."""
 PLAN = Plan(turns=1)
 """New episodes are kept out once, after the last round; before that the gate looks at what was learned from."""

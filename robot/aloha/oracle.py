@@ -20,7 +20,7 @@ PATIENCE_S = 1.0
 """A wrong command must run this long before the oracle speaks: seeing, deciding and typing take a person as long."""
 PICK_PATIENCE_S = 5.5
 """A skill that goes on this long without result is guided by hand."""
-NEW_PATIENCE_S = 3.0
+NEW_PATIENCE_S = 4.0
 """And one with a thing that the robot never saw, this long."""
 LOW_M = 0.14
 """A hand so low with a thing in it is about to let go."""
@@ -64,6 +64,8 @@ class Oracle:
         self._moved_s = 0.0
         self._last_words = ""
         self._misses = 0
+        self._named = False
+        """Whether what is wanted was begun, or asked for."""
         self._let_do = ""
         """What the policy began while it was guided, and was the right step then."""
         self._let_until_s = 0.0
@@ -78,6 +80,7 @@ class Oracle:
         if running.is_correction and running.text != wanted and not self._guiding:
             stuck = now_s - self._moved_s > PATIENCE_S and running.seconds > PATIENCE_S
             return self._speak(wanted, now_s) if stuck else None
+        self._named = self._named or wanted in (running.text, self._last_words)
         if self._must_guide(wanted, running, now_s):
             self._guiding = True
         if self._guiding:
@@ -107,6 +110,7 @@ class Oracle:
             self._looks_wanted, self._looks_since_s = wanted, now_s
         if wanted != self._wanted and (not self._wanted or now_s - self._looks_since_s >= SURE_S):
             self._wanted, self._wanted_since_s, self._guiding, self._misses = wanted, now_s, False, 0
+            self._named = False
         return self._wanted
 
     def _does(self, running: Running, now_s: float) -> bool:
@@ -148,6 +152,8 @@ class Oracle:
 
     def _must_guide(self, wanted: str, running: Running, now_s: float) -> bool:
         slow = now_s - self._wanted_since_s > PICK_PATIENCE_S
+        if not self._named:
+            return False  # nobody guides a hand that is after something else before saying so
         if wanted.startswith(_GRAB):
             return slow or running.text == wanted and running.seconds > NEW_PATIENCE_S
         if wanted.startswith(_PICK):
