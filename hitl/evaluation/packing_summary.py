@@ -194,8 +194,21 @@ def _learners(learners: Sequence[Learner]) -> dict:
             "base_agreement": round(float(np.mean([x.scores["base"] for x in these if "base" in x.scores])), 4)
             if any("base" in learner.scores for learner in these)
             else None,
+            "low_level": _low_level([one for learner in these for one in learner.low_level]),
         }
     return found
+
+
+def _low_level(updates: Sequence[LowLevelUpdate]) -> dict:
+    """In how many rounds the low level learned, how often the gate let it act, by how much of itself the loss on base
+    data rose (the mean), and how long it took (the median)."""
+    learned = [one for one in updates if one.learned]
+    return {
+        "learned": len(learned),
+        "passed": sum(one.passed for one in learned),
+        "base_rise": round(float(np.mean([one.base[1] / one.base[0] - 1 for one in learned])), 3) if learned else None,
+        "seconds": round(float(np.median([one.seconds for one in learned])), 1) if learned else None,
+    }
 
 
 def _gain(result: dict, mode: str) -> dict[str, float]:
@@ -267,11 +280,21 @@ def _print_learners(result: dict) -> None:
             entry["versions"],
             entry["refused"],
             entry["update_s"],
+            f"{entry['low_level']['passed']} of {entry['low_level']['learned']}",
         ]
         for name, entry in result["learners"].items()
     ]
     print()
-    header = ["learner", "taught by", "corrections an episode, by round", "packed", "versions", "refused", "s"]
+    header = [
+        "learner",
+        "taught by",
+        "corrections an episode, by round",
+        "packed",
+        "versions",
+        "refused",
+        "s",
+        "low level",
+    ]
     print(table(header, rows))
     for name, after in result.get("nominal_after", {}).items():
         low, high = after["interval"]

@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from hitl.evaluation.packing_summary import Episode, Learner, print_table, summarize
+from hitl.evaluation.packing_summary import Episode, Learner, LowLevelUpdate, print_table, summarize
 
 
 def episode(mode: str, condition: str, number: int, success: bool, **fields: object) -> Episode:
@@ -52,6 +52,19 @@ def test_what_learning_adds_is_counted_over_the_shifts() -> None:
     assert result["learned"]["box-moved"]["success"]["n"] == 10, "nominal episodes of a learner are no shift"
     assert result["learned"]["box-moved"]["reached_stage"] == [1.0, 0.5, 0.5]
     json.dumps(result)
+
+
+def test_what_became_of_the_low_level_is_told() -> None:
+    updates = [
+        LowLevelUpdate(guided=1, learned=False),
+        LowLevelUpdate(guided=6, learned=True, passed=True, base=[0.04, 0.044], new=[0.2, 0.1], seconds=100.0),
+        LowLevelUpdate(guided=8, learned=True, passed=False, base=[0.04, 0.06], new=[0.2, 0.1], seconds=120.0),
+    ]
+    learned = msgspec.structs.replace(learner("box-moved", [[3], [2], [1]]), low_level=updates)
+    found = summarize(results(), [learned])["learners"]["box-moved"]["low_level"]
+    assert found == {"learned": 2, "passed": 1, "base_rise": 0.3, "seconds": 110.0}
+    none = summarize(results(), [learner("push", [[1]])])["learners"]["push"]["low_level"]
+    assert none == {"learned": 0, "passed": 0, "base_rise": None, "seconds": None}
 
 
 def test_nominal_success_is_compared_on_the_same_layouts() -> None:
