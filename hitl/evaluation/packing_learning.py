@@ -193,12 +193,10 @@ def learn(settings: Settings, loop: Lockstep, job: LearnJob) -> Learner:
     rounds = []
     for round_ in range(job.rounds):
         episodes = []
-        if low_level is not None:
-            low_level.begin_round()
         for at in range(job.episodes):
             before = learning.given
             number = TEACHING + round_ * job.episodes + at
-            if low_level is not None:
+            if low_level is not None and before < job.budget:
                 low_level.begin_episode()
             episodes.append(run_episode(loop, "corrected", job.condition, job.seed, number, learning))
             learning.episode_over(loop, before)

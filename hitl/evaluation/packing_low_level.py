@@ -54,19 +54,16 @@ class LowLevelLearning:
         self._take: Take | None = None
         self.updates: list[LowLevelUpdate] = []
 
-    def begin_round(self) -> None:
-        """A session begins."""
-        session = self._catalog.new_session(robot="aloha", policy=self._loop.model.name)
-        self._sessions.append(session)
-        self._loop.session = session.id
-        started = session.info.started_unix_ns
-        self._recorder = Recorder(
-            session.recording, session.id, started_unix_ns=started, jpeg_quality=JPEG_QUALITY
-        ).__enter__()
-
     def begin_episode(self) -> None:
-        """What is played from now on is recorded."""
-        assert self._recorder is not None
+        """What is played from the next start on is recorded; the first time in a round as a new session."""
+        if self._recorder is None:
+            session = self._catalog.new_session(robot="aloha", policy=self._loop.model.name)
+            self._sessions.append(session)
+            self._loop.session = session.id
+            started = session.info.started_unix_ns
+            self._recorder = Recorder(
+                session.recording, session.id, started_unix_ns=started, jpeg_quality=JPEG_QUALITY
+            ).__enter__()
         self._take = Take(self._loop, self._recorder)
 
     def tick(self) -> None:
@@ -75,15 +72,17 @@ class LowLevelLearning:
             self._take.tick(self._loop)
 
     def end_episode(self, condition: str) -> None:
-        """Log what was said in it, and how it ended."""
-        assert self._take is not None
+        """Log what was said in it, and how it ended, where it was recorded."""
+        if self._take is None:
+            return
         self._take.end(condition)
         self._take = None
         self._write(self._loop.events)
 
     def round_over(self, *, learns: bool, last: bool) -> None:
-        """The session ends; learn from all there are, where that is wanted."""
-        assert self._recorder is not None
+        """The session ends; learn from all there are, where that is wanted and something is new."""
+        if self._recorder is None:
+            return
         self._recorder.__exit__(None, None, None)
         self._recorder = None
         if learns:

@@ -44,10 +44,10 @@ def loop(cell_loop: Lockstep) -> Iterator[Lockstep]:
 
 def play(learning: LowLevelLearning, loop: Lockstep, seconds: float = 4.0) -> None:
     """An episode in which somebody speaks once."""
+    learning.begin_episode()
     loop.cell.reset(seed=3)
     loop.restart()
     loop.events.clear()
-    learning.begin_episode()
     for tick in range(round(seconds * 50)):
         loop.tick()
         learning.tick()
@@ -108,7 +108,6 @@ def test_it_learns_from_all_sessions_and_acts_with_what_passed(
     before = acts_with(loop)
     learning = begun(loop, tmp_path)
     for _ in range(2):
-        learning.begin_round()
         play(learning, loop)
         learning.round_over(learns=True, last=len(fake.asked) == 1)
     assert [sessions for sessions, _, _ in fake.asked] == [1, 2]
@@ -132,22 +131,21 @@ def test_what_the_gate_refuses_or_was_not_needed_does_not_act(
     fake = Learning(guided, ["the loss on held-out base segments rose"])
     monkeypatch.setattr(packing_low_level, "learn_low_level", fake)
     before, learning = acts_with(loop), begun(loop, tmp_path)
-    learning.begin_round()
     play(learning, loop)
     learning.round_over(learns=False, last=False)
     assert not fake.asked, "nobody wanted it"
-    learning.begin_round()
     play(learning, loop)
     learning.round_over(learns=True, last=True)
     (update,) = learning.updates
     assert not update.passed and torch.equal(acts_with(loop), before)
     enough = 2 * guided >= packing_low_level.LEAST_GUIDED
     assert update.learned == enough and update.guided == 2 * guided
+    learning.round_over(learns=True, last=True)
+    assert len(learning.updates) == 1, "nothing was recorded since"
 
 
 def test_base_data_that_are_not_there_are_said(loop: Lockstep, tmp_path: Path) -> None:
     learning = begun(loop, tmp_path)
-    learning.begin_round()
     play(learning, loop)
     with pytest.raises(DatasetError, match=r"base/meta.json"):
         learning.round_over(learns=True, last=True)
