@@ -128,7 +128,8 @@ def write_shards(
 class _Shard:
     """What is to be saved. name: the end of the shard's; frames: which of the tape's; frame_tick: ticks of those in
     the shard; clean: whether they teach; pose, target: of all its ticks; rows: command, first, done and end tick, and
-    flags; segments: of how many they are made."""
+    flags; segments: of how many they are made; goal: of each row `(rows, 3)` m, where the thing is that it is about,
+    or None where nobody knows."""
 
     name: str
     frames: NDArray[np.int64]
@@ -138,6 +139,7 @@ class _Shard:
     target: NDArray[np.float64]
     rows: Sequence[tuple[str, int, int, int, int]]
     segments: int
+    goal: NDArray[np.float64] | None = None
 
 
 class _Tape:
@@ -276,7 +278,7 @@ class _Tape:
         found = find(self.target[begin:end])
         if found is None:
             return None
-        arm, joins = found[0], begin + found[1]
+        arm, joins = found.arm, begin + found.joins
         first = min(begin, *(int(at) for at in np.searchsorted(self.tick_ns, [s for s, _ in segment.moments])))
         frames = np.flatnonzero(self.seen & (self._grid >= first) & (self._grid < done))
         length = round(LOOK_AHEAD_S * self._rate_hz) + 1
@@ -300,7 +302,11 @@ class _Tape:
         ]
         pose = self.pose[self._grid[frames]].repeat(length, axis=0)
         target = np.concatenate([way.targets for way in ways])
-        return _Shard(name, frames, starts, np.ones(len(ways), np.uint8), pose, target, rows, 1)
+        goal = None
+        if segment.straight == "take hold":  # the thing lies there until then
+            there = self.target[begin + found.at, 6 * arm : 6 * arm + 3]
+            goal = np.where((self._grid[frames] <= begin + found.at)[:, None], there, np.nan)
+        return _Shard(name, frames, starts, np.ones(len(ways), np.uint8), pose, target, rows, 1, goal)
 
     def _ticks_without_rests(self, begin: int, done: int, end: int) -> NDArray[np.int64]:
         """Ticks of a segment in which a hand or a finger moves, and those behind its end."""
@@ -335,6 +341,8 @@ class _Tape:
             "object_xyz": np.zeros((frames, 0, 3), np.float32),
             "object_where": np.zeros((frames, 0), np.int8),
         }
+        if shard.goal is not None:
+            tensors["segment_goal"] = shard.goal.astype(np.float32)
         about = {"episode": self.episode.id, "kind": "task", "objects": "unknown", "session": session}
         part = path.with_suffix(".part")
         save_file(tensors, part, metadata=about)

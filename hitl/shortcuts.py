@@ -35,22 +35,33 @@ class Shortcut:
     done: int
 
 
-def let_go(targets: NDArray[np.float64]) -> tuple[int, int] | None:
-    """Which arm, 0 or 1, let go on a way of targets `(n, 12)`, and at which tick it began to open; None where none
-    did. The hand that is open at the end and was most closed before, and the last time that it opened."""
-    return _turned(targets, 1)
+@dataclass(frozen=True)
+class Turn:
+    """Where a hand let go or took hold on a way: arm 0 or 1; at: the tick at which it began to; joins: the tick from
+    which on the way stays as it was."""
+
+    arm: int
+    at: int
+    joins: int
 
 
-def took_hold(targets: NDArray[np.float64]) -> tuple[int, int] | None:
-    """Which arm took hold of something, and at which tick it was last `ABOVE_M` above where it did, or 0 where it
-    never was; None where none did. The hand that is closed at the end and was widest open before."""
+def let_go(targets: NDArray[np.float64]) -> Turn | None:
+    """Where a hand let go on a way of targets `(n, 12)`; None where none did. The hand that is open at the end and was
+    most closed before, and the last time that it opened."""
+    found = _turned(targets, 1)
+    return Turn(*found, found[1]) if found else None
+
+
+def took_hold(targets: NDArray[np.float64]) -> Turn | None:
+    """Where a hand took hold of something; None where none did. The hand that is closed at the end and was widest open
+    before; its way stays as it was from when it was last `ABOVE_M` above where it closed."""
     found = _turned(targets, -1)
     if found is None:
         return None
     arm, at = found
     height = targets[: at + 1, 6 * arm + 2]
     above = np.flatnonzero(height >= height[at] + ABOVE_M)
-    return arm, int(above[-1]) if len(above) else 0
+    return Turn(arm, at, int(above[-1]) if len(above) else 0)
 
 
 def _turned(targets: NDArray[np.float64], way: int) -> tuple[int, int] | None:

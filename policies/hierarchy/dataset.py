@@ -57,7 +57,8 @@ class Meta:
 
 @dataclass(frozen=True)
 class Segments:
-    """S command segments; ticks are positions in the tick arrays of `Recordings`. All `(S,)` int64."""
+    """S command segments; ticks are positions in the tick arrays of `Recordings`. All `(S,)` int64, but goal: `(S, 3)`
+    m, where the thing is that the command is about, NaN where the frames say so, or nobody knows."""
 
     command: Tensor
     first: Tensor
@@ -65,6 +66,7 @@ class Segments:
     end: Tensor
     flags: Tensor
     episode: Tensor
+    goal: Tensor
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,7 @@ def _read_shard(path: Path, meta: Meta, into: dict[str, Tensor]) -> dict[str, An
             for name, store in into.items():
                 frames = _expect(path, f"image.{name}", shard.get_tensor(f"image.{name}"), tuple(store.shape), "u")
                 store.copy_(torch.from_numpy(frames))
-            optional = {"frame_tick", "frame_clean"} | {f"object_px.{name}" for name in meta.cameras}
+            optional = {"frame_tick", "frame_clean", "segment_goal"} | {f"object_px.{name}" for name in meta.cameras}
             small = sorted(keys & (wanted | optional))
             part: dict[str, Any] = {key: shard.get_tensor(key) for key in small if not key.startswith("image.")}
         except SafetensorError as problem:
@@ -246,6 +248,8 @@ def _checked(path: Path, meta: Meta, part: dict[str, Any]) -> dict[str, Any]:
         none = np.full((frames, objects, 2), np.nan, np.float32)
         _expect(path, f"object_px.{name}", part.setdefault(f"object_px.{name}", none), none.shape, "f")
     segments = _expect(path, "segments", part["segments"], (None, 5), "i")
+    nowhere = np.full((len(segments), 3), np.nan, np.float32)
+    _expect(path, "segment_goal", part.setdefault("segment_goal", nowhere), nowhere.shape, "f")
     if frames == 0 or part["frame_tick"].min() < 0 or part["frame_tick"].max() >= ticks:
         raise DatasetError(f"frame_tick is empty or lies outside its {ticks} ticks.", field=str(path))
     if (np.diff(part["frame_tick"]) <= 0).any():
@@ -314,7 +318,10 @@ def _join(
         where=joined(where),
         xyz=joined(xyz),
         pixels={name: joined([_pixels(part, name, len(meta.kinds)) for part in parts]) for name in meta.cameras},
-        segments=Segments(*(column.contiguous() for column in table.unbind(1))),
+        segments=Segments(
+            *(column.contiguous() for column in table.unbind(1)),
+            joined([part["segment_goal"].astype(np.float32) for part in parts]),
+        ),
         clean=joined([part["frame_clean"] for part in parts]).bool(),
         held_out=torch.tensor(held),
         is_task=torch.tensor([part["kind"] == "task" for part in parts]),

@@ -102,6 +102,7 @@ def flat_recordings(data: Recordings, path_ticks: int) -> Recordings:
         end=torch.tensor([run.end for run in runs]),
         flags=torch.full((len(runs),), EXECUTED_WELL),
         episode=torch.tensor([run.episode for run in runs]),
+        goal=torch.full((len(runs), 3), torch.nan),
     )
     meta = replace(data.meta, commands=(CommandWords(TASK, TASK_FAMILY, (TASK,)),))
     return replace(data, meta=meta, segments=segments, clean=clean)

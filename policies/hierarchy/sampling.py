@@ -168,6 +168,7 @@ class Batches:
         path_ticks = torch.minimum(tick[:, None] + steps, end[:, None] - 1).clamp(min=0)
         kind = self._goal_kind(command, frame)
         rows, none = kind.clamp(min=0), kind < 0
+        told = segments.goal[segment]
         return Batch(
             images={name: store.index_select(0, frame) for name, store in data.images.items()},
             command=command,
@@ -180,7 +181,7 @@ class Batches:
             where=data.where[frame],
             xy=data.xyz[frame, :, :2],
             pixels={name: store[frame] for name, store in data.pixels.items()},
-            goal=data.xyz[frame, rows].masked_fill(none[:, None], torch.nan),
+            goal=torch.where(told.isfinite(), told, data.xyz[frame, rows].masked_fill(none[:, None], torch.nan)),
             goal_pixels={
                 name: store[frame, rows].masked_fill(none[:, None], torch.nan)[:, None]
                 for name, store in data.pixels.items()

@@ -15,7 +15,8 @@ shards/NNNNNN.safetensors, for T ticks, F frames, N objects, S segments:
   segments int32 (S,5): command, first, done and end tick (exclusive), flags (1 well, 2 mistake, 4 guided by hand);
   object_kind int32 (N,); object_xyz float32 (F,N,3); object_where int8 (F,N): 0 table, 1 left hand,
   2 right hand, 3 box; object_px.CAMERA float32 (F,N,2): column and row of the centres in the picture.
-  The header says episode, kind (task or drill) and, in shards of recorded sessions, objects "unknown" (N is 0 there).
+  The header says episode, kind (task or drill) and, in shards of recorded sessions, objects "unknown" (N is 0 there);
+  these may have segment_goal float32 (S,3): where the thing is that a segment is about, NaN where nobody knows.
 Knows nothing of policies.
 """
 

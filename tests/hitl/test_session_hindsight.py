@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from hitl.annotation.items import Item
@@ -31,7 +32,7 @@ from hitl.sessions.catalog import Catalog, Session
 from hitl.sessions.recorded import read_recorded
 from hitl.speech.narration import LeftOut
 from policies.hierarchy.dataset import GUIDED, load_recordings
-from policies.hierarchy.sampling import low_level_samples
+from policies.hierarchy.sampling import Batches, low_level_samples
 from tests.support.narrated import CAMERAS, HOME, Move, record
 from tests.support.recorded import S
 from tests.support.watched import COMMANDS, FAMILIES, LEFT, PICK, PUT, log, watched_session
@@ -187,6 +188,30 @@ def test_every_frame_of_a_way_to_where_a_hand_let_go_begins_a_way_straight_there
     assert rows[-1][2] - rows[-1][1] < 10 and rows[0][2] - rows[0][1] == 41, "done where the hand is open"
     samples = low_level_samples(load_recordings(out), held_out=False)
     assert len(samples.frame) == written.frames, "each once"
+
+
+def test_where_a_hand_took_hold_is_the_goal_of_all_that_led_there(tmp_path: Path) -> None:
+    moves = [Move(0, 0.4, (0, 0, 0.06), opens=0.4), Move(1, 2, (-0.08, 0, 0)), Move(3, 4, (0, 0, -0.06))]
+    moves += [Move(5, 5.5, (0, 0, 0), opens=-0.8), Move(6, 7, (0, 0, 0.08))]
+    session = record(tmp_path, [], moves, 8.0)
+    recorded = read_recorded(session.recording)
+    about = {"why": "guided", "events": ("a", "b"), "rests": False, "straight": "take hold"}
+    one = Hindsight(round(2.5 * S), 7 * S, PICK, "", "e0", moments=((1 * S, 2 * S), (round(2.5 * S), 7 * S)), **about)
+    write_shards(tmp_path / "set", session.id, session.recording, recorded.episodes, [one], TEMPLATE)
+    (shard,) = (load_file(path) for path in (tmp_path / "set" / "shards").iterdir())
+    frames = len(shard["frame_tick"])
+    target = shard["pose_target"].reshape(frames, 41, 12)
+    first = target[0] - HOME
+    assert first[0, 0] > -0.02 and first[30, 0] == pytest.approx(-0.08, abs=0.006), "straight above the thing"
+    assert first[30, 2] > 0.03, "and down as it went"
+    goal = shard["segment_goal"]
+    known = np.isfinite(goal).all(1)
+    assert known[0] and not known[-1] and (np.diff(known.astype(int)) <= 0).all(), "until it is lifted"
+    assert goal[0] - HOME[:3] == pytest.approx([-0.08, 0, 0], abs=0.006)
+    data = load_recordings(tmp_path / "set")
+    batch = Batches(data, low_level_samples(data, held_out=False), 8, torch.Generator().manual_seed(0), augment=False)
+    drawn = batch.take(torch.tensor([0, frames - 1]))
+    assert torch.allclose(drawn.goal[0], torch.from_numpy(goal[0])) and drawn.goal[1].isnan().all()
 
 
 def test_where_no_hand_let_go_the_way_is_as_it_went(tmp_path: Path) -> None:

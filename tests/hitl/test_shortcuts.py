@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hitl.shortcuts import ABOVE_M, SPEED_M_S, SPEED_RAD_S, let_go, shortcut, took_hold
+from hitl.shortcuts import ABOVE_M, SPEED_M_S, SPEED_RAD_S, Turn, let_go, shortcut, took_hold
 
 RATE_HZ = 50.0
 X, Y, Z, OPENING, OTHER_X, OTHER_OPENING = 0, 1, 2, 5, 6, 11
@@ -26,12 +26,12 @@ def guided() -> NDArray[np.float64]:
 
 
 def test_the_last_time_that_a_closed_hand_opened_is_found() -> None:
-    assert let_go(guided()) == (0, OPENS)
+    assert let_go(guided()) == Turn(0, OPENS, OPENS)
     swapped = np.roll(guided(), 6, axis=1)
-    assert let_go(swapped) == (1, OPENS)
+    assert let_go(swapped) == Turn(1, OPENS, OPENS)
     twice = guided()
     twice[:40, OPENING] = np.linspace(1.0, 0.0, 40)
-    assert let_go(twice) == (0, OPENS), "a hand that closed first let go later"
+    assert let_go(twice) == Turn(0, OPENS, OPENS), "a hand that closed first let go later"
 
 
 def test_a_hand_that_stays_as_it_is_or_closes_lets_go_of_nothing() -> None:
@@ -46,11 +46,12 @@ def test_the_way_down_to_a_thing_that_a_hand_takes_hold_of_begins_above_it() -> 
     targets = guided()
     targets[:, OPENING] = 1 - np.clip((np.arange(200) - 150) / 25, 0, 0.9)
     targets[:, Z] = np.interp(np.arange(200), [0, 60, 90, 140, 180, 199], [0.2, 0.05, 0.15, 0.02, 0.02, 0.1])
-    arm, tick = took_hold(targets) or (9, 9)
-    assert arm == 0 and 90 < tick < 140, "the last time that it came down"
-    assert targets[tick, Z] == pytest.approx(0.02 + ABOVE_M, abs=0.003)
+    found = took_hold(targets)
+    assert found is not None and (found.arm, found.at) == (0, 150)
+    assert 90 < found.joins < 140, "the last time that it came down"
+    assert targets[found.joins, Z] == pytest.approx(0.02 + ABOVE_M, abs=0.003)
     targets[:, Z] = 0.02
-    assert took_hold(targets) == (0, 0)
+    assert took_hold(targets) == Turn(0, 150, 0)
 
 
 def test_a_way_leads_straight_there_and_then_on_as_it_was() -> None:
