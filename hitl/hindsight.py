@@ -303,7 +303,8 @@ class _Looking:
         """From which run of the piece on a hand was guided to which skill, or why that is not known.
 
         To one that the same person had just asked for, and that had not come to its end. Else to a place that the
-        policy wanted and was overruled in, or to another skill, where it wanted no other all the while.
+        policy wanted and was overruled in, where the task was a stage further; or to another skill, where it wanted no
+        other beside places.
         """
         families, first = self._families, self._given[piece[0].id]
         earlier = [run for run in runs if run.by_person and run.end_ns <= piece[0].start_ns]
@@ -313,9 +314,11 @@ class _Looking:
             if soon and asked.command in families.skills:
                 return 0, asked.command, self._came_off(asked.command, piece, runs, let_run, rose)
         wishes = [self._given[run.id].overruled for run in piece]
-        skills = {wish for wish in wishes if wish in families.skills}
+        others = {wish for wish in wishes if wish in families.skills - families.places}
         place = next((wish for wish in wishes if wish in families.places), "")
-        wanted = place or (skills.pop() if len(skills) == 1 else "")
+        wanted = place if place and (rose or not others) else ""
+        if not wanted and len(others) == 1:
+            wanted = others.pop()
         if not wanted:
             return 0, "", "it is not known to what"
         return wishes.index(wanted), wanted, self._came_off(wanted, piece, runs, let_run, rose)

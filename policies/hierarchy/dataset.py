@@ -297,10 +297,10 @@ def _join(
         classes, spots = _scene(part, len(meta.kinds))
         where.append(classes)
         xyz.append(spots)
-        for command, first, done, end, flags in part["segments"].astype(np.int64):
-            rows.append((command, first + offset, done + offset, end + offset, flags, episode))
+        for number, begins, done_at, ends, marks in part["segments"].astype(np.int64):
+            rows.append((number, begins + offset, done_at + offset, ends + offset, marks, episode))
         offset += part["pose"].shape[0]
-    table = torch.tensor(rows, dtype=torch.int64).reshape(-1, 6)
+    command, first, done, end, flags, of_episode = torch.tensor(rows, dtype=torch.int64).reshape(-1, 6).T.contiguous()
     held = [int(hashlib.sha256(path.name.encode()).hexdigest(), 16) % _HELD_OUT_EVERY == 0 for path in paths]
     if all(held):  # of one or two episodes that may be so
         held = [False] * len(held)
@@ -319,9 +319,14 @@ def _join(
         xyz=joined(xyz),
         pixels={name: joined([_pixels(part, name, len(meta.kinds)) for part in parts]) for name in meta.cameras},
         segments=Segments(
-            *(column.contiguous() for column in table.unbind(1)),
+            command,
+            first,
+            done,
+            end,
+            flags,
+            of_episode,
             joined([part["segment_goal"].astype(np.float32) for part in parts]),
-        ),
+        ),  # fmt: skip
         clean=joined([part["frame_clean"] for part in parts]).bool(),
         held_out=torch.tensor(held),
         is_task=torch.tensor([part["kind"] == "task" for part in parts]),

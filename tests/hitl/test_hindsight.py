@@ -237,6 +237,15 @@ def test_a_pick_that_the_policy_wanted_all_the_while_is_what_the_hand_was_guided
     assert not of_guidance(found) and "guided by hand, but it is not known to what" in reasons(found)
 
 
+def test_what_the_policy_wants_to_do_with_the_thing_later_does_not_make_a_pick_a_place() -> None:
+    runs = [ran(2, 3, LEFT, "a"), ran(3, 4, LEFT, "b"), ran(4, 5, OPEN, "c"), ran(6, 9, PUT), ran(9, 12, PICK)]
+    given = [said("a", 2, overruled=PICK), said("b", 3, overruled=PUT), said("c", 4, OPEN, overruled=PUT)]
+    (one,) = of_guidance(look(runs, given, episode(rises=())))
+    assert one.command == PICK
+    (one,) = of_guidance(look(runs, given, episode(rises=(4.9,))))
+    assert (one.command, one.events) == (PUT, ("b", "c")), "but where the task was a stage further"
+
+
 def test_that_somebody_asks_for_the_next_step_shows_that_a_pick_came_off() -> None:
     runs = [ran(2, 3, LEFT, "a"), ran(3, 4, OPEN, "b"), ran(4, 6, "go home"), ran(6, 9, PUT, "c"), ran(9, 12, PICK)]
     given = [said("a", 2, overruled=PICK), said("b", 3, OPEN, overruled=PICK), said("c", 6, PUT)]
