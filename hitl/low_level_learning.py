@@ -57,7 +57,8 @@ MakeBase = Callable[[Path, Sequence[str]], None]
 
 @dataclass(frozen=True)
 class Gate:
-    """What a new version must do. rise: by how much, of itself, the loss on held-out base segments may rise."""
+    """What a new version must do: win more than it loses. rise: by how much, of itself, the loss on held-out base
+    segments may rise."""
 
     rise: float = 0.25
 
@@ -72,6 +73,10 @@ class Gate:
             found.append(
                 f"new segments that were kept out are not fitted better ({new['loss']:.4f} → {new_then['loss']:.4f})"
             )
+        lost, won = base_then["loss"] / base["loss"] - 1, 1 - new_then["loss"] / new["loss"]
+        if not found and lost > won:
+            why = f"the loss on base segments rose by {lost:.1%}, on new ones it fell by {won:.1%}"
+            found.append(f"more is lost than won: {why}")
         return found
 
 

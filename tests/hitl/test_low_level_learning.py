@@ -104,8 +104,9 @@ def fitted(base: tuple[float, float], new: tuple[float, float]) -> Fitted:
 @pytest.mark.parametrize(
     ("base", "new", "said"),
     [
-        ((0.10, 0.1249), (0.2, 0.19), []),
-        ((0.10, 0.1251), (0.2, 0.19), ["rose by 25.1%, more than 25.0%"]),
+        ((0.10, 0.1249), (0.2, 0.14), []),
+        ((0.10, 0.1249), (0.2, 0.16), ["more is lost than won: the loss on base segments rose by 24.9%"]),
+        ((0.10, 0.1251), (0.2, 0.14), ["rose by 25.1%, more than 25.0%"]),
         ((0.10, 0.09), (0.2, 0.2), ["not fitted better (0.2000 → 0.2000)"]),
         ((0.10, 0.20), (0.2, 0.3), ["rose by 100.0%", "not fitted better"]),
         ((0.10, math.nan), (0.2, math.nan), ["rose by", "not fitted better"]),
