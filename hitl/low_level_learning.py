@@ -214,8 +214,10 @@ def _space(parent: ModelFolder) -> CommandSpace:
 def _near(parent: ModelFolder) -> Callable[[str], str]:
     """Which command of the bank new wording is nearest to."""
 
+    space = cache(lambda: _space(parent))
+
     def near(text: str) -> str:
-        return max(_space(parent).nearest(text, 1), key=lambda one: one.cosine).text
+        return max(space().nearest(text, 1), key=lambda one: one.cosine).text
 
     return cache(near)
 

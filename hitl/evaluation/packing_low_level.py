@@ -45,6 +45,7 @@ class LowLevelLearning:
         policy = loop.model.policy
         assert isinstance(policy, HierarchicalPolicy)
         self._policy, self._loop, self._base, self._plan = policy, loop, base, plan
+        self._first = policy.low_level
         self._model = model_folder(settings)[1]
         shutil.rmtree(folder, ignore_errors=True)
         self._folder = folder
@@ -89,7 +90,7 @@ class LowLevelLearning:
             self._learn(self._plan if last else replace(self._plan, turns=0))
 
     def undo(self, corrections: Collection[str]) -> None:
-        """Take corrections back, and learn from what is left."""
+        """Take corrections back, and learn from what is left; where that is too little, nothing learned acts."""
         session, episode, now_ns = self._sessions[-1].id, self._loop.episode, self._loop.clock.now_ns()
         self._write(
             [
@@ -100,6 +101,7 @@ class LowLevelLearning:
                 for one in sorted(corrections)
             ]
         )  # fmt: skip
+        self._policy.adopt_low_level(self._first)
         self._learn(self._plan)
 
     def close(self) -> None:

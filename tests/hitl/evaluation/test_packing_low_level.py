@@ -118,6 +118,9 @@ def test_it_learns_from_all_sessions_and_acts_with_what_passed(
     assert learning.updates[1].guided == 2 * packing_low_level.LEAST_GUIDED and learning.updates[0].base == [0.1, 0.11]
     learning.undo([event.id for event in loop.events if getattr(event, "text", "")])
     assert fake.asked[2][2] == 1 and fake.asked[2][1] < fake.asked[1][1], "what was undone teaches no more"
+    fake.guided, spoken = 0, [event.id for event in loop.events if getattr(event, "text", "")]
+    learning.undo(spoken)
+    assert torch.equal(acts_with(loop), before), "what was undone leaves no trace where nothing is left to learn"
     recordings = [session.recording for session in Catalog(tmp_path / "learner").sessions()]
     assert len(recordings) == 2 and all(path.stat().st_size > 10_000 for path in recordings)
     learning.close()
