@@ -38,6 +38,7 @@ from policies.hierarchy.command_space import CommandSpace
 from policies.hierarchy.dataset import Meta, load_recordings, read_meta
 from policies.hierarchy.language import restore_language
 from policies.hierarchy.low_level import LowLevelConfig, LowLevelPolicy, perception
+from policies.hierarchy.low_level_aims import NEAR_M
 from policies.hierarchy.low_level_update import Fitted, Plan, update
 from policies.hierarchy.policy import EYES
 from policies.learning.strategies import strategy
@@ -57,8 +58,8 @@ MakeBase = Callable[[Path, Sequence[str]], None]
 
 @dataclass(frozen=True)
 class Gate:
-    """What a new version must do: win more than it loses. rise: by how much, of itself, the loss on held-out base
-    segments may rise."""
+    """What a new version must do: win more than it loses, and go where hands were led, also on ways that were kept
+    out. rise: by how much, of itself, the loss on held-out base segments may rise."""
 
     rise: float = 0.25
 
@@ -77,6 +78,12 @@ class Gate:
         if not found and lost > won:
             why = f"the loss on base segments rose by {lost:.1%}, on new ones it fell by {won:.1%}"
             found.append(f"more is lost than won: {why}")
+        found += [
+            f"under “{aim.command}” it would go {100 * aim.after:.1f} cm beside where hands were led, on ways that"
+            " were kept out"
+            for aim in fitted.aims
+            if aim.after is not None and not aim.after <= NEAR_M
+        ]
         return found
 
 
@@ -294,6 +301,7 @@ def _lineage(
         **{f"base_{when}": _rounded(one) for when, one in zip(("before", "after"), fitted.base, strict=True)},
         **{f"new_{when}": _rounded(one) for when, one in zip(("before", "after"), fitted.new, strict=True)},
         "new_by_turn": [[round(value, 5) for value in pair] for pair in fitted.folds],
+        "aims": [asdict(aim) for aim in fitted.aims],
     }
     return {
         "format": LINEAGE_FORMAT,
@@ -351,6 +359,11 @@ def as_text(learned: Learned) -> str:
     lines = [f"{'held-out loss':<34}{'before':>9}{'after':>9}"]
     for what, (before, after) in (("base segments", learned.fitted.base), ("new segments", learned.fitted.new)):
         lines.append(f"{what:<34}{before['loss']:>9.4f}{after['loss']:>9.4f}")
+    if learned.fitted.aims:
+        lines.append(f"\n{'beside where hands were led [cm]':<34}{'before':>9}{'after':>9}{'ways':>6}")
+    for aim in learned.fitted.aims:
+        then = f"{100 * aim.after:.1f}" if aim.after is not None else "known" if aim.known else "-"
+        lines.append(f"{aim.command[:33]:<34}{100 * aim.before:>9.1f}{then:>9}{aim.ways:>6}")
     lines += [f"gate: {reason}" for reason in learned.reasons] or ["gate: passed"]
     where = learned.version or str(learned.folder)
     if learned.promoted:

@@ -147,7 +147,7 @@ class OnlineLearning:
         if self._variant.online or last:
             self._learn(self._done, 0, anew=True)
         if self._low_level is not None:
-            self._low_level.round_over(learns=self._variant.online or last, last=last)
+            self._low_level.round_over(learns=self._variant.online or last)
         if last and self._variant.undone:
             self._done = [e for events, moments in self._episodes for e in self._examples(events, moments, self.wrong)]
             self._learn(self._done, 0, anew=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from hitl.backend.models import model_folder
@@ -34,8 +33,8 @@ from policies.hierarchy.policy import HierarchicalPolicy
 
 LEAST_GUIDED = 4
 """Times that a hand was guided to where one of the policy's skills should have led, below which nothing is learned."""
-PLAN = Plan(turns=1)
-"""New episodes are kept out once, after the last round; before that the gate looks at what was learned from."""
+PLAN = Plan(turns=1, least_guided=LEAST_GUIDED)
+"""New episodes are kept out once."""
 
 
 class LowLevelLearning:
@@ -80,14 +79,14 @@ class LowLevelLearning:
         self._take = None
         self._write(self._loop.events)
 
-    def round_over(self, *, learns: bool, last: bool) -> None:
+    def round_over(self, *, learns: bool) -> None:
         """The session ends; learn from all there are, where that is wanted and something is new."""
         if self._recorder is None:
             return
         self._recorder.__exit__(None, None, None)
         self._recorder = None
         if learns:
-            self._learn(self._plan if last else replace(self._plan, turns=0))
+            self._learn()
 
     def undo(self, corrections: Collection[str]) -> None:
         """Take corrections back, and learn from what is left; where that is too little, nothing learned acts."""
@@ -102,7 +101,7 @@ class LowLevelLearning:
             ]
         )  # fmt: skip
         self._policy.adopt_low_level(self._first)
-        self._learn(self._plan)
+        self._learn()
 
     def close(self) -> None:
         """Remove the sessions; the weights stay with whoever has them."""
@@ -115,7 +114,7 @@ class LowLevelLearning:
         finally:
             log.close()
 
-    def _learn(self, plan: Plan) -> None:
+    def _learn(self) -> None:
         """Learn anew from all sessions, and act with what the gate lets pass."""
         begun = time.monotonic()
         guided = 0
@@ -128,7 +127,7 @@ class LowLevelLearning:
 
         made = self._folder / "made"
         shutil.rmtree(made, ignore_errors=True)
-        options = Options([one.id for one in self._sessions], self._base, plan, out=made, restart=True)
+        options = Options([one.id for one in self._sessions], self._base, self._plan, out=made, restart=True)
         settings = Settings(data=str(self._folder), model=str(self._model))
         try:
             learned = learn_low_level(settings, options, command="hitl evaluate packing", told=told)

@@ -9,6 +9,9 @@ are not the base's but what the low level itself answered before (dark experienc
 are answers to the new pictures under commands to which no hand was guided (learning without forgetting, Li and Hoiem
 2016, arXiv 1606.09282): where the box has been moved, blocks are picked up as ever.
 
+Ways to where the low level would go by itself are not learned: what failed there was something else, and a few ways
+to things that lie elsewhere each time cost more than they teach (`low_level_aims`).
+
 How well new segments are fitted is measured on episodes that were kept out, by turns, since there are few of them. Can
 be stopped after each pass over the examples and goes on there. Knows nothing of sessions, versions or gates.
 """
@@ -16,10 +19,10 @@ be stopped after each pass over the examples and goes on there. Knows nothing of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -28,22 +31,20 @@ from torch import Tensor
 from policies.errors import DatasetError
 from policies.hierarchy.checkpoint import TrainingState, load_training_state, save_training_state, write_tensors
 from policies.hierarchy.dataset import GUIDED, Recordings
-from policies.hierarchy.low_level import LowLevelPolicy, Prediction, State, Targets, each_loss
-from policies.hierarchy.low_level_training import PhraseCodes, disturbed, shift_pictures
-from policies.hierarchy.sampling import Batches, Samples, low_level_samples
+from policies.hierarchy.low_level import LowLevelPolicy, Prediction, Targets, each_loss
+from policies.hierarchy.low_level_aims import Aim, Beside, aims_of, beside, medians, unlearned
+from policies.hierarchy.low_level_examples import AT_ONCE, Example, draw, parts_of, together, unpacked
+from policies.hierarchy.low_level_training import disturbed
+from policies.hierarchy.sampling import low_level_samples
 from policies.learning.importance import Classp
 from policies.learning.replay import ExperienceReplay
 from policies.learning.strategies import strategy
 from policies.learning.strategy import Examples, Settings, Strategy, passes
 
-FAVOURED_SHARE = 0.5
-"""Of the new examples, those that a person guided: what the policy did by itself can teach it little new. And of the
-base's, those of the commands that are guided, which are the first to be forgotten."""
 BASE_SHARE = 2 / 3
 """Of a step's examples, where the strategy replays."""
 OTHER_SHARE = 0.2
 """Of what is kept, answers to new pictures."""
-_AT_ONCE = 64
 _PARTS = 4
 """Of the new episodes, one such part is kept out in a turn."""
 _HELD_OUT_EVERY = 8
@@ -57,39 +58,12 @@ Report = Callable[[str, int, int, float], None]
 """What is going on, how much is done, of how much, and the loss, NaN where there is none."""
 
 
-class Example(NamedTuple):
-    """n moments under a command, as a strategy takes them.
-
-    pictures: uint8 `(n, bytes)`, those of all cameras end to end; light: `(n, 3)` factors per colour; code: `(n, 64)`;
-    pose, pose_target, start: `(n, 12)`; elapsed: `(n,)` s; path: `(n, K, 12)` absolute targets; done: `(n,)`, 0 to 1;
-    goal: `(n, 3)` m, NaN where unknown; by_amount: `(n,)` bool, words that say by how much; answered: `(n,)` bool,
-    whether path, done and goal are what a low level answered to just this state.
-    """
-
-    pictures: Tensor
-    light: Tensor
-    code: Tensor
-    pose: Tensor
-    pose_target: Tensor
-    start: Tensor
-    elapsed: Tensor
-    path: Tensor
-    done: Tensor
-    goal: Tensor
-    by_amount: Tensor
-    answered: Tensor
-
-    @property
-    def state(self) -> State:
-        """Of the arms."""
-        return State(self.pose, self.pose_target, self.start, self.elapsed)
-
-
 @dataclass(frozen=True)
 class Plan:
     """How an update learns. steps: each of `batch` new examples and, where the strategy replays, twice as many that
     are to be kept; drawn, base_drawn, checked: how many are drawn of the new segments, to keep, to measure on; turns:
-    at most so many times a part of the new episodes is kept out to measure on; 0: measured is on what is learned."""
+    at most so many times a part of the new episodes is kept out to measure on; 0: measured is on what is learned;
+    least_guided: below so many guided ways that are to be learned nothing is."""
 
     strategy: str = ExperienceReplay.name
     steps: int = 500
@@ -100,6 +74,7 @@ class Plan:
     checked: int = 1024
     turns: int = 2
     seed: int = 0
+    least_guided: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,12 +82,14 @@ class Fitted:
     """What an update measured: mean losses by part, "loss" being their sum, and "done_accuracy".
 
     base, new: before and after, on the base's held-out episodes, and on new episodes kept out by turns; folds: the
-    losses on the new ones, before and after, turn by turn.
+    losses on the new ones, before and after, turn by turn; aims: of each command under which hands were led to where
+    they took hold of something.
     """
 
     base: tuple[dict[str, float], dict[str, float]]
     new: tuple[dict[str, float], dict[str, float]]
     folds: list[tuple[float, float]]
+    aims: list[Aim] = field(default_factory=list)
 
 
 class SeenAndDone:
@@ -148,7 +125,7 @@ class SeenAndDone:
 
     def predict(self, example: Example) -> Prediction:
         """What it answers now."""
-        images = _unpacked(example.pictures, self._model.config.cameras)
+        images = unpacked(example.pictures, self._model.config.cameras)
         return self._model(self._model.look(images, example.light), example.state, example.code)
 
     def parts(self, example: Example) -> dict[str, Tensor]:
@@ -164,7 +141,7 @@ class SeenAndDone:
         """Mean losses, and the share of moments at which "done" is said rightly."""
         self._model.eval()
         sums: dict[str, float] = {}
-        for part in _parts(example, _AT_ONCE):
+        for part in parts_of(example, AT_ONCE):
             found = {name: float(values.sum()) for name, values in self.parts(part).items()}
             right = (self.predict(part).done > 0) == (part.done > 0.5)
             for name, value in {"loss": sum(found.values()), **found, "done_accuracy": float(right.sum())}.items():
@@ -176,33 +153,12 @@ class SeenAndDone:
         """The same with what it answers now as targets."""
         self._model.eval()
         found = []
-        for part in _parts(example, _AT_ONCE):
+        for part in parts_of(example, AT_ONCE):
             said = self.predict(part)
             path = self._model.decode_path(said.path, part.pose_target)
             here = torch.ones_like(part.answered)
             found.append(part._replace(path=path, done=said.done.sigmoid(), goal=said.goal, answered=here))
-        return _together(found)
-
-
-def _parts(example: Example, size: int) -> Iterator[Example]:
-    for rows in torch.arange(len(example.done)).split(size):
-        yield Example(*(tensor[rows] for tensor in example))
-
-
-def _together(parts: Sequence[Example]) -> Example:
-    return Example(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
-
-
-def _packed(images: dict[str, Tensor], cameras: dict[str, tuple[int, int]]) -> Tensor:
-    """Camera -> uint8 `(n, h, w, 3)` -> `(n, bytes)`."""
-    return torch.cat([images[name].flatten(1) for name in cameras], 1)
-
-
-def _unpacked(pictures: Tensor, cameras: dict[str, tuple[int, int]]) -> dict[str, Tensor]:
-    """The inverse of `_packed`."""
-    sizes = [height * width * 3 for height, width in cameras.values()]
-    parts = pictures.split(sizes, 1)
-    return {name: part.unflatten(1, (*cameras[name], 3)) for name, part in zip(cameras, parts, strict=True)}
+        return together(found)
 
 
 def held_out_of(data: Recordings) -> Tensor:
@@ -231,65 +187,6 @@ def folds_of(data: Recordings, groups: Sequence[str], most: int) -> list[Tensor]
     return [torch.tensor([name in names[turn::parts] for name in groups]) for turn in range(min(most, parts))]
 
 
-def draw(
-    model: LowLevelPolicy,
-    data: Recordings,
-    episodes: Tensor,
-    codes: Tensor,
-    count: int,
-    seed: int,
-    *,
-    plain: bool = False,
-    favoured: Tensor | None = None,
-    other: Tensor | None = None,
-    report: Callable[[int, int], None] | None = None,
-) -> Example:
-    """`count` examples of these episodes `(E,)` bool, drawn as training draws them.
-
-    codes: `(commands, 64)` in the order of the data's commands; plain: pictures, words and beginnings as they are, to
-    measure on; favoured: `(segments,)` bool, those that get their share of the whole; other: positions of commands,
-    one of which, drawn at random, takes the place of what was commanded. Raises DatasetError where nothing in the
-    episodes teaches.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    samples = low_level_samples(replace(data, held_out=~episodes), held_out=False)
-    if favoured is not None:
-        samples = _favouring(samples, favoured[samples.segment])
-    batches = Batches(data, samples, model.config.knots, generator, augment=not plain)
-    phrases = PhraseCodes(codes, torch.arange(len(codes)), torch.ones(len(codes), dtype=torch.long))
-    found: list[Example] = []
-    for done in range(0, count, _AT_ONCE):
-        batch = batches.draw(min(_AT_ONCE, count - done))
-        size, command = len(batch.command), batch.command
-        if other is not None:
-            command = other[torch.randint(len(other), (size,), generator=generator)]
-        code, light = codes[command], torch.ones(size, 3)
-        if not plain:
-            shift_pictures(batch.images, (), generator)
-            code = phrases.draw(command, generator)
-            light = 0.75 + 0.5 * torch.rand(size, 1, generator=generator)
-            light = light * (1 + 0.06 * torch.randn(size, 3, generator=generator))
-        pictures = _packed(batch.images, model.config.cameras)
-        state = batch.pose, batch.pose_target, batch.start, batch.elapsed
-        by_amount = ~batches.has_goal[command]
-        found.append(
-            Example(
-                pictures,
-                light,
-                code,
-                *state,
-                batch.path,
-                batch.done,
-                batch.goal,
-                by_amount,
-                torch.zeros_like(by_amount),
-            )
-        )
-        if report is not None:
-            report(min(done + _AT_ONCE, count), count)
-    return _together(found)
-
-
 def keep(
     model: LowLevelPolicy, base: Recordings, new: Recordings, episodes: Tensor, codes: Tensor, plan: Plan, say: Says
 ) -> Example:
@@ -307,20 +204,10 @@ def keep(
     if others:
         everything = torch.ones(len(new.held_out), dtype=torch.bool)
         strange = draw(model, new, everything, codes, others, plan.seed + 1, favoured=guided, other=untaught)
-        kept = _together([kept, strange])
+        kept = together([kept, strange])
     task = SeenAndDone(model)
     generator = torch.Generator().manual_seed(plan.seed + 2)
     return task.answered(Example(*task.view(kept, generator)))
-
-
-def _favouring(samples: Samples, chosen: Tensor) -> Samples:
-    """The samples with the chosen ones `(N,)` bool at their share of the whole, where there are such and others."""
-    if not chosen.any() or chosen.all():
-        return samples
-    weight = samples.weight.clone()
-    weight[chosen] *= FAVOURED_SHARE / float(weight[chosen].sum())
-    weight[~chosen] *= (1 - FAVOURED_SHARE) / float(weight[~chosen].sum())
-    return replace(samples, weight=weight)
 
 
 def update(
@@ -342,19 +229,26 @@ def update(
     """
     strategy(plan.strategy)  # before anything takes time
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    held, turns = held_out_of(base), folds_of(new, groups, plan.turns)
-    guided = (new.segments.flags & GUIDED) > 0
+    task, everything = SeenAndDone(model), torch.ones(len(groups), dtype=torch.bool)
 
     def looking(what: str) -> Says:
         return lambda done, count: report(what, done, count, float("nan"))
 
+    def places(episodes: Tensor) -> Beside:
+        return beside(model, task.predict, new, episodes, codes, plan.seed)
+
+    aims = aims_of(new, places(everything))
+    new = unlearned(new, aims)
+    guided = (new.segments.flags & GUIDED) > 0
+    _expect_guided(new.segments.episode[guided], plan.least_guided)
+    held, turns = held_out_of(base), folds_of(new, groups, plan.turns)
     say = looking("what it must keep")
     kept = keep(model, base, new, ~held, codes, plan, say)
     known = codes[: len(base.meta.commands)]
     kept_check = draw(model, base, held, known, plan.checked, plan.seed, plain=True, report=say)
-    task = SeenAndDone(model)
     base_before = task.scores(kept_check)
     checks: list[tuple[dict[str, float], dict[str, float]]] = []
+    then: list[Beside] = []
     for turn, out in enumerate(turns):
         model.load_state_dict(before)
         what = f"turn {turn + 1} of {len(turns)}"
@@ -364,19 +258,30 @@ def update(
         first = task.scores(check)
         _learn(task, taught, kept, plan, folder / f"turn-{turn}", settings, what, report)
         checks.append((first, task.scores(check)))
+        then.append(places(out))
     model.load_state_dict(before)
-    everything = torch.ones(len(groups), dtype=torch.bool)
     say = looking("the new segments")
     taught = draw(model, new, everything, codes, plan.drawn, plan.seed, favoured=guided, report=say)
     check = draw(model, new, everything, codes, plan.checked, plan.seed, plain=True, favoured=guided, report=say)
     first = task.scores(check)
     _learn(task, taught, kept, plan, folder / "all", settings, "learning", report)
     checks = checks or [(first, task.scores(check))]
+    after = medians(then or [places(everything)])
+    by_text = {new.meta.commands[command].text: metres for command, metres in after.items()}
     return Fitted(
         (base_before, task.scores(kept_check)),
         (_mean([first for first, _ in checks]), _mean([then for _, then in checks])),
         [(first["loss"], then["loss"]) for first, then in checks] if turns else [],
+        [replace(aim, after=by_text.get(aim.command)) for aim in aims],
     )
+
+
+def _expect_guided(episodes: Tensor, least: int) -> None:
+    """DatasetError where fewer ways than these are to be learned; one is a shard, or episode `(n,)`, of its own."""
+    ways = len(set(episodes.tolist()))
+    if ways < least:
+        why = f"hands were guided {ways} times to where the low level would not go by itself; {least} are needed."
+        raise DatasetError(why, field="from", hint="Add sessions in which hands were guided.")
 
 
 def _mean(scores: Sequence[dict[str, float]]) -> dict[str, float]:

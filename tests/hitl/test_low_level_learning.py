@@ -21,6 +21,7 @@ from hitl.hindsight import Rules
 from hitl.low_level_learning import Gate, Learned, Options, as_text, learn_low_level
 from policies.errors import PolicyError
 from policies.hierarchy.checkpoint import read_model
+from policies.hierarchy.low_level_aims import Aim
 from policies.hierarchy.low_level_update import Fitted, Plan
 from tests.support.watched import base_data, small_model, watched_session
 
@@ -73,7 +74,9 @@ def test_a_session_becomes_a_version_with_its_lineage(settings: Settings, base: 
     assert (lineage["parent"], lineage["strategy"], lineage["seed"]) == ("model", "replay", 0)
     assert lineage["events"] == names and lineage["sessions"] == [told[0].session.id]
     assert lineage["counts"]["segments"] == 3 and lineage["counts"]["correction"] == 3
-    assert lineage["gate"]["scores"].keys() == {"base_before", "base_after", "new_before", "new_after", "new_by_turn"}
+    scores = lineage["gate"]["scores"]
+    assert scores.keys() == {"base_before", "base_after", "new_before", "new_after", "new_by_turn", "aims"}
+    assert scores["aims"] == [], "no hand was led to where it took hold of something"
     assert not (settings.data_folder / "low-level").exists() or not any((settings.data_folder / "low-level").iterdir())
 
 
@@ -117,6 +120,16 @@ def test_the_gate_looks_at_what_was_known_and_at_what_is_new(
 ) -> None:
     reasons = Gate().reasons(fitted(base, new))
     assert len(reasons) == len(said) and all(part in reason for part, reason in zip(said, reasons, strict=True))
+
+
+def test_the_gate_wants_hands_to_go_where_they_were_led() -> None:
+    won = fitted((0.1, 0.1), (0.2, 0.1))
+    near = Aim("grab the ring", 3, 0.06, 0.014)
+    kept_out_nowhere = Aim("pick up the red block", 1, 0.06)
+    assert Gate().reasons(replace(won, aims=[near, kept_out_nowhere])) == []
+    (reason,) = Gate().reasons(replace(won, aims=[near, replace(near, after=0.021)]))
+    assert reason == "under “grab the ring” it would go 2.1 cm beside where hands were led, on ways that were kept out"
+    assert len(Gate().reasons(replace(won, aims=[replace(near, after=math.nan)]))) == 1
 
 
 def test_what_was_stopped_goes_on_and_can_begin_anew(settings: Settings, base: Path, names: list[str]) -> None:
@@ -213,7 +226,8 @@ def test_base_data_is_made_where_none_is_given(settings: Settings, base: Path, n
 
 def test_the_command_says_what_it_does(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[Options] = []
-    scores = fitted((0.1, 0.1), (0.2, 0.1))
+    aims = [Aim("grab the ring", 3, 0.061, 0.014), Aim("pick up the red block", 4, 0.003), Aim("grasp it", 1, 0.04)]
+    scores = replace(fitted((0.1, 0.1), (0.2, 0.1)), aims=aims)
 
     def learn(_settings: Settings, options: Options, **_: Any) -> Learned:
         asked.append(options)
@@ -229,6 +243,12 @@ def test_the_command_says_what_it_does(monkeypatch: pytest.MonkeyPatch, capsys: 
     )
     out = capsys.readouterr().out
     assert "new segments" in out and "l0001 acts from now on" in out
+    rows = [line.rsplit(maxsplit=3) for line in out.splitlines() if line.startswith(("grab", "pick up", "grasp"))]
+    assert rows == [
+        ["grab the ring", "6.1", "1.4", "3"],
+        ["pick up the red block", "0.3", "known", "4"],
+        ["grasp it", "4.0", "-", "1"],
+    ]
     assert json.loads(out.splitlines()[-1]) == {"format": "hitl-lineage-1"}
     assert cli.main([*arguments, "--promote", "--out", "x"]) == 2
     assert cli.main(["train", "--out", "x"]) == 2 and "--dataset: is needed" in capsys.readouterr().err

@@ -109,9 +109,9 @@ def test_it_learns_from_all_sessions_and_acts_with_what_passed(
     learning = begun(loop, tmp_path)
     for _ in range(2):
         play(learning, loop)
-        learning.round_over(learns=True, last=len(fake.asked) == 1)
+        learning.round_over(learns=True)
     assert [sessions for sessions, _, _ in fake.asked] == [1, 2]
-    assert fake.turns == [0, 1], "kept out once, at the end"
+    assert fake.turns == [1, 1], "each version is judged by what it did not learn from"
     assert fake.asked[1][1] == 2 * fake.asked[0][1] > 0, "what was said in both teaches"
     assert torch.equal(acts_with(loop), before + 1), "learned anew from the base, not twice"
     assert [update.passed for update in learning.updates] == [True, True]
@@ -135,15 +135,15 @@ def test_what_the_gate_refuses_or_was_not_needed_does_not_act(
     monkeypatch.setattr(packing_low_level, "learn_low_level", fake)
     before, learning = acts_with(loop), begun(loop, tmp_path)
     play(learning, loop)
-    learning.round_over(learns=False, last=False)
+    learning.round_over(learns=False)
     assert not fake.asked, "nobody wanted it"
     play(learning, loop)
-    learning.round_over(learns=True, last=True)
+    learning.round_over(learns=True)
     (update,) = learning.updates
     assert not update.passed and torch.equal(acts_with(loop), before)
     enough = 2 * guided >= packing_low_level.LEAST_GUIDED
     assert update.learned == enough and update.guided == 2 * guided
-    learning.round_over(learns=True, last=True)
+    learning.round_over(learns=True)
     assert len(learning.updates) == 1, "nothing was recorded since"
 
 
@@ -151,5 +151,5 @@ def test_base_data_that_are_not_there_are_said(loop: Lockstep, tmp_path: Path) -
     learning = begun(loop, tmp_path)
     play(learning, loop)
     with pytest.raises(DatasetError, match=r"base/meta.json"):
-        learning.round_over(learns=True, last=True)
+        learning.round_over(learns=True)
     assert learning.updates == []

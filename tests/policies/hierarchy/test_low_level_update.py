@@ -17,11 +17,12 @@ from policies.errors import CheckpointError, DatasetError, PolicyError
 from policies.hierarchy.dataset import GUIDED, Recordings, load_recordings
 from policies.hierarchy.loop import Phase, run_phase
 from policies.hierarchy.low_level import LowLevelConfig, LowLevelPolicy
+from policies.hierarchy.low_level_aims import NEAR_M, aims_of, beside, unlearned
+from policies.hierarchy.low_level_examples import draw
 from policies.hierarchy.low_level_training import LowLevelObjective, PhraseCodes
 from policies.hierarchy.low_level_update import (
     Plan,
     SeenAndDone,
-    draw,
     folds_of,
     held_out_of,
     keep,
@@ -187,6 +188,57 @@ def test_guided_segments_are_half_of_what_is_drawn(cell: Any) -> None:
     example = draw(fresh(cell), data, everything, cell.codes, 600, 0, plain=True, favoured=favoured)
     far = (example.code - cell.codes[FAR]).abs().amax(1) < 1e-6
     assert 0.42 < float(far.float().mean()) < 0.58
+
+
+def led(cell: Any, command: int, away: float) -> Recordings:
+    """The new segments with those of one command guided, to `away` m beside where the low level would go."""
+    segments, model = cell.new.segments, fresh(cell)
+    chosen = segments.command == command
+    flags = torch.where(chosen, segments.flags | GUIDED, segments.flags)
+    data = replace(cell.new, segments=replace(segments, flags=flags))
+    everything = torch.ones(len(data.held_out), dtype=torch.bool)
+    where = torch.zeros(len(chosen), 3)
+    for at in chosen.nonzero().flatten().tolist():
+        one = torch.zeros_like(chosen)
+        one[at] = True
+        moments = draw(model, data, everything, cell.codes, 48, 0, plain=True, favoured=one, share=1.0)
+        with torch.no_grad():
+            where[at] = SeenAndDone(model).predict(moments).goal.median(0).values
+    where[:, 0] += away
+    goal = torch.where(chosen[:, None], where, torch.nan)
+    return replace(data, segments=replace(data.segments, goal=goal))
+
+
+def test_where_it_would_go_is_compared_with_where_hands_were_led(cell: Any) -> None:
+    model = fresh(cell)
+    everything = torch.ones(len(cell.new.held_out), dtype=torch.bool)
+    text = cell.new.meta.commands[FAR].text
+    for away, known in ((0.0, True), (0.08, False)):
+        data = led(cell, FAR, away)
+        (aim,) = aims_of(data, beside(model, SeenAndDone(model).predict, data, everything, cell.codes, 0))
+        assert aim.command == text and aim.ways > 1 and aim.known == known
+        assert aim.before == pytest.approx(away, abs=NEAR_M)
+        left = unlearned(data, [aim]).segments.flags
+        guided = data.segments.command == FAR
+        assert bool((left[guided] == 0).all()) == known and torch.equal(left[~guided], data.segments.flags[~guided])
+    assert aims_of(cell.new, beside(model, SeenAndDone(model).predict, cell.new, everything, cell.codes, 0)) == []
+
+
+def test_only_ways_that_it_does_not_know_are_learned(cell: Any, tmp_path: Path) -> None:
+    known, strange = led(cell, FAR, 0.0), led(cell, FAR, 0.05)
+    plan = replace(PLAN, strategy="none", steps=120, turns=1, rate=3e-3, least_guided=1)  # the base says otherwise
+    with pytest.raises(DatasetError, match="guided 0 times to where the low level would not go by itself; 1 are"):
+        updated(cell, tmp_path / "known", plan, new=known)
+    _, without = updated(cell, tmp_path / "known", replace(plan, least_guided=0, steps=8), new=known)
+    assert without.aims[0].known and without.aims[0].after is None
+    ways = strange.segments.episode[strange.segments.command == FAR].tolist()
+    groups = [f"{'a' if at == ways[0] else 'b'}{at}" for at in range(12)]  # the first is kept out
+    _, fitted = updated(cell, tmp_path / "strange", plan, new=strange, groups=groups)
+    (aim,) = fitted.aims
+    assert aim.after is not None
+    assert aim.after < 0.7 * aim.before, "measured on ways that were kept out"
+    _, all_learned = updated(cell, tmp_path / "all", replace(plan, turns=0, steps=8), new=strange)
+    assert all_learned.aims[0].after is not None
 
 
 def only(data: Recordings, episodes: int) -> Recordings:
