@@ -35,7 +35,7 @@ from gui.theme import TEXT_SIZES, Mode, Theme
 from gui.voice import OpenEar, TalkKey
 from gui.voice_state import VoiceState
 from gui.widgets.basics import column, row
-from gui.widgets.hints import Hint, Hints
+from gui.widgets.hints import Hints
 from gui.widgets.palette import Palette
 from gui.widgets.rail import Rail
 from gui.widgets.status import Status
@@ -131,14 +131,7 @@ class MainWindow(QMainWindow):
         self.palette_panel = Palette(self, self.registry, self._theme)
         self.episode_panel = EpisodePanel(self)
         self.write_panel = WritePanel(self)
-        self.hints = Hints(self, self._theme, (
-            Hint("Write here what the robot should do instead. The key / brings you here from anywhere, Enter sends.",
-                 lambda: self.live.say.box),
-            Hint("What the policy would do next. The keys 1 to 5 send one of them as your correction.",
-                 lambda: self.live.command.choices.buttons[0]),
-            Hint("STOP, or Escape from anywhere, asks the robot to stop. It stays still until you resume.",
-                 lambda: self.strip.stop, above=False),
-        ))  # fmt: skip
+        self.hints = Hints(self, self._theme, self.live.first_hints(self.strip.stop))
         self.rail.show_place("view.live")
         self._tab_order()
 

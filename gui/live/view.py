@@ -15,6 +15,7 @@ from gui.state import LiveState, Notice
 from gui.theme import GRID, Theme
 from gui.voice_state import VoiceState
 from gui.widgets.basics import column, restyle, row
+from gui.widgets.hints import Hint
 from gui.widgets.notice import NoticeBar, WaitingPage
 
 
@@ -49,6 +50,24 @@ class LiveView(QWidget):
     def restyle(self) -> None:
         """Take over the theme's type: the list is as wide as about 30 letters."""
         self.corrections.setFixedWidth(230 + 7 * self._theme.type.body)
+
+    def first_hints(self, stop: QWidget) -> tuple[Hint, ...]:
+        """What somebody should know who sees this for the first time. stop: the button."""
+        return (
+            Hint(
+                "Write here what the robot should do instead. The key / brings you here from anywhere, Enter sends.",
+                lambda: self.say.box,
+            ),
+            Hint(
+                "What the policy would do next. The keys 1 to 5 send one of them as your correction.",
+                lambda: self.command.choices.buttons[0],
+            ),
+            Hint(
+                "STOP, or Escape from anywhere, asks the robot to stop. It stays still until you resume.",
+                lambda: stop,
+                above=False,
+            ),
+        )
 
     def refresh(self, state: LiveState, voice: VoiceState, now_ns: int, address: str) -> None:
         """Show the state."""

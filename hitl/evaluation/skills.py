@@ -21,7 +21,7 @@ from hitl.config import Settings
 from hitl.evaluation.lockstep import Lockstep
 from hitl.evaluation.statistics import share, table
 from hitl.kinematics import joints_of
-from robot.aloha import generate, layout
+from robot.aloha import demonstrations, layout
 from robot.aloha.cell import AlohaCell
 from robot.aloha.expert import Expert
 from robot.aloha.grammar import COMMANDS, Command, by_text
@@ -56,7 +56,7 @@ def _prepare(cell: AlohaCell, family: str, rng: np.random.Generator) -> Command:
         count = int(rng.integers(3, 6))
         placements = layout.sample_placements(rng, count=count, right=right)
         free = family in ("motion", "gripper", "reach", "home") and rng.random() < 0.7
-        pose = generate.random_pose(rng, placements) if free else None
+        pose = demonstrations.random_pose(rng, placements) if free else None
         cell.begin(placements, pose=pose)
         for _ in range(10):
             cell.hold()
@@ -65,7 +65,7 @@ def _prepare(cell: AlohaCell, family: str, rng: np.random.Generator) -> Command:
             ready = [k for k in cell.kinds if layout.arm_for(float(cell.position(k)[0])) == arm]
             if not ready or not _expert(cell, _pick_text(int(rng.choice(ready)))):
                 continue
-        choices = [c for c in COMMANDS if c.family == family and generate.makes_sense(cell, c)]
+        choices = [c for c in COMMANDS if c.family == family and demonstrations.makes_sense(cell, c)]
         if choices:
             return choices[int(rng.integers(len(choices)))]
 

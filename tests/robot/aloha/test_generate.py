@@ -11,9 +11,10 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from hitl.errors import DatasetError, InputError
-from robot.aloha import generate as generator
+from robot.aloha import demonstrations
 from robot.aloha.cell import AlohaCell
-from robot.aloha.generate import MISTAKE, WELL, generate, is_feasible, meta
+from robot.aloha.demonstrations import MISTAKE, WELL, is_feasible
+from robot.aloha.generate import generate, meta
 from robot.aloha.grammar import COMMANDS, by_text
 from robot.aloha.layout import HOME, Placement, sample_placements
 
@@ -107,7 +108,7 @@ def test_a_miss_that_is_over_before_it_began_is_no_segment(cell: AlohaCell) -> N
     closed = HOME.copy()
     closed[[5, 11]] = 0.0
     cell.begin([Placement(0, 0.0, 0.5, 0.0)], pose=closed)
-    demonstrator = generator._Demonstrator(cell, np.random.default_rng(0))
+    demonstrator = demonstrations.Demonstrator(cell, np.random.default_rng(0))
     demonstrator.perform(by_text("pick up the red block"), 0, offset=np.array([0.02, 0.0]))
     assert demonstrator.tape.segments == []
 
@@ -116,7 +117,7 @@ def test_guiding_picks_by_small_motions_and_goes_on_by_them_or_by_a_skill(cell: 
     """Of six things at most one is lost on the way; a few steps each, and only what people say when they guide."""
     came_off, said = 0, set()
     for seed in range(6):
-        tape = generator._guided_episode(cell, np.random.default_rng([1, seed]))
+        tape = demonstrations.guided_episode(cell, np.random.default_rng([1, seed]))
         rows = [(COMMANDS[row[0]], row[4]) for row in tape.segments]
         said |= {command.skill for command, flags in rows if flags == WELL}
         came_off += (
@@ -132,14 +133,14 @@ def test_guiding_picks_by_small_motions_and_goes_on_by_them_or_by_a_skill(cell: 
 def test_passing_goes_both_ways(cell: AlohaCell) -> None:
     texts = set()
     for seed in range(3):
-        tape = generator._pass_episode(cell, np.random.default_rng([2, seed]))
+        tape = demonstrations.pass_episode(cell, np.random.default_rng([2, seed]))
         texts |= {COMMANDS[row[0]].text for row in tape.segments if row[4] == WELL}
     assert {"hand it to the left arm", "hand it to the right arm"} <= texts
 
 
 def test_a_command_that_is_cut_short_is_no_example_and_the_next_one_begins_in_mid_motion(cell: AlohaCell) -> None:
     cell.begin([Placement(0, -0.02, 0.5, 0.0), Placement(2, 0.02, 0.6, 0.0)])
-    demonstrator = generator._Demonstrator(cell, np.random.default_rng(0))
+    demonstrator = demonstrations.Demonstrator(cell, np.random.default_rng(0))
     assert not demonstrator.perform(by_text("pick up the red block"), 6, cut=30)
     assert demonstrator.perform(by_text("pick up the blue ball"), 6)
     (_, _, _, end, flags), (_, first, _, _, after) = demonstrator.tape.segments
