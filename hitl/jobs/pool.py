@@ -5,24 +5,21 @@ Unlike `multiprocessing.Pool` it notices a worker that was killed, and repeats i
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from hitl.errors import InputError
+from hitl.jobs.child import Child, take_interrupts
 from hitl.jobs.place import Asked, Kept, Place, Told, never
-from hitl.jobs.work import Job, carry_out, environment, listen_to_interrupts, result_of
+from hitl.jobs.work import Job, carry_out, environment, result_of
 
 _LOOK_S = 0.2
 """So often `stop` is asked."""
-_END_S = 60.0
-"""So long a job that was interrupted may take to save what it has."""
 
 
 class Processes(Place):
@@ -91,52 +88,25 @@ class Processes(Place):
         return job
 
 
-class _Worker:
-    """A process and the pipe to it."""
+class _Worker(Child):
+    """One job after the other."""
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
         # Before it starts: what a worker imports for itself may read them, too.
         for name, value in environment().items():
             os.environ.setdefault(name, value)
-        self._process: SpawnProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()
+        super().__init__(_serve)
 
     def begin(self, job: Job, telling: bool) -> None:
         """Give it a job; one that has died is noticed with `hear`."""
         with suppress(OSError):
             self.pipe.send((job.packed, environment(), telling))
 
-    def hear(self) -> tuple[str, Any] | None:
-        """What it says; None where it has died."""
-        try:
-            return self.pipe.recv()
-        except (EOFError, OSError):
-            return None
-
-    def interrupt(self) -> None:
-        """As Ctrl-C would."""
-        if self._process.pid is not None and self._process.is_alive():
-            os.kill(self._process.pid, signal.SIGINT)
-
-    def end(self) -> str:
-        """Let it end, or end it; says how it ended."""
-        self.pipe.close()
-        self._process.join(_END_S)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        return f"exit status {self._process.exitcode}"
-
 
 def _serve(pipe: Connection) -> None:
     """A worker: one job after the other, until the other end is closed."""
-    listen_to_interrupts()
-    if hasattr(os, "setpgid"):
-        os.setpgid(0, 0)  # Ctrl-C in a terminal reaches the parent alone, which passes it on, once
     with suppress(KeyboardInterrupt, EOFError, OSError):
+        take_interrupts(signal.default_int_handler)
         while True:
             job, variables, telling = pipe.recv()
             outcome = carry_out(job, variables, (lambda what: pipe.send(("told", what))) if telling else None)

@@ -9,17 +9,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from hitl.config import Settings
 from hitl.errors import InputError
 from hitl.evaluation import packing
 from hitl.evaluation.packing_episode import LearnJob
 from hitl.evaluation.packing_summary import Episode
+from hitl.jobs.driver import LOG
 
 PATIENCE_S = 120.0
 
 
 def square(number: int) -> int:
     return number * number
+
+
+def doubled(much: bytes) -> bytes:
+    return much * 2
 
 
 def process() -> int:
@@ -63,6 +70,28 @@ def wait_for(path: str, begun: str) -> str:
         Path(f"{begun}.saved").touch()
         raise
     return "found"
+
+
+def noted(folder: str, number: int, go: str) -> int:
+    """Writes down that it began; then waits until the file `go` is there, where one is named."""
+    with (Path(folder) / str(number)).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    if go:
+        until(Path(go).exists)
+    return number
+
+
+def kill_driver() -> None:
+    """In a worker of a local Ray cluster: kills the process that started it all."""
+    driver = next(above.parent() for above in psutil.Process().parents() if above.name() == "raylet")
+    driver.kill()
+    until(lambda: False)
+
+
+def end_at_once(control: Any, address: str, workers: int | None, folder: str) -> None:
+    """In place of a driver: one that ends before it is connected."""
+    (Path(folder) / LOG).write_text("[2026-11-27 00:35:55,521 E 1 2] rpc_client.h:204: No head is there.\n")
+    os._exit(3)
 
 
 def until(true: Callable[[], Any]) -> Any:

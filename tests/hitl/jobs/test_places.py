@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from tests.support.jobs import (
     Counter,
     die,
     die_at_first,
+    doubled,
     process,
     refuse,
     say,
@@ -90,6 +92,12 @@ def test_what_a_job_says_comes_in_order(place: Place) -> None:
     said: list[Any] = []
     assert place.run(say, 30, told=said.append) == "said"
     assert said == [("number", number) for number in range(30)]
+
+
+def test_much_goes_both_ways_at_once(elsewhere: Place) -> None:
+    """More than a pipe holds, so that neither end may wait until the other has taken it all."""
+    given = [(bytes([number]) * 2**22,) for number in range(8)]
+    assert sorted(elsewhere.each(doubled, given)) == [one * 2 for (one,) in given]
 
 
 def test_nothing_more_is_begun_after_a_stop(place: Place) -> None:
@@ -216,13 +224,22 @@ def test_a_local_cluster_is_this_machine_alone(ray: Place) -> None:
         if connection.status == psutil.CONN_LISTEN
     ]
     assert listening and {ip.removeprefix("::ffff:") for _, ip in listening} == {"127.0.0.1"}
-    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0" and os.environ["RAY_AUTH_MODE"] == "token"
+    started = psutil.Process().children(recursive=True)
+    [set_there] = [process.environ() for process in started if process.name() == "raylet"]
+    assert set_there["RAY_USAGE_STATS_ENABLED"] == "0" and set_there["RAY_AUTH_MODE"] == "token"
+    token = set_there["RAY_AUTH_TOKEN"]
+    assert not any(
+        token in part for process in psutil.Process().children(recursive=True) for part in process.cmdline()
+    )
+    files = [path for path in Path("/tmp").glob(f"hitl-ray-{os.getpid()}-*/**/*") if path.is_file()]
+    assert files and not any(token.encode() in path.read_bytes() for path in files)
+    assert "ray" not in sys.modules and "RAY_AUTH_TOKEN" not in os.environ
 
 
 def test_what_a_killed_process_left_is_removed() -> None:
     left = Path(tempfile.mkdtemp(prefix=f"hitl-ray-{2**22 + 1}-", dir="/tmp"))  # above every process id
     kept = Path(tempfile.mkdtemp(prefix=f"hitl-ray-{os.getpid()}-", dir="/tmp"))
-    made = Path(cluster._prepare())
+    made = Path(cluster._folder())
     assert not left.exists() and kept.exists() and made.exists()
     kept.rmdir()
     made.rmdir()
