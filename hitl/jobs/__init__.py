@@ -5,7 +5,7 @@
             ...
 
 A job is a function of its arguments and of nothing else, so a worker that dies costs time and never data: its job is
-repeated. Ray is imported by `cluster` alone, and only where it is asked for.
+repeated. Ray is imported by `driver` alone, in a process of its own, and only where it is asked for.
 """
 
 from hitl.jobs.choose import KINDS, place_of

@@ -69,7 +69,7 @@ class Cluster(Place):
     def everywhere(self, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
         tries, job = Tries(name_of(function, arguments)), packed(function, *arguments)
         while True:
-            with Talk(self.connected(), "everywhere", job, environment()) as talk:
+            with _Talk(self.connected(), "everywhere", job, environment()) as talk:
                 said = talk.hear(None)
                 if said[0] == "done":
                     return {machine: result_of(pickle.loads(outcome)) for machine, outcome in said[1].items()}
@@ -111,7 +111,7 @@ class Cluster(Place):
         try:
             while (waiting or busy) and not stop():
                 if talk is None:
-                    talk = Talk(self.connected(), "jobs", told is not None, device)
+                    talk = _Talk(self.connected(), "jobs", told is not None, device)
                 while waiting and len(busy) < most:
                     number, job = waiting.popleft()
                     busy[number] = job
@@ -151,7 +151,7 @@ class _KeptThere:
     def __init__(self, cluster: Cluster, make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         self._cluster, self._packed = cluster, packed(make, *arguments)
         self._called = getattr(make, "__name__", "object")
-        self._talk: Talk | None = None
+        self._talk: _Talk | None = None
 
     def call(self, method: str, *arguments: Any, stop: Asked = never) -> Any:
         tries, said = Tries(f"{self._called}.{method}"), packed(*arguments)
@@ -159,7 +159,7 @@ class _KeptThere:
             now = self._cluster.connected()
             if self._talk is None or self._talk.driver is not now:
                 self.close()
-                self._talk = Talk(now, "keep")
+                self._talk = _Talk(now, "keep")
                 self._talk.say(self._packed, environment())
             try:
                 found, what = self._call(self._talk, tries.name, method, said, stop)
@@ -171,7 +171,7 @@ class _KeptThere:
             self.close()
             tries.lost(what)
 
-    def _call(self, talk: Talk, name: str, method: str, said: bytes, stop: Asked) -> Any:
+    def _call(self, talk: _Talk, name: str, method: str, said: bytes, stop: Asked) -> Any:
         """What came of it, or why it was lost."""
         talk.say(name, method, said)
         stopped = False
@@ -207,7 +207,7 @@ class _Driver:
 
     def alive(self) -> bool:
         """Whether its process has not ended."""
-        return self._child.alive()
+        return not self.why and self._child.alive()
 
     def take(self, end: Any) -> None:
         """Give it an end of a pipe, to be spoken to there; one that has died is noticed at the other end."""
@@ -236,7 +236,7 @@ class _Driver:
                 shutil.rmtree(self._folder, ignore_errors=True)
 
 
-class Talk:
+class _Talk:
     """A context manager: one conversation with a driver by a pipe of its own, so that several can go on at once."""
 
     def __init__(self, driver: _Driver, *about: Any) -> None:

@@ -7,16 +7,18 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from hitl.config import Settings
 from hitl.errors import InputError
-from hitl.evaluation import packing
-from hitl.evaluation.packing_episode import LearnJob
-from hitl.evaluation.packing_summary import Episode
 from hitl.jobs.driver import LOG
+
+if TYPE_CHECKING:
+    from hitl.config import Settings
+    from hitl.evaluation.packing import Job
+    from hitl.evaluation.packing_episode import LearnJob
+    from hitl.evaluation.packing_summary import Episode
 
 PATIENCE_S = 120.0
 
@@ -123,9 +125,12 @@ class Counter:
         return "stopped"
 
 
-def episode(settings: Settings, job: packing.Job | LearnJob) -> Episode:
+def episode(settings: Settings, job: Job | LearnJob) -> Episode:
     """In place of playing one; whoever plays number 2 first is killed."""
-    assert isinstance(job, packing.Job)
+    from hitl.evaluation.packing import Job  # takes seconds, which the other jobs' workers need not
+    from hitl.evaluation.packing_summary import Episode
+
+    assert isinstance(job, Job)
     if job.number == 2:
         die_at_first(str(Path(settings.data) / "mark"), 2)
     rest = {"stage": 1, "stages": 3, "success": True, "seconds": 1.0, "corrections": 0}

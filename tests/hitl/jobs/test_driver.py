@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -119,21 +119,21 @@ def test_every_machine_is_asked_again(ray: Place, tmp_path: Path) -> None:
 
 
 def test_what_was_kept_is_made_anew_and_the_call_repeated(ray: Place, tmp_path: Path) -> None:
-    kept, begun = ray.keep(Counter, 5), tmp_path / "begun"
+    kept, begun, killed = ray.keep(Counter, 5), tmp_path / "begun", list[int]()
     assert kept.call("add", 1)[0] == 6
 
     def killed_once() -> bool:
         pids = begun.read_text().split() if begun.exists() else []
-        if len(pids) == 1:
-            with suppress(StopIteration, psutil.Error):  # it takes a moment until its end is known
-                driver().kill()
+        if pids and not killed:
+            killed.append(driver().pid)
+            driver().kill()
         return len(pids) == 2
 
     assert kept.call("until_stopped", str(begun), stop=killed_once) == "stopped"
     assert kept.call("add", 1)[0] == 6  # as it was at first
     idle = driver()
     idle.kill()
-    idle.wait(PATIENCE_S)
+    until(lambda: idle.status() == psutil.STATUS_ZOMBIE)
     assert kept.call("add", 2)[0] == 7
     kept.close()
 
@@ -149,6 +149,7 @@ def test_a_job_that_kills_every_driver_is_named(ray: Place, monkeypatch: pytest.
 def test_a_driver_that_never_connects_is_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    folders = set(Path("/tmp").glob(f"hitl-ray-{os.getpid()}-*"))
     monkeypatch.setattr(cluster, "serve", end_at_once)
     said = r"ray: its worker died 4 times \(the driver of the cluster: exit status 3, No head is there\.\)"
     with pytest.raises(UnavailableError, match=said):
@@ -157,7 +158,7 @@ def test_a_driver_that_never_connects_is_named(
     said = r"auto: the cluster cannot be used \(the driver of the cluster: exit status 3, No head is there\.\)"
     with pytest.raises(UnavailableError, match=said):
         place_of("auto", 2).run(square, 3)
-    assert not list(Path("/tmp").glob(f"hitl-ray-{os.getpid()}-*/driver.log"))
+    assert set(Path("/tmp").glob(f"hitl-ray-{os.getpid()}-*")) == folders
 
 
 def test_several_threads_use_it_at_once(ray: Place, tmp_path: Path) -> None:
@@ -244,10 +245,16 @@ class There:
         self._folder = tempfile.TemporaryDirectory(prefix="there-", dir="/tmp")
         command = [sys.executable, "-c", THERE, self._folder.name]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         assert self._process.stdout is not None
         self.address = self._process.stdout.readline().strip()
+        assert self.address
 
     def head(self) -> psutil.Process:
         return part("gcs_server", psutil.Process(self._process.pid))
