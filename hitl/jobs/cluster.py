@@ -273,7 +273,7 @@ class _Talk:
                 kind, *rest = self._pipe.recv()
                 if kind == "told":
                     yield rest[0]
-                elif kind in ("end", "failed"):
+                elif kind == "end":
                     return
 
     def close(self) -> None:

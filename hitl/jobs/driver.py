@@ -156,13 +156,13 @@ def _converse(ray: Any, pipe: Connection, over: threading.Event) -> None:
     abouts: dict[str, Callable[..., None]] = {"jobs": _jobs, "keep": _keep, "everywhere": _everywhere}
     with pipe:
         try:
-            if (first := asked.get()) is not None:
-                about, *rest = first
-                abouts[about](ray, asked, pipe, *rest)
-            pipe.send(("end",))
-        except HitlError as error:
-            with suppress(OSError):
+            try:
+                if (first := asked.get()) is not None:
+                    about, *rest = first
+                    abouts[about](ray, asked, pipe, *rest)
+            except HitlError as error:
                 pipe.send(("failed", error))
+            pipe.send(("end",))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             pass  # nobody listens any more
         except Exception:
@@ -268,7 +268,7 @@ def _answer(ray: Any, reference: Any, name: str) -> tuple[str, Any]:
         return "done", ray.get(reference)
     except ray.exceptions.RayTaskError as error:  # not the job's own error, which is an outcome
         raise UnavailableError(
-            f"a worker of the cluster could not carry it out ({_short(error)}).",
+            f"a worker of the cluster could not carry it out ({_short(error.cause or error)}).",
             field=name,
             hint="Every machine of the cluster needs the same hitl, Python and packages as this one.",
         ) from error
