@@ -268,7 +268,7 @@ def _answer(ray: Any, reference: Any, name: str) -> tuple[str, Any]:
         return "done", ray.get(reference)
     except ray.exceptions.RayTaskError as error:  # not the job's own error, which is an outcome
         raise UnavailableError(
-            f"a worker of the cluster could not carry it out ({_short(error.cause or error)}).",
+            f"a worker of the cluster could not carry it out ({_short(error, -1)}).",
             field=name,
             hint="Every machine of the cluster needs the same hitl, Python and packages as this one.",
         ) from error
@@ -284,10 +284,10 @@ def _unavailable(what: str, error: Exception) -> HitlError:
     return UnavailableError(f"the cluster cannot be used ({_short(error)}).", field=what, hint=HINT)
 
 
-def _short(error: Exception) -> str:
-    """The first line of what Ray says, which goes on for a page."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
+def _short(error: Exception, line: int = 0) -> str:
+    """One line of what Ray says, which goes on for a page."""
+    lines = [one.strip() for one in str(error).splitlines() if one.strip()]
+    return f"{type(error).__name__}: {lines[line][:160]}" if lines else type(error).__name__
 
 
 # -- in workers ---------------------------------------------------------------------------------------------------

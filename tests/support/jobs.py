@@ -31,6 +31,11 @@ def doubled(much: bytes) -> bytes:
     return much * 2
 
 
+def unnamed() -> Any:
+    """Something that cannot be sent back."""
+    return lambda: None
+
+
 def process() -> int:
     return os.getpid()
 

@@ -26,6 +26,7 @@ from tests.support.jobs import (
     refuse,
     say,
     square,
+    unnamed,
     until,
     variables,
     wait_for,
@@ -86,6 +87,12 @@ def test_what_a_job_raises_is_raised_here(place: Place) -> None:
         place.run(refuse, "colour")
     assert (caught.value.field, caught.value.hint) == ("colour", "Give another.")
     assert place.run(square, 2) == 4
+
+
+def test_what_a_worker_cannot_carry_out_is_said_with_its_cause(ray: Place) -> None:
+    with pytest.raises(UnavailableError, match=r"unnamed\(\): .*could not carry it out \(.*Can't pickle"):
+        ray.run(unnamed)
+    assert ray.run(square, 2) == 4
 
 
 def test_what_a_job_says_comes_in_order(place: Place) -> None:
