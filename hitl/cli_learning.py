@@ -254,6 +254,9 @@ def _bench_correction(arguments: Namespace) -> int:
 def _bench_update(arguments: Namespace) -> int:
     settings = simulated_policy(arguments)
     from hitl.evaluation import update_latency
+    from hitl.jobs import place_of
+
+    place_of(settings.learn_on)  # said here, and not by a learner that ends at once
 
     return print_json(update_latency.run(settings, n=arguments.n, seed=arguments.seed))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hitl.options_models import add_learn_on
 from hitl.options_shared import (
     Commands,
     add_command,
@@ -41,6 +42,7 @@ def add_experiments(commands: Commands, common: argparse.ArgumentParser) -> None
     update = add_command(benches, "update", "from a correction to weights that know it", common, backend)
     update.add_argument("--driver", default=argparse.SUPPRESS, metavar="NAME", help="aloha (default) or synthetic")
     update.add_argument("--n", type=at_least_one, default=50, metavar="N", help="corrections (default 50)")
+    add_learn_on(update)
     stream = add_command(benches, "stream", "from capture to ready to paint", common)
     stream.add_argument("--seconds", type=positive, default=20.0, metavar="S", help="how long (default 20)")
     speech = add_command(benches, "speech", "how well and how fast spoken commands are understood", common, backend)

@@ -42,3 +42,9 @@ def add_policy_learning(parser: argparse.ArgumentParser) -> None:
     add("--learn-on", default=argparse.SUPPRESS, metavar="PLACE", help=where)
     quiet = "after so long without a correction all is learned anew (default 5)"
     add("--quiet", dest="quiet_s", type=float, default=argparse.SUPPRESS, metavar="S", help=quiet)
+
+
+def add_learn_on(parser: argparse._ActionsContainer) -> None:
+    """Where updates are computed."""
+    where = "where updates are computed: here (default), ray, auto, ray://HOST:PORT"
+    parser.add_argument("--learn-on", default=argparse.SUPPRESS, metavar="PLACE", help=where)

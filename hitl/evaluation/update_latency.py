@@ -203,7 +203,7 @@ def run(
                 jitter = _jitter(person.periods_ms)
             outbox.close()
     result = _result(delays, person, jitter, without)
-    result.update(seed=seed, driver=settings.driver, policy=person.policy)
+    result.update(seed=seed, driver=settings.driver, learn_on=settings.learn_on, policy=person.policy)
     print(_table(result))
     return result
 
@@ -245,6 +245,7 @@ def _result(
 
 
 def _table(result: Mapping[str, Any]) -> str:
-    head = f"\ncorrection saved to first answer of weights that know it, driver {result['driver']}"
-    names = [name for name in result if name not in ("driver", "policy", "seed")]
+    where = f"driver {result['driver']}, updates computed: {result['learn_on']}"
+    head = f"\ncorrection saved to first answer of weights that know it, {where}"
+    names = [name for name in result if name not in ("driver", "learn_on", "policy", "seed")]
     return "\n".join([head, *(f"  {name:28s}{result[name]:>10}" for name in names)])

@@ -152,6 +152,7 @@ def test_the_model_goes_along_by_its_folder(tmp_path: Path) -> None:
         (["evaluate", "packing", "--on", "ray", "--record"], "--on: does not go with --record"),
         (["evaluate", "packing", "--picture", "a.png", "--record"], "--picture: does not go with --record"),
         (["backend", "--learn-on", "cloud"], "learn_on: Expected `str` matching"),
+        (["bench", "update", "--learn-on", "cloud"], "learn_on: Expected `str` matching"),
     ],
 )
 def test_a_place_that_cannot_be_is_said(
