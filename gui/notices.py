@@ -104,7 +104,8 @@ def doubt_words(state: LiveState, now_ns: int) -> str:
     command = state.command
     if command is None:
         return ""
-    fails = f"“{command.failing}” does not seem to work ({command.tried} tries)." if command.failing else ""
+    tries = f" ({command.tried} tries)" if command.tried > 1 else ""
+    fails = f"“{command.failing}” does not seem to work{tries}." if command.failing else ""
     if not state.unsure:
         return fails
     left_s = round(state.unsure_left(now_ns)[0])

@@ -82,6 +82,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """For how long the policy asks before it goes on by itself."""
     ask_every_s: _NotNegative = 15.0
     """How long it does not ask again after that."""
+    give_up_s: _NotNegative = 8.0
+    """The policy gives a command of its own up that ran for so long while the task did not get on; 0: never."""
+    aside_s: _NotNegative = 20.0
+    """For how long it does not begin that again, unless the task gets on."""
     microphone: str = ""
     """Name of the microphone; empty: the system's."""
     talk: Literal["hold", "tap", "hands-free"] = "hold"

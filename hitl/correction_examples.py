@@ -36,6 +36,8 @@ class ExampleRules:
     """Other words so soon after a correction take it back."""
     misspoken: float = 0.25
     """What such a correction weighs."""
+    nothing_s: float = 7.5
+    """What the policy did for so long without the task getting on came to nothing, and was not let run as right."""
     gap_s: float = 3.0
     """A command further ahead than this does not label a moment, as after a stop."""
 
@@ -167,6 +169,7 @@ def _approved(
     if moments and moments[-1].source == "policy":
         ended.discard(moments[-1].command_id)  # it still runs: nobody knows yet
     overruled = _overruled(corrections, moments)
+    ended -= _came_to_nothing(moments, rules)
     for at, moment in enumerate(moments):
         later = overruled.get(at)
         if later is not None:
@@ -198,6 +201,20 @@ def _overruled(corrections: Sequence[CorrectionView], moments: Sequence[Moment])
         for at in before:
             if moments[at].command_id == running:
                 found[at] = view
+    return found
+
+
+def _came_to_nothing(moments: Sequence[Moment], rules: ExampleRules) -> set[str]:
+    """Ids of commands that ran for long while the task did not get on, neither under them nor right after them."""
+    first: dict[str, Moment] = {}
+    found: set[str] = set()
+    for moment, following in zip(moments, [*moments[1:], None], strict=True):
+        begun = first.setdefault(moment.command_id, moment)
+        if following is not None and following.command_id == moment.command_id:
+            continue
+        stage = following.stage if following is not None else moment.stage
+        if moment.session_ns - begun.session_ns >= rules.nothing_s * 1e9 and stage <= begun.stage:
+            found.add(moment.command_id)
     return found
 
 

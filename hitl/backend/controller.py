@@ -6,7 +6,8 @@ moment for the next words, as people guide in several; then, or at once in the o
 low level runs once an observation; the high level is asked at its rate and whenever a command is finished.
 A correction of low certainty changes nothing: it is asked what was meant, for a while, until somebody has chosen.
 Where the policy is unsure which command is right, or what it does has no effect, it asks before it begins another one
-(`doubt.py`): the running command goes on meanwhile, or the robot stands still where none runs.
+(`doubt.py`): the running command goes on meanwhile, or the robot stands still where none runs. What comes to nothing
+for long it gives up (`giving_up.py`).
 
 One thread owns a controller. Calls append to an output list that `drain` returns; the owner sends and logs it.
 Policies speak poses `(12,)`, the robot joints `(action_size,)`; the embodiment converts.
@@ -21,9 +22,10 @@ import msgspec
 import numpy as np
 
 from hitl.backend.doubt import Decision, Doubt, Ended
+from hitl.backend.giving_up import GivingUp
 from hitl.backend.parts import Array, Chunk, Embodiment, Policy, Rules, Seen, StopWanted, status_of
 from hitl.backend.questions import Questions, chosen_as, not_offered
-from hitl.backend.running import Recent, RunningCommand
+from hitl.backend.running import Recent, RunningCommand, alternatives_of
 from hitl.clock import Clock, new_ulid
 from hitl.events import CorrectionEvent, DoubtEvent, OutcomeEvent
 from hitl.messages import (
@@ -33,6 +35,7 @@ from hitl.messages import (
     CorrectionState,
     CorrectionStatus,
     RobotState,
+    Task,
     undo_changes,
 )
 from hitl.sessions.moments import Moment
@@ -86,6 +89,7 @@ class Controller:
         self._undone: set[str] = set()
         self._questions = Questions()
         self._doubt = doubt or Doubt(rules)
+        self._giving_up = GivingUp(rules)
         self.watched = False
         """Whether somebody can see a question of the policy; where nobody does it asks none."""
         self._chunks = 0
@@ -190,6 +194,7 @@ class Controller:
         targets = self._state[2] if self._state is not None else self._seen.targets if self._seen is not None else None
         pose = self._embodiment.pose_of(targets) if targets is not None else None
         self._doubt.person_begins(event.command, self._stage, pose)
+        self._giving_up.forget()
         self._finished = None
         self._command = RunningCommand(
             event.id, event.command, "person", self._clock.now_ns(), 1.0, event, event.hold_s
@@ -233,6 +238,7 @@ class Controller:
         """
         self._doubt_no_longer("new episode")
         self._doubt.forget()
+        self._giving_up.forget()
         if self._episode:
             for asked in self._questions.close_all():
                 self._end(asked, "expired")
@@ -360,11 +366,12 @@ class Controller:
         self._remember()
         now_ns = self._asked_ns = self._clock.now_ns()
         proposal = self._policy.propose()
-        pairs = list(zip(proposal.texts, proposal.probabilities, strict=True))[:ALTERNATIVES]
-        self._alternatives = [Alternative(text=text, probability=float(p)) for text, p in pairs]
+        known = alternatives_of(proposal)
+        given_up = self._giving_up.look(self._command, self._task, now_ns)
+        self._alternatives = self._giving_up.ordered(known, now_ns)[:ALTERNATIVES]
         best, command = self._alternatives[0], self._command
-        begins = command is None or command.held or command.gives_way(best, self._rules, now_ns)
-        if self._asks(begins, now_ns):
+        begins = command is None or command.held or self._giving_up.leaves(command, best, now_ns)
+        if self._asks(begins, given_up, now_ns):
             begins = self._command is None
             if begins:
                 self._command = self._begin(best, now_ns)
@@ -378,22 +385,25 @@ class Controller:
         self._note_moment(proposal.history)
         return begins
 
-    def _asks(self, begins: bool, now_ns: int) -> bool:
+    def _asks(self, begins: bool, given_up: str, now_ns: int) -> bool:
         """Whether the policy asks a person before another command begins."""
         if not begins and self._doubt.question is None or len(self._alternatives) < 2:
             return False
-        task = self._state[0].task if self._state is not None else None
+        task = self._task
         heard = self.watched and not self._questions and not (task is not None and task.finished)
         best, second = self._alternatives[:2]
-        asks = self._doubt.asks(Decision(now_ns, best, second, self._stage), heard=heard)
+        asks = self._doubt.asks(Decision(now_ns, best, second, self._stage), heard=heard, given_up=given_up)
         if not asks:
             self._doubt_no_longer("sure")
         return asks
 
     @property
+    def _task(self) -> Task | None:
+        return self._state[0].task if self._state is not None else None
+
+    @property
     def _stage(self) -> int:
-        task = self._state[0].task if self._state is not None else None
-        return task.stage if task is not None else 0
+        return self._task.stage if self._task is not None else 0
 
     def _note_moment(self, history: Any) -> None:
         """Tell what was just asked and answered, where it can be learned from."""
@@ -427,7 +437,7 @@ class Controller:
         if command is None or seen is None or self._policy is None:
             return
         if command.done_ns is not None or command.held:
-            self._send_rows(command, tick, np.tile(targets, (self._steps, 1)), seen.observation.stamp_ns)
+            self._send(command, tick, np.tile(targets, (self._steps, 1)), seen.observation.stamp_ns)
             return
         pose, pose_target = self._embodiment.pose_of(joints), self._embodiment.pose_of(targets)
         if command.active is None:
@@ -435,7 +445,9 @@ class Controller:
             command.start_tick = tick
         elapsed_s = (tick - command.start_tick) / self._rate_hz
         output = self._policy.act(seen.images, pose, pose_target, command.active, elapsed_s)
-        self._send(command, tick, np.asarray(output.pose_chunk, dtype=np.float64), seen.observation.stamp_ns)
+        joint_chunk = self._embodiment.joints_of(np.asarray(output.pose_chunk, dtype=np.float64))
+        rows = np.ascontiguousarray(joint_chunk, dtype=np.float64)
+        self._send(command, tick, rows, seen.observation.stamp_ns)
         command.done = float(output.done)
         if count_done and elapsed_s >= self._rules.min_command_s:
             command.done_count = command.done_count + 1 if command.done > self._rules.done_threshold else 0
@@ -443,11 +455,7 @@ class Controller:
             self._acted.add(command.id)
             self._tell(command.id, "acting")
 
-    def _send(self, command: RunningCommand, tick: int, pose_chunk: Array, captured_ns: int) -> None:
-        rows = np.ascontiguousarray(self._embodiment.joints_of(pose_chunk), dtype=np.float64)
-        self._send_rows(command, tick, rows, captured_ns)
-
-    def _send_rows(self, command: RunningCommand, tick: int, rows: Array, captured_ns: int) -> None:
+    def _send(self, command: RunningCommand, tick: int, rows: Array, captured_ns: int) -> None:
         self._chunks += 1
         self._steps = len(rows)
         header = ActionChunk(

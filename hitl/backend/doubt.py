@@ -122,26 +122,27 @@ class Doubt:
         self._rest_until_ns = 0
         self._sure = 0
 
-    def asks(self, decision: Decision, *, heard: bool) -> bool:
+    def asks(self, decision: Decision, *, heard: bool, given_up: str = "") -> bool:
         """Whether a question is open about this decision, or is to be opened now.
 
-        heard: whether somebody could answer; else none is opened. False where the high level has become sure: the
-        question is then to be closed.
+        heard: whether somebody could answer; else none is opened; given_up: the command that the policy gives up now,
+        or "". False where the high level has become sure: the question is then to be closed.
         """
         if self.question is not None:
             return not self._becomes_sure(decision)
         if not heard or decision.now_ns < self._rest_until_ns:
             return False
         failing = self.without_effect(decision)
+        about, tried = (failing.text, failing.count) if failing is not None else (given_up, min(1, len(given_up)))
         small = decision.margin < self._rules.ask_margin and decision.pair not in self._asked
-        if failing is None and not small:
+        if not about and not small:
             return False
-        self._asked.add(decision.pair if failing is None else (frozenset((failing.text,)), decision.stage))
+        self._asked.add((frozenset((about,)), decision.stage) if about else decision.pair)
         self._sure = 0
         self.question = Question(
             (decision.best.text, decision.second.text),
-            failing.text if failing is not None else "",
-            failing.count if failing is not None else 0,
+            about,
+            tried,
             decision.margin,
             decision.now_ns,
             decision.now_ns + round(self._rules.unsure_s * 1e9),

@@ -103,6 +103,8 @@ class Rules:
     ask_repeats: int = 3
     ask_every_s: float = 15.0
     unsure_s: float = 3.0
+    give_up_s: float = 8.0
+    aside_s: float = 20.0
 
 
 @dataclass(frozen=True)

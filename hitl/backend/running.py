@@ -10,10 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from hitl.backend.parts import Rules, Seen
+from hitl.backend.parts import Proposal, Rules, Seen
 from hitl.events import CorrectionEvent
 from hitl.messages import Alternative, CommandStatus, Source
 from hitl.sessions.moments import Moment
+
+
+def alternatives_of(proposal: Proposal) -> list[Alternative]:
+    """All that the policy may do next, the best first."""
+    pairs = zip(proposal.texts, proposal.probabilities, strict=True)
+    return [Alternative(text=text, probability=float(probability)) for text, probability in pairs]
 
 
 class Recent:

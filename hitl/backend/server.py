@@ -90,6 +90,8 @@ def rules_of(settings: Settings) -> Rules:
         ask_repeats=settings.ask_repeats,
         ask_every_s=settings.ask_every_s,
         unsure_s=settings.unsure_s,
+        give_up_s=settings.give_up_s,
+        aside_s=settings.aside_s,
     )
 
 

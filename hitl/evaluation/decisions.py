@@ -63,10 +63,10 @@ class _Noting(Doubt):
         super().__init__(rules)
         self.noted: list[tuple[int, int]] = []
 
-    def asks(self, decision: Decision, *, heard: bool) -> bool:
+    def asks(self, decision: Decision, *, heard: bool, given_up: str = "") -> bool:
         again = decision.best.text == self._own.text and self._own.stands_at(decision.stage)
         self.noted.append((decision.now_ns, self._own.count + 1 if again else 1))
-        return super().asks(decision, heard=heard)
+        return super().asks(decision, heard=heard, given_up=given_up)
 
 
 class _Bench:

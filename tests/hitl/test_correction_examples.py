@@ -73,6 +73,24 @@ def test_what_still_runs_is_not_yet_let_run() -> None:
     assert found[3.5][0] == "pick it up" and not [at for at in found if at >= 4.5]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "stage", "taught"),
+    [
+        (9.0, None, False),
+        (7.0, None, True),
+        (9.0, lambda at_s: int(at_s >= 8.0), True),
+        (9.0, lambda at_s: int(at_s >= 12.0), True),  # what it did shows a moment later
+    ],
+)
+def test_what_came_to_nothing_for_long_was_not_right(seconds: float, stage: Any, taught: bool) -> None:
+    parts = [(3.0, "p1", "go home"), (seconds, "p2", "pick it up"), (2.0, "p3", "put it down")]
+    end_s = 3.0 + seconds + 2.0
+    track = moments(*parts, (1.0, "c1", "rest"), (1.0, "p4", "go home"), (1.0, "p5", "rest"), stage=stage)
+    found = by_time(examples_of([view("c1", end_s, "rest", "put it down")], track)[0])
+    assert any(command == "pick it up" for command, _, _ in found.values()) == taught
+    assert found[0.0][0] == "go home"
+
+
 def test_a_correction_teaches_in_the_moment_in_which_it_is_given() -> None:
     track = moments((3.0, "p1", "go home"))
     found = by_time(examples_of([view("c1", 3.0, "pick it up", outcome=None)], track)[0])
