@@ -178,6 +178,8 @@ def test_a_persons_command_that_has_no_effect_is_told_and_not_asked_about():
     command: CommandStatus = msgspec.structs.replace(samples.person_command(), failing="go higher", tried=3)
     state.apply(command, NOW)
     assert doubt_words(state, NOW) == "“go higher” does not seem to work (3 tries)." and state.unsure == []
+    state.apply(msgspec.structs.replace(command, tried=1), NOW)
+    assert doubt_words(state, NOW) == "“go higher” does not seem to work."
     state.apply(samples.policy_command(), NOW)
     assert doubt_words(state, NOW) == ""
 
