@@ -35,11 +35,13 @@ SMALL_FAMILIES = frozenset({"motion", "gripper"})
 class Rules:
     """margin_s: a command of the policy's own is left out where somebody objected until so long after its end;
     shortest_s: a shorter segment is left out; longest_s: and so is a command of the policy's own that went on for
-    longer, since it was tried again and again; pause_s: longest pause between two words of somebody who guides."""
+    longer, since it was tried again and again; nothing_s: and one that went on so long without the task getting on,
+    where the robot tells how far that is; pause_s: longest pause between two words of somebody who guides."""
 
     margin_s: float = MARGIN_S
     shortest_s: float = 0.5
     longest_s: float = 12.0
+    nothing_s: float = 7.5
     pause_s: float = 1.5
 
 
@@ -82,9 +84,11 @@ class Given:
 
 @dataclass(frozen=True)
 class Watched(Episode):
-    """An episode; rises_ns: when the task was one stage further, in order."""
+    """An episode; rises_ns: when the task was one stage further, in order; tells: whether the robot told how far the
+    task was."""
 
     rises_ns: tuple[int, ...] = ()
+    tells: bool = False
 
 
 @dataclass(frozen=True)
@@ -238,6 +242,9 @@ class _Looking:
             return "a correction cut it off"
         if run.end_ns - run.start_ns > self._rules.longest_s * 1e9:
             return f"it went on for over {self._rules.longest_s:g} s"
+        got_on = any(run.start_ns < rise_ns <= following.end_ns for rise_ns in episode.rises_ns)
+        if episode.tells and not got_on and run.end_ns - run.start_ns >= self._rules.nothing_s * 1e9:
+            return f"the task did not get on for {self._rules.nothing_s:g} s"
         return ""
 
     def _take(self, episode: Watched, run: Ran, problem: str) -> None:

@@ -105,7 +105,9 @@ def watched(recorded: Recorded) -> list[Watched]:
     """The recorded episodes; the last one of a recording without its end is cut off."""
     last = len(recorded.episodes) - 1
     return [
-        Watched(e.id, e.start_ns, e.end_ns, e.away(), at == last and not recorded.whole, e.rises_ns)
+        Watched(
+            e.id, e.start_ns, e.end_ns, e.away(), at == last and not recorded.whole, e.rises_ns, e.task is not None
+        )
         for at, e in enumerate(recorded.episodes)
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -129,6 +130,17 @@ def test_a_correction_that_does_not_count_is_no_objection_but_cuts_off_all_the_s
 def test_a_command_that_is_tried_again_and_again_is_no_example() -> None:
     found = look([ran(0, 20, PICK), ran(20, 24, PUT), ran(24, 60, "go home")])
     assert kept(found) == [(20, 24, PUT, "let run")] and "over 12 s" in reasons(found)[0]
+
+
+@pytest.mark.parametrize(
+    ("tells", "rises", "taught"),
+    [(True, (), False), (True, (7.0,), True), (True, (10.5,), True), (True, (30.0,), False), (False, (), True)],
+)
+def test_what_came_to_nothing_for_long_is_no_example(tells: bool, rises: tuple[float, ...], taught: bool) -> None:
+    runs = [ran(0, 8, PICK), ran(8, 11, PUT), ran(11, 60, "go home")]
+    found = look(runs, at=replace(episode(rises=rises), tells=tells))
+    assert ((0, 8, PICK, "let run") in kept(found)) == taught and (8, 11, PUT, "let run") in kept(found)
+    assert ("the task did not get on for 7.5 s" in reasons(found)) != taught
 
 
 def test_what_is_marked_good_counts_even_where_something_else_would_leave_it_out() -> None:
