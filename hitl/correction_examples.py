@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,7 +209,7 @@ def _came_to_nothing(moments: Sequence[Moment], rules: ExampleRules) -> set[str]
     """Ids of commands that ran for long while the task did not get on, neither under them nor right after them."""
     first: dict[str, Moment] = {}
     found: set[str] = set()
-    for moment, following in zip(moments, [*moments[1:], None], strict=True):
+    for moment, following in zip_longest(moments, moments[1:]):
         begun = first.setdefault(moment.command_id, moment)
         if following is not None and following.command_id == moment.command_id:
             continue
