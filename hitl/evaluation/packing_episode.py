@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from hitl.evaluation.lockstep import Lockstep
 from hitl.evaluation.packing_summary import HIERARCHY, Episode
@@ -16,9 +14,9 @@ from robot.aloha.oracle import Oracle, Running
 
 ORACLE_TICKS = 5
 """The oracle looks ten times a second."""
-REST_S, REST_M, REST_MOVED_M = 12.0, 0.01, 0.001
-"""An episode in which nobody speaks is over when nothing more comes: for so long one command has run, no hand went
-further than the one, and no object than the other [m]. That is longer than anything the policies look back at."""
+STUCK_S = 40.0
+"""An episode in which nobody speaks is over when the task has not got on for so long [s]: whoever watches would have
+spoken long before. It then counts as all its time."""
 TEACHING = 500
 """Layouts from this number on teach; those before it measure."""
 
@@ -62,16 +60,16 @@ def run_episode(
     number: int,
     learning: Beside | None = None,
 ) -> Episode:
-    """Play one episode until the task is finished: all packed, out of time, or, alone, at rest, which takes as long as
+    """Play one episode until the task is finished: all packed, out of time, or, alone, stuck, which takes as long as
     there is time. mode: "corrected" has the oracle."""
     cell = loop.cell
     cell.reset(seed=(seed + SEED_OFFSET) * 1000 + number, shift=condition, taste=seed)
     loop.restart()
     loop.events.clear()
     oracle = Oracle(cell) if mode == "corrected" else None
-    task, rest = cell.read().task, _Rest(loop)
+    task, got_on_s = cell.read().task, cell.time_s
     alone = oracle is None and learning is None
-    while task is not None and not task.finished and not (alone and rest.lasts):
+    while task is not None and not task.finished and not (alone and cell.time_s - got_on_s > STUCK_S):
         loop.tick()
         if learning is not None:
             learning.tick(loop)
@@ -82,8 +80,8 @@ def run_episode(
                 if learning is not None:
                     learning.corrected(loop, event)
         if cell.tick % ORACLE_TICKS == 0:
-            task = cell.read().task
-            rest.look()
+            before, task = task.stage, cell.read().task
+            got_on_s = cell.time_s if task is not None and task.stage > before else got_on_s
     assert task is not None
     return Episode(
         mode=mode,
@@ -96,34 +94,6 @@ def run_episode(
         seconds=round(cell.time_s if task.finished else cell.limit_s, 1),
         corrections=sum(isinstance(event, CorrectionEvent) for event in loop.events),
     )
-
-
-class _Rest:
-    """Since when nothing has happened."""
-
-    def __init__(self, loop: Lockstep) -> None:
-        self._loop = loop
-        self._command, self._hands, self._objects = self._now()
-        self._since_s = loop.cell.time_s
-
-    @property
-    def lasts(self) -> bool:
-        """Whether nothing more comes."""
-        return self._loop.cell.time_s - self._since_s > REST_S
-
-    def look(self) -> None:
-        """Note what has changed."""
-        command, hands, objects = self._now()
-        moved = float(np.abs(objects - self._objects).max(initial=0.0)) > REST_MOVED_M
-        if command != self._command or moved or float(np.abs(hands - self._hands).max()) > REST_M:
-            self._command, self._hands, self._objects = command, hands, objects
-            self._since_s = self._loop.cell.time_s
-
-    def _now(self) -> tuple[str, NDArray[np.float64], NDArray[np.float64]]:
-        cell = self._loop.cell
-        pose = cell.true_pose()
-        objects = np.concatenate([cell.position(kind) for kind in cell.kinds])
-        return self._loop.command.command_id, np.concatenate((pose[:3], pose[6:9])), objects
 
 
 def running_of(loop: Lockstep) -> Running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,7 @@ def test_only_the_moments_that_teach_are_learned_from(tmp_path: Path, session: S
     written = write_lessons(tmp_path / "set", lessons(tmp_path), TEMPLATE)
     assert (written.shards, written.segments) == (3, 3)
     data = load_recordings(tmp_path / "set")
+    data = dataclasses.replace(data, held_out=torch.zeros(3, dtype=torch.bool))  # drawn from new names
     samples = low_level_samples(data, held_out=False)
     ticks = data.frame_tick[samples.frame]
     first = ticks[samples.frame < int((data.frame_episode == 0).sum())]

@@ -14,7 +14,7 @@ from hitl.config import Settings
 from hitl.errors import InputError
 from hitl.evaluation import packing, skills
 from hitl.evaluation.lockstep import Lockstep
-from hitl.evaluation.packing_episode import REST_S
+from hitl.evaluation.packing_episode import STUCK_S
 from hitl.evaluation.statistics import share, table, wilson
 from hitl.events import CorrectionEvent, OutcomeEvent
 from hitl.sessions.feedback_log import FeedbackLog
@@ -77,15 +77,15 @@ def test_a_nominal_episode_is_packed_without_help(cell: AlohaCell) -> None:
     assert episode.corrections == 0
 
 
-def test_an_episode_in_which_nothing_more_comes_is_over_and_counts_as_all_its_time(cell: AlohaCell) -> None:
+def test_an_episode_that_is_stuck_is_over_and_counts_as_all_its_time(cell: AlohaCell) -> None:
     loop = make(cell, wrong="hold still")
     episode = packing.run_episode(loop, "base", "nominal", 0, 1)
     assert not episode.success and episode.seconds == cell.limit_s
-    assert REST_S < cell.time_s < REST_S + 3
+    assert STUCK_S < cell.time_s < STUCK_S + 1
 
     class Late(ExpertPolicy):
         def propose(self) -> SimpleNamespace:
-            self.wrong = "hold still" if self.cell.time_s < 0.8 * REST_S else ""
+            self.wrong = "hold still" if self.cell.time_s < 0.5 * STUCK_S else ""
             return super().propose()
 
     loop = Lockstep(replace(loop.model, policy=Late(cell)), cell)
