@@ -54,6 +54,7 @@ _STATE = "strategy.safetensors"
 
 Says = Callable[[int, int], None]
 """How much is done, of how much."""
+_BeforeAfter = tuple[dict[str, float], dict[str, float]]
 Report = Callable[[str, int, int, float], None]
 """What is going on, how much is done, of how much, and the loss, NaN where there is none."""
 
@@ -228,44 +229,29 @@ def update(
     on, CheckpointError where `folder` holds a run of other settings, PolicyError for an unknown strategy.
     """
     strategy(plan.strategy)  # before anything takes time
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     task, everything = SeenAndDone(model), torch.ones(len(groups), dtype=torch.bool)
-
-    def looking(what: str) -> Says:
-        return lambda done, count: report(what, done, count, float("nan"))
 
     def places(episodes: Tensor) -> Beside:
         return beside(model, task.predict, new, episodes, codes, plan.seed)
 
     aims = aims_of(new, places(everything))
     new = unlearned(new, aims)
-    guided = (new.segments.flags & GUIDED) > 0
-    _expect_guided(new.segments.episode[guided], plan.least_guided)
+    _expect_guided(new.segments.episode[(new.segments.flags & GUIDED) > 0], plan.least_guided)
     held, turns = held_out_of(base), folds_of(new, groups, plan.turns)
-    say = looking("what it must keep")
+    say = _saying(report, "what it must keep")
     kept = keep(model, base, new, ~held, codes, plan, say)
     known = codes[: len(base.meta.commands)]
     kept_check = draw(model, base, held, known, plan.checked, plan.seed, plain=True, report=say)
     base_before = task.scores(kept_check)
-    checks: list[tuple[dict[str, float], dict[str, float]]] = []
+    learning = _Learning(task, new, codes, kept, plan, folder, settings, report)
+    checks: list[_BeforeAfter] = []
     then: list[Beside] = []
     for turn, out in enumerate(turns):
-        model.load_state_dict(before)
         what = f"turn {turn + 1} of {len(turns)}"
-        say, checked = looking(what), plan.checked // len(turns)
-        check = draw(model, new, out, codes, checked, plan.seed, plain=True, favoured=guided, report=say)
-        taught = draw(model, new, ~out, codes, plan.drawn, plan.seed + 1 + turn, favoured=guided, report=say)
-        first = task.scores(check)
-        _learn(task, taught, kept, plan, folder / f"turn-{turn}", settings, what, report)
-        checks.append((first, task.scores(check)))
+        checks.append(learning.fit(f"turn-{turn}", what, ~out, out, plan.seed + 1 + turn, plan.checked // len(turns)))
         then.append(places(out))
-    model.load_state_dict(before)
-    say = looking("the new segments")
-    taught = draw(model, new, everything, codes, plan.drawn, plan.seed, favoured=guided, report=say)
-    check = draw(model, new, everything, codes, plan.checked, plan.seed, plain=True, favoured=guided, report=say)
-    first = task.scores(check)
-    _learn(task, taught, kept, plan, folder / "all", settings, "learning", report)
-    checks = checks or [(first, task.scores(check))]
+    whole = learning.fit("all", "learning", everything, everything, plan.seed, plan.checked)
+    checks = checks or [whole]
     after = medians(then or [places(everything)])
     by_text = {new.meta.commands[command].text: metres for command, metres in after.items()}
     return Fitted(
@@ -274,6 +260,46 @@ def update(
         [(first["loss"], then["loss"]) for first, then in checks] if turns else [],
         [replace(aim, after=by_text.get(aim.command)) for aim in aims],
     )
+
+
+class _Learning:
+    """What the turns of an update have in common; each begins with the weights that the model has now."""
+
+    def __init__(
+        self,
+        task: SeenAndDone,
+        new: Recordings,
+        codes: Tensor,
+        kept: Example,
+        plan: Plan,
+        folder: Path,
+        settings: dict[str, Any],
+        report: Report,
+    ) -> None:
+        self._task, self._new, self._codes, self._kept = task, new, codes, kept
+        self._plan, self._folder, self._settings, self._report = plan, folder, settings, report
+        self._guided = (new.segments.flags & GUIDED) > 0
+        self._begin = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
+
+    def fit(self, part: str, what: str, learned: Tensor, measured: Tensor, seed: int, count: int) -> _BeforeAfter:
+        """Learn from the `learned` episodes `(E,)`; what `count` examples of the `measured` ones score before and
+        after. part: names the folder of its state."""
+        model, plan = self._task.model, self._plan
+        model.load_state_dict(self._begin)
+
+        def drawn(episodes: Tensor, number: int, seed: int, plain: bool) -> Example:
+            say = _saying(self._report, what)
+            new, codes, guided = self._new, self._codes, self._guided
+            return draw(model, new, episodes, codes, number, seed, plain=plain, favoured=guided, report=say)
+
+        check, taught = drawn(measured, count, plan.seed, True), drawn(learned, plan.drawn, seed, False)
+        first = self._task.scores(check)
+        _learn(self._task, taught, self._kept, plan, self._folder / part, self._settings, what, self._report)
+        return first, self._task.scores(check)
+
+
+def _saying(report: Report, what: str) -> Says:
+    return lambda done, count: report(what, done, count, float("nan"))
 
 
 def _expect_guided(episodes: Tensor, least: int) -> None:
