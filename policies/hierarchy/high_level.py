@@ -68,7 +68,10 @@ def feature_size(low_level: LowLevelPolicy, probes: int) -> int:
 @torch.no_grad()
 def describe(low_level: LowLevelPolicy, sight: Sight, pose: Tensor, probes: Tensor) -> Tensor:
     """Features of B moments, `(B, feature_size)` float32. pose: `(B, 12)`; probes: codes `(Q, 64)`."""
-    seen = [low_level.attend(sight, probe[None]).places for probe in probes]
+    if len(pose) == 1:  # all probes at once: six times as fast, and no more memory than a picture
+        seen = [low_level.attend(sight, probes).places.flatten()[None]]
+    else:
+        seen = [low_level.attend(sight, probe[None]).places for probe in probes]
     scene = low_level.scene(sight).flatten(1)
     return torch.cat((*seen, sight.places, scene, pose), 1).float()
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
+from policies.hierarchy.high_level import describe, feature_size
 from policies.hierarchy.low_level import (
     Heat,
     LowLevelConfig,
@@ -94,6 +95,17 @@ def test_one_sight_can_be_asked_under_many_codes() -> None:
         alone = model.attend(sight, many[row : row + 1])
         assert torch.allclose(together.places[row], alone.places[0], atol=1e-5)
         assert torch.allclose(together.goal["overhead"].pixels[row], alone.goal["overhead"].pixels[0], atol=1e-3)
+
+
+def test_one_moment_has_the_features_that_it_has_among_others() -> None:
+    model, poses, probes = policy(), state(3).pose, codes(4)
+    seen = pictures(3)
+    together = describe(model, model.look(seen), poses, probes)
+    assert together.shape == (3, feature_size(model, len(probes)))
+    for row in range(3):
+        sight = model.look({name: images[row : row + 1] for name, images in seen.items()})
+        alone = describe(model, sight, poses[row : row + 1], probes)
+        assert torch.allclose(together[row], alone[0], atol=1e-5)
 
 
 def test_patches_hold_their_pixels() -> None:
