@@ -15,6 +15,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .venv/.stamps
+# Two processes: most tests wait for processes of their own. A file's tests stay together, as their fixtures do.
+TEST_JOBS ?= 2
 # One thread a process in tests: with more, they wait for each other on small machines.
 TEST_ENV := OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen $(if $(filter Linux,$(shell uname)),MUJOCO_GL=egl LP_NUM_THREADS=1)
 FAIL = { echo "make: $(1)" >&2; exit 1; }
@@ -85,7 +87,7 @@ test: setup system-test $(STAMPS)/dev
 	echo "[test 3/4] who may import whom"
 	$(BIN)/lint-imports || $(call FAIL,a module imports what it must not (above); see docs/architecture.md)
 	echo "[test 4/4] tests"
-	$(TEST_ENV) $(BIN)/python -m pytest || $(call FAIL,tests failed (above))
+	$(TEST_ENV) $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile || $(call FAIL,tests failed (above))
 	echo "all tests passed"
 
 clean:

@@ -2,6 +2,7 @@
 
     <data>/models/.partial/…     being written; what a crash leaves there is no version, and goes after a day
     <data>/models/.last-<letter>   the highest number that was ever given
+    <data>/models/.naming        locked while a name is given
     <data>/models/<name>/        a version
 
 Knows nothing of what is inside.
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from hitl.backend.writer_lock import exclusively
 from hitl.errors import StorageError
 
 PARTIAL = ".partial"
@@ -37,7 +39,8 @@ def write_version(models: Path, letter: str, fill: Callable[[Path], object], wri
     try:
         fill(folder)
         make_durable(folder)
-        return _named(folder, models, letter)
+        with exclusively(models / ".naming"):
+            return _named(folder, models, letter)
     except OSError as error:
         raise _storage_error(models, error) from error
     finally:
@@ -65,19 +68,12 @@ def make_durable(folder: Path) -> None:
 
 
 def _named(folder: Path, models: Path, letter: str) -> str:
-    """Give the folder the next free name; somebody else may take one at the same moment."""
+    """Give the folder the next free name; nobody else gives one meanwhile."""
     pattern = re.compile(re.escape(letter) + r"(\d{4,})")
     taken = [int(found[1]) for path in models.iterdir() if (found := pattern.fullmatch(path.name))]
     number = max([*taken, _last(models, letter)]) + 1
-    while True:
-        name = f"{letter}{number:04d}"
-        try:
-            folder.rename(models / name)  # fails where there is a folder with something in it
-            break
-        except OSError:
-            if not (models / name).exists():
-                raise
-            number += 1
+    name = f"{letter}{number:04d}"
+    folder.rename(models / name)  # fails where there is a folder with something in it
     with suppress(OSError):  # it matters only where somebody removes the newest version by hand
         (models / f".last-{letter}").write_text(str(number))
     handle = os.open(models, os.O_RDONLY)

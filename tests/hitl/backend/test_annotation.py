@@ -186,6 +186,7 @@ def test_pictures_of_a_recording_come_as_payloads(tmp_path):
         until(stage, lambda: stage.window.link.send(ask))
         opened = until(stage, lambda: stage.window.newest(RecordingOpened))
         assert opened.id == ask.id and [(one.name, len(one.times_ms)) for one in opened.cameras] == [("front", 10)]
+        stage.window.poll = lambda timeout_ms=10: None  # what comes is read here, with its payloads
         for item, camera, start_ms in (("rec", "front", 500), ("nothing", "front", 0)):
             show = ShowPictures(id=item, project=PROJECT, item=item, camera=camera, start_ms=start_ms, end_ms=900)
             until(stage, lambda show=show: stage.window.link.send(show))
@@ -195,7 +196,6 @@ def test_pictures_of_a_recording_come_as_payloads(tmp_path):
             came.extend(r for r in stage.window.link.poll(5) if isinstance(r.message, Pictures))
             return len(came) == 2
 
-        stage.window.poll = lambda timeout_ms=10: None  # what comes is read here, with its payloads
         until(stage, all_there)
         shown, refused = sorted(came, key=lambda received: received.message.id, reverse=True)
         assert shown.message.times_ms == [500, 600, 700, 800] and shown.message.finished

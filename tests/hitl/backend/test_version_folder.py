@@ -70,6 +70,7 @@ def test_many_at_once_get_names_of_their_own(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         names = list(pool.map(lambda _: write_version(tmp_path / "models", "l", fill), range(24)))
     assert sorted(names) == [f"l{number:04d}" for number in range(1, 25)]
+    assert (tmp_path / "models" / ".last-l").read_text() == "24", "nobody writes over what another wrote"
 
 
 def test_what_a_crash_left_goes_after_a_day(tmp_path: Path) -> None:
