@@ -68,7 +68,7 @@ def feature_size(low_level: LowLevelPolicy, probes: int) -> int:
 @torch.no_grad()
 def describe(low_level: LowLevelPolicy, sight: Sight, pose: Tensor, probes: Tensor) -> Tensor:
     """Features of B moments, `(B, feature_size)` float32. pose: `(B, 12)`; probes: codes `(Q, 64)`."""
-    if len(pose) == 1:  # all probes at once: six times as fast, and no more memory than a picture
+    if len(pose) == 1:  # all probes at once, which is six times as fast; many moments would take too much memory so
         seen = [low_level.attend(sight, probes).places.flatten()[None]]
     else:
         seen = [low_level.attend(sight, probe[None]).places for probe in probes]

@@ -54,9 +54,10 @@ _STATE = "strategy.safetensors"
 
 Says = Callable[[int, int], None]
 """How much is done, of how much."""
-_BeforeAfter = tuple[dict[str, float], dict[str, float]]
 Report = Callable[[str, int, int, float], None]
 """What is going on, how much is done, of how much, and the loss, NaN where there is none."""
+_BeforeAfter = tuple[dict[str, float], dict[str, float]]
+"""Scores by name."""
 
 
 @dataclass(frozen=True)
