@@ -31,7 +31,7 @@ def compressed_image(stamp_ns: int, camera: str, data: bytes, encoding: str = "j
 def read_compressed_image(message: bytes) -> tuple[int, str, bytes, str]:
     """Stamp [ns since the Unix epoch], camera, data and encoding. Raises ValueError for other bytes."""
     fields = _fields(message)
-    camera, data, encoding = (bytes(fields.get(number, b"")) for number in (4, 2, 3))
+    camera, data, encoding = (_bytes_of(fields, number) for number in (4, 2, 3))
     return _read_timestamp(fields), camera.decode(), data, encoding.decode()
 
 
@@ -73,10 +73,10 @@ def raw_audio(sound: Sound) -> bytes:
 def read_raw_audio(message: bytes) -> Sound:
     """A block of sound. Raises ValueError for other bytes and other formats."""
     fields = _fields(message)
-    samples, encoding, sound_id = (bytes(fields.get(number, b"")) for number in (2, 3, 100))
+    samples, encoding, sound_id = (_bytes_of(fields, number) for number in (2, 3, 100))
     if encoding.decode() != AUDIO_FORMAT:
         raise ValueError(f"sound in the format {encoding.decode()!r} cannot be read")
-    rate, channels = int(fields.get(4, 0)), int(fields.get(5, 0))
+    rate, channels = _number_of(fields, 4), _number_of(fields, 5)
     return Sound(_read_timestamp(fields), samples, rate, channels, sound_id.decode())
 
 
@@ -152,8 +152,22 @@ def _fixed32(number: int, value: int) -> bytes:
 
 
 def _read_timestamp(fields: dict[int, int | bytes]) -> int:
-    stamp = _fields(bytes(fields.get(1, b"")))
-    return int(stamp.get(1, 0)) * 1_000_000_000 + int(stamp.get(2, 0))
+    stamp = _fields(_bytes_of(fields, 1))
+    return _number_of(stamp, 1) * 1_000_000_000 + _number_of(stamp, 2)
+
+
+def _bytes_of(fields: dict[int, int | bytes], number: int) -> bytes:
+    value = fields.get(number, b"")
+    if not isinstance(value, bytes):
+        raise ValueError(f"field {number} is a number")
+    return value
+
+
+def _number_of(fields: dict[int, int | bytes], number: int) -> int:
+    value = fields.get(number, 0)
+    if not isinstance(value, int):
+        raise ValueError(f"field {number} is no number")
+    return value
 
 
 def _with_timestamp(name: str, message: bytes) -> bytes:

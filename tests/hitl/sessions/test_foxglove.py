@@ -60,6 +60,21 @@ def test_other_bytes_are_a_value_error(data: bytes) -> None:
     assert foxglove._fields(data) is not None
 
 
+@pytest.mark.parametrize("field", [1, 2, 3, 4])
+def test_a_number_where_bytes_belong_is_a_value_error_and_not_so_many_bytes(field: int) -> None:
+    with pytest.raises(ValueError, match=f"field {field} is a number"):
+        foxglove.read_compressed_image(foxglove._number(field, 2**40))
+
+
+def test_fields_of_another_kind_in_sound_are_a_value_error() -> None:
+    pcm = foxglove._text(3, b"pcm-s16")
+    for field in (1, 2, 100):
+        with pytest.raises(ValueError, match=f"field {field} is a number"):
+            foxglove.read_raw_audio(pcm + foxglove._number(field, 2**40))
+    with pytest.raises(ValueError, match="field 4 is no number"):
+        foxglove.read_raw_audio(pcm + foxglove._text(4, b"5"))
+
+
 def test_a_cut_picture_is_a_value_error() -> None:
     whole = foxglove.compressed_image(5, "front", b"x" * 300)
     with pytest.raises(ValueError, match="cut off"):
