@@ -130,6 +130,12 @@ def answer_words(status: CorrectionStatus) -> str:
     return f"“{status.text}”"
 
 
+def row_lesson(row: Row) -> str:
+    """Why the high level learns nothing from a correction; empty where it does, or where its state says so already."""
+    shown = row.silent and row.state not in ("undone", "ignored", "refused")
+    return f"not learned: {row.silent}" if shown else ""
+
+
 def row_meaning(row: Row) -> str:
     """What a correction was understood as; empty where that is what was said."""
     if row.note:

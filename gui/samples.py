@@ -29,6 +29,7 @@ from hitl.messages import (
     Task,
     Welcome,
 )  # fmt: skip
+from hitl.model_messages import TeachNothing
 from hitl.speech.ear_messages import ToEar
 
 AUTHOR = "Ada"
@@ -189,6 +190,12 @@ def corrections() -> list[CorrectionStatus]:
         correction(7, 612, "wiggle until it comes loose", "released", grounding="new", similarity=0.38),
         correction(8, 671, "go lower", "done"),
     ]  # fmt: skip
+
+
+def teach_nothing() -> TeachNothing:
+    """A small motion that teaches the high level nothing."""
+    reasons = {_row_id(8): "it guides a hand"}
+    return TeachNothing(id="01N", session="01KAW0SESSION", reasons=reasons)
 
 
 def acting(state: CorrectionState = "acting") -> CorrectionStatus:

@@ -241,6 +241,7 @@ def _modelling(pose: model_poses.Pose) -> _Pose:
 def _learned(window: MainWindow) -> None:
     _understood(window)
     model_poses.settle(window.model_desk, model_samples.models())
+    window.receive(samples.batch(samples.teach_nothing()))
 
 
 def _taken_over(window: MainWindow) -> None:

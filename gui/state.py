@@ -32,6 +32,7 @@ from hitl.messages import (
     Welcome,
     undo_changes,
 )  # fmt: skip
+from hitl.model_messages import TeachNothing
 
 STALE_FRAME_NS = 200_000_000
 STALE_BACKEND_NS = 1_500_000_000
@@ -66,6 +67,8 @@ class Row:
     certainty: Certainty = "high"
     choices: tuple[str, ...] = ()
     """What may have been meant, where that is asked."""
+    silent: str = ""
+    """Why it teaches the high level nothing; empty where it does, or where that is not known."""
 
     @property
     def ended(self) -> bool:
@@ -111,6 +114,7 @@ class LiveState:
         self._undo_targets: dict[str, str] = {}
         self._resume_id = ""
         self._others: set[str] = set()
+        self._silent: dict[str, str] = {}
 
     # -- what came in ---------------------------------------------------------------------------------------------
 
@@ -135,6 +139,8 @@ class LiveState:
                 self.command = message
             case CorrectionStatus():
                 self._status(message)
+            case TeachNothing():
+                self._teach_nothing(message)
             case Ack():
                 self._ack(message)
             case Welcome():
@@ -149,7 +155,15 @@ class LiveState:
             id=status.id, text=status.text, author=status.author, session_ns=status.session_ns, state=status.state,
             command=status.command, grounding=status.grounding, similarity=status.similarity, undoing=undoing,
             certainty=status.certainty, choices=tuple(status.choices),
+            silent=self._silent.get(status.id, ""),
         )  # fmt: skip
+
+    def _teach_nothing(self, told: TeachNothing) -> None:
+        if told.session != self.session:
+            return
+        self._silent = told.reasons
+        for row in self.rows.values():
+            self.rows[row.id] = replace(row, silent=told.reasons.get(row.id, ""))
 
     def _ack(self, ack: Ack) -> None:
         row = self.rows.get(ack.id)

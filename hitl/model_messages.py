@@ -3,7 +3,8 @@ acknowledged nor kept nor resent nor logged. What teaches (corrections, undo) ar
 
 Window -> backend: `AskModels`, `PromoteModel`, `RollBackModel`, `SetLearning`; each is answered by `Models`, and every
 window that asked once hears of each change. Backend -> learner: `Taught`. Learner -> backend: `Learned`; backend ->
-windows: `Learned`, when the version is in use, or kept and not promoted. Nothing here does IO.
+windows: `Learned`, when the version is in use, or kept and not promoted. `TeachNothing` goes that way, too.
+Nothing here does IO.
 """
 
 from __future__ import annotations
@@ -146,9 +147,18 @@ class Learned(Message, frozen=True, kw_only=True):
     """Why nothing could be learned, in words; the version then has no name. Empty where all went well."""
 
 
-ModelMessage = AskModels | PromoteModel | RollBackModel | SetLearning | Models | Taught | Learned
+class TeachNothing(Message, frozen=True, kw_only=True):
+    """Learner -> backend -> windows: corrections of one session that act and teach the high level nothing. reasons: id
+    of the correction -> why, in words; all there are now, in place of what was told of this session before."""
+
+    id: str
+    session: str
+    reasons: dict[str, str]
+
+
+ModelMessage = AskModels | PromoteModel | RollBackModel | SetLearning | Models | Taught | Learned | TeachNothing
 
 FROM_WINDOW = (AskModels, PromoteModel, RollBackModel, SetLearning)
 """What only a window may send."""
-FROM_LEARNER = (Learned,)
+FROM_LEARNER = (Learned, TeachNothing)
 """What only a learner may send."""

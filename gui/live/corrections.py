@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QSizePolicy, QVB
 
 from gui.actions import Registry
 from gui.live.learned import LearnedLine
-from gui.notices import clock_text, row_meaning, row_words
+from gui.notices import clock_text, row_lesson, row_meaning, row_words
 from gui.state import MINUTES_SHOWN, LiveState, Row
 from gui.theme import GRID, Theme
 from gui.widgets.basics import column, command_button, label, restyle, row
@@ -31,6 +31,7 @@ class RowView(QFrame):
         self._state = label("", "caption")
         self._text = label("", wrap=True)
         self._meaning = label("", "caption", wrap=True)
+        self._lesson = label("", "caption", wrap=True)
         self.undo = QPushButton("Undo")
         self.undo.setProperty("kind", "quiet")
         self.undo.clicked.connect(lambda: self.undo_asked.emit(self.row_id))
@@ -40,7 +41,8 @@ class RowView(QFrame):
         layout.setStretch(1, 1)
         head.setLayout(layout)
         head.setMinimumHeight(self.undo.sizeHint().height())
-        self.setLayout(column(head, self._text, self._meaning, spacing=2, margins=(2 * GRID, 6, GRID, 10)))
+        words = (self._text, self._meaning, self._lesson)
+        self.setLayout(column(head, *words, spacing=2, margins=(2 * GRID, 6, GRID, 10)))
 
     def show_row(self, correction: Row, connected: bool, me: str) -> None:
         """Show the correction as it is now."""
@@ -57,6 +59,9 @@ class RowView(QFrame):
         meaning = row_meaning(correction)
         self._meaning.setText(meaning)
         self._meaning.setVisible(bool(meaning))
+        lesson = row_lesson(correction)
+        self._lesson.setText(lesson)
+        self._lesson.setVisible(bool(lesson))
         self.undo.setVisible(correction.can_undo)
         self.undo.setToolTip(f"Takes “{correction.text[:60]}” back; it is then no example for learning.")
         self.undo.setAccessibleName(f"Undo {correction.text[:60]}")

@@ -40,7 +40,7 @@ from hitl.config import Settings
 from hitl.errors import HitlError
 from hitl.jobs import place_of
 from hitl.messages import Ack
-from hitl.model_messages import Learned, SetLearning, Taught
+from hitl.model_messages import Learned, SetLearning, Taught, TeachNothing
 from hitl.reward_examples import heads_of
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
@@ -53,7 +53,7 @@ _AT_ONCE = 4
 """Items that are read between two looks at what people ask."""
 _PIN_S = 1.0
 """So often it is looked whether a person has rolled back to another version."""
-ToBackend = Suggestions | Progress | Written | Learned
+ToBackend = Suggestions | Progress | Written | Learned | TeachNothing
 
 
 @dataclass
@@ -191,7 +191,7 @@ class Learner:
         load: Callable[[str], RewardProject],
         projects: Projects,
         device: str,
-        policy: Callable[[Callable[[Learned], None]], PolicyThread],
+        policy: Callable[[Callable[[Learned | TeachNothing], None]], PolicyThread],
     ) -> None:
         self._link = link
         self._outgoing: deque[ToBackend] = deque()
@@ -255,7 +255,7 @@ def run_learner(settings: Settings) -> None:
 
     place = None if settings.learn_on in ("", "here") else place_of(settings.learn_on, 1)
 
-    def policy(tell: Callable[[Learned], None]) -> PolicyThread:
+    def policy(tell: Callable[[Learned | TeachNothing], None]) -> PolicyThread:
         registry = ModelRegistry(settings.data_folder)
         part = PolicyPart(
             registry,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +30,17 @@ from hitl.config import Settings
 from hitl.errors import HitlError
 from hitl.events import CorrectionEvent, EpisodeEvent, OutcomeEvent, RequestEvent
 from hitl.messages import Hello
-from hitl.model_messages import Learned, Models, ModelVersion, PromoteModel, RollBackModel, SetLearning, Taught
+from hitl.model_messages import (
+    AskModels,
+    Learned,
+    Models,
+    ModelVersion,
+    PromoteModel,
+    RollBackModel,
+    SetLearning,
+    Taught,
+    TeachNothing,
+)
 from hitl.sessions.feedback_log import FeedbackLog
 
 log = logging.getLogger("hitl.backend")
@@ -90,6 +100,7 @@ class ModelServer:
         self._swapped_ns = 0
         self._saved: dict[str, int] = {}
         self._learned: list[Learned] = []
+        self._silent: TeachNothing | None = None
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._device = settings.device
         # Of the thread: whether the first model is there or failed; the newest that was loaded; what could not be.
@@ -121,7 +132,13 @@ class ModelServer:
         if isinstance(message, Learned):
             self._take(message)
             return
+        if isinstance(message, TeachNothing):
+            self._silent = message if message.session == self._session else self._silent
+            self._tell_silent(self._hub.peers("gui"))
+            return
         self._watching.add(peer)
+        if isinstance(message, AskModels):
+            self._tell_silent([peer])
         error = ""
         if isinstance(message, SetLearning):
             if not self._fixed:
@@ -234,6 +251,11 @@ class ModelServer:
         self._learned = [learned for learned in self._learned if learned not in failed]
         for learned in failed or [Learned(id=new_ulid(), version=version, promoted=False)]:
             self._to_all(msgspec.structs.replace(learned, promoted=False, error=result.error))
+
+    def _tell_silent(self, peers: Iterable[bytes]) -> None:
+        if self._silent is not None:
+            for peer in peers:
+                self._hub.send("control", peer, self._silent)
 
     def _to_all(self, learned: Learned) -> None:
         for peer in self._hub.peers("gui"):

@@ -28,7 +28,8 @@ _State = tuple[tuple[str, bool, str | None, str, bool], ...]
 class TaughtNow:
     """examples: in order of time; commands: correction -> what was meant by it, of those that teach; tasks:
     correction -> shift of its episode, where that has ended; sessions: of those examples; lacking: corrections that
-    teach nothing, and why; problems: files that could not be read, and why."""
+    teach nothing, and why; problems: files that could not be read, and why; newest: the session of the newest
+    correction; of_newest: its corrections that are to be learned from."""
 
     examples: list[CorrectionExample]
     commands: dict[str, str]
@@ -36,6 +37,8 @@ class TaughtNow:
     sessions: list[str]
     lacking: list[Lacking]
     problems: list[str]
+    newest: str = ""
+    of_newest: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -120,6 +123,8 @@ class TaughtExamples:
         episodes = [self._read.episodes[where] for where in kept]
         shifts = {(e.session, e.episode): e.shift for e in self._events if isinstance(e, EpisodeEvent)}
         taught = {example.correction for episode in episodes for example in episode.examples}
+        newest = kept[-1][0] if kept else ""
+        of_newest = [view for where in kept if where[0] == newest for view in by_episode[where]]
         return TaughtNow(
             examples=[example for episode in episodes for example in episode.examples],
             commands={v.event.id: v.command for where in kept for v in by_episode[where] if v.event.id in taught},
@@ -133,6 +138,8 @@ class TaughtExamples:
             sessions=list(dict.fromkeys(where[0] for where in kept if self._read.episodes[where].examples)),
             lacking=[lacking for episode in episodes for lacking in episode.lacking],
             problems=list(dict.fromkeys(episode.problem for episode in episodes if episode.problem)),
+            newest=newest,
+            of_newest=frozenset(view.event.id for view in of_newest if teaches(view)),
         )
 
 

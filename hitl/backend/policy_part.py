@@ -19,9 +19,9 @@ from hitl.backend.policy_examples import TaughtExamples, TaughtNow
 from hitl.backend.registry import ModelRegistry
 from hitl.clock import new_ulid
 from hitl.config import Settings
-from hitl.correction_examples import CorrectionExample, ExampleRules
+from hitl.correction_examples import CorrectionExample, ExampleRules, Lacking
 from hitl.errors import CheckpointError
-from hitl.model_messages import Learned
+from hitl.model_messages import Learned, TeachNothing
 
 if TYPE_CHECKING:
     from hitl.backend.policy_learner import Learnt, PolicyLearner
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hitl.learner")
 
+_GUIDES = "it guides a hand"
+"""Why a small motion teaches the high level nothing."""
 _Fingerprint = tuple[tuple[str, int, str, str, float], ...]
 
 
@@ -86,6 +88,8 @@ class PolicyPart:
         self._tried: _Fingerprint | None = None
         """What was learned from last, whether or not it passed."""
         self._said: set[str] = set()
+        self._silent: tuple[str, dict[str, str]] = ("", {})
+        """Session, and which of its corrections teach nothing, as read last."""
 
     def prepare(self) -> None:
         """Load what is learned on from, which takes seconds the first time; else follow what people promoted. Raises
@@ -116,6 +120,12 @@ class PolicyPart:
         acting = self._registry.lineage(self._acting)
         known = set(acting.events) if acting.part == "high_level" else set()
         return bool(set(now.commands) - seen) or bool(known - set(now.commands))
+
+    @property
+    def silent(self) -> TeachNothing:
+        """Which corrections of the newest session teach nothing, as of the last update."""
+        session, reasons = self._silent
+        return TeachNothing(id=new_ulid(), session=session, reasons=reasons)
 
     def update(self, *, anew: bool, stop: Callable[[], bool] = lambda: False) -> Learned | None:
         """Learn from all that is taught now. None where nothing is new, or where `stop`, which is asked before every
@@ -162,22 +172,24 @@ class PolicyPart:
         now = self._taught.read(features)
         for problem in now.problems:
             self._say_once(problem)
+        now = now if self._options.learn_guidance else self._without_guidance(now)
         for lacking in now.lacking:
-            self._say_once(f"correction {lacking.correction} teaches nothing: {lacking.reason}")
-        return now if self._options.learn_guidance else self._without_guidance(now)
+            self._say_once(f"correction {lacking.correction} teaches the high level nothing: {lacking.reason}")
+        self._silent = now.newest, {x.correction: x.reason for x in now.lacking if x.correction in now.of_newest}
+        return now
 
     def _without_guidance(self, now: TaughtNow) -> TaughtNow:
         """Small motions act, and the low level may learn from them; the high level does not."""
         assert self._loaded is not None
         guiding = self._loaded.learner.learner.guiding
         left_out = {name for name, command in now.commands.items() if command in guiding}
-        for name in left_out:
-            self._say_once(f"correction {name} teaches the high level nothing: “{now.commands[name]}” guides a hand")
+        lacking = [Lacking(name, _GUIDES) for name in sorted(left_out)]
         return replace(
             now,
             examples=[example for example in now.examples if example.command not in guiding],
             commands={name: command for name, command in now.commands.items() if name not in left_out},
             tasks={name: task for name, task in now.tasks.items() if name not in left_out},
+            lacking=[*now.lacking, *lacking],
         )
 
     def _say_once(self, text: str) -> None:

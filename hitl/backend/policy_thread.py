@@ -19,7 +19,7 @@ from typing import Protocol
 
 from hitl.clock import new_ulid
 from hitl.errors import HitlError
-from hitl.model_messages import Learned, ModelVersion, SetLearning, Taught
+from hitl.model_messages import Learned, ModelVersion, SetLearning, Taught, TeachNothing
 
 log = logging.getLogger("hitl.learner")
 
@@ -47,6 +47,11 @@ class Updates(Protocol):
         """One update; None where nothing is new."""
         ...
 
+    @property
+    def silent(self) -> TeachNothing:
+        """Which corrections of the newest session teach nothing, as of the last look or update."""
+        ...
+
 
 class Lock(Protocol):
     """Who may write; `hitl.backend.writer_lock.WriterLock` is one."""
@@ -61,14 +66,14 @@ class Lock(Protocol):
 
 
 class PolicyThread:
-    """tell: sends what was learned; tidy: called once when the lock is taken; quiet_s: how long nobody corrects until
-    it is learned anew."""
+    """tell: sends what was learned, and which corrections teach nothing; tidy: called once when the lock is taken;
+    quiet_s: how long nobody corrects until it is learned anew."""
 
     def __init__(
         self,
         updates: Updates,
         lock: Lock,
-        tell: Callable[[Learned], None],
+        tell: Callable[[Learned | TeachNothing], None],
         *,
         quiet_s: float,
         tidy: Callable[[], None] = lambda: None,
@@ -88,6 +93,8 @@ class PolicyThread:
         self._again_s: float | None = None
         self._pause_s = _AGAIN_S[0]
         self._error = self._holder = ""
+        self._silent: dict[str, str] = {}
+        """Which corrections teach nothing, as told last."""
         self._thread = threading.Thread(target=self._run, name="policy learning", daemon=True)
 
     def start(self) -> None:
@@ -168,6 +175,10 @@ class PolicyThread:
                 self._quiet_due_s = None
                 self._update(anew=True)
             self._again_s, self._error, self._pause_s = None, "", _AGAIN_S[0]
+            silent = self._updates.silent
+            if silent.reasons != self._silent:
+                self._silent = silent.reasons
+                self._tell(silent)
         except Exception as error:
             self._failed(error, look)
 

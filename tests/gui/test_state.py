@@ -6,10 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from gui import samples
-from gui.notices import row_meaning, row_words, trouble_notice, waiting_notice
+from gui.notices import row_lesson, row_meaning, row_words, trouble_notice, waiting_notice
 from gui.state import STALE_BACKEND_NS, LiveState
 from gui.words import TextError, checked_text
 from hitl.messages import Ack, Correction, NewEpisode, Resume, Stop, Undo, Utterance, Welcome
+from hitl.model_messages import TeachNothing
 
 NOW = samples.NOW_NS
 
@@ -205,3 +206,22 @@ def test_white_space_is_one_blank_and_other_controls_are_named():
     with pytest.raises(TextError, match=r"U\+001B") as caught:
         checked_text("go \x1b[31mup")
     assert (caught.value.start, caught.value.length) == (3, 1)
+
+
+def test_what_teaches_nothing_says_why_until_that_changes():
+    state = linked()
+    rows = [samples.correction(1, 5, "go up", "done"), samples.correction(2, 9, "go left", "done")]
+    state.apply(samples.welcome(rows), NOW)
+    guiding, other = state.rows
+    told = TeachNothing(id="n", session=state.session, reasons={guiding: "it guides a hand"})
+    state.apply(told, NOW)
+    assert row_lesson(state.rows[guiding]) == "not learned: it guides a hand"
+    assert row_lesson(state.rows[other]) == ""
+    state.apply(samples.correction(1, 5, "go up", "undone"), NOW)
+    assert row_lesson(state.rows[guiding]) == "", "Undone says enough"
+    state.apply(samples.correction(1, 5, "go up", "done"), NOW)
+    assert row_lesson(state.rows[guiding])
+    state.apply(TeachNothing(id="o", session="another", reasons={other: "why"}), NOW)
+    assert row_lesson(state.rows[other]) == "", "of another session"
+    state.apply(TeachNothing(id="p", session=state.session, reasons={}), NOW)
+    assert row_lesson(state.rows[guiding]) == ""

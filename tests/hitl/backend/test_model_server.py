@@ -30,6 +30,7 @@ from hitl.model_messages import (
     RollBackModel,
     SetLearning,
     Taught,
+    TeachNothing,
 )
 from hitl.sessions.catalog import Catalog
 from hitl.sessions.feedback_log import FeedbackLog
@@ -274,3 +275,13 @@ def test_with_a_model_folder_of_its_own_nothing_is_learned_or_moved(scene: Scene
     assert "--model" in scene.ask(PromoteModel(id="b", author="ann", name=scene.version())).error
     written(scene, correction())
     assert scene.hub.of(Taught) == [] and scene.swaps.empty()
+
+
+def test_what_teaches_nothing_is_told_to_all_windows_and_to_those_that_come_later(scene: Scene) -> None:
+    told = TeachNothing(id="n", session="s", reasons={"e": "it guides a hand"})
+    scene.receive(told, LEARNER)
+    assert scene.hub.sent == [*scene.hub.sent[:-1], (WINDOW, told)]
+    scene.receive(TeachNothing(id="o", session="another", reasons={"f": "why"}), LEARNER)
+    scene.receive(AskModels(id="a", author="ann"), b"later")
+    assert (b"later", told) in scene.hub.sent
+    assert all("f" not in message.reasons for message in scene.hub.of(TeachNothing))

@@ -206,8 +206,11 @@ def test_corrections_without_moments_teach_nothing_and_are_said(
     lost = session.correct(FIRST, 1, kept=False)
     other = session.correct(SECOND, 2, features="another low level")
     assert learner.update(anew=False) is None
-    assert f"{lost.id} teaches nothing" in caplog.text and f"{other.id} teaches nothing" in caplog.text
+    assert f"{lost.id} teaches the high level nothing" in caplog.text
+    assert f"{other.id} teaches the high level nothing" in caplog.text
     assert "another low level" in caplog.text
+    told = learner.silent
+    assert told.session == session.session.id and set(told.reasons) == {lost.id, other.id}
     given = session.correct(NEW, 3)
     learned = learner.update(anew=False)
     assert learned is not None and registry(tmp_path, taught).lineage("v0001").events == [given.id]
@@ -271,10 +274,14 @@ def test_small_motions_that_guide_a_hand_are_in_no_version(tmp_path: Path, taugh
     policy = part(tmp_path, taught, learn_guidance=False)
     policy.prepare()
     assert policy._loaded is not None and SECOND in policy._loaded.learner.learner.guiding
-    session.correct(SECOND, 2)
+    guiding = session.correct(SECOND, 2)
     assert not policy.missed() and policy.update(anew=False) is None
+    assert list(policy.silent.reasons) == [guiding.id] and "guides a hand" in policy.silent.reasons[guiding.id]
     given = session.correct(NEW, 1)
     learned = policy.update(anew=False)
     assert learned is not None and learned.promoted and learned.version.corrections == 1
     assert registry(tmp_path, taught).lineage(learned.version.name).events == [given.id]
-    assert not policy.missed()
+    assert not policy.missed() and list(policy.silent.reasons) == [guiding.id]
+    session.undo(guiding)
+    policy.update(anew=False)
+    assert policy.silent.reasons == {}

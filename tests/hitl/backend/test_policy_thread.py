@@ -11,7 +11,7 @@ import pytest
 
 from hitl.backend.policy_thread import PolicyThread
 from hitl.errors import StorageError
-from hitl.model_messages import Learned, ModelVersion, SetLearning, Taught
+from hitl.model_messages import Learned, ModelVersion, SetLearning, Taught, TeachNothing
 
 PATIENCE_S = 30.0
 
@@ -26,6 +26,7 @@ class Counting:
         self.hold.set()
         self.error: Exception | None = None
         self.something_missed = False
+        self.reasons: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Nothing."""
@@ -46,6 +47,10 @@ class Counting:
         self._note("anew" if anew else "on")
         version = ModelVersion(name=f"v{len(self.done)}", part="high_level")
         return Learned(id="l", version=version, promoted=True)
+
+    @property
+    def silent(self) -> TeachNothing:
+        return TeachNothing(id="n", session="s", reasons=dict(self.reasons))
 
     def _note(self, what: str) -> None:
         with self.changed:
@@ -74,7 +79,7 @@ class Lock:
 class Scene:
     def __init__(self, quiet_s: float) -> None:
         self.updates, self.lock = Counting(), Lock()
-        self.told: list[Learned] = []
+        self.told: list[Learned | TeachNothing] = []
         self.tidied = 0
         self.thread = PolicyThread(self.updates, self.lock, self.told.append, quiet_s=quiet_s, tidy=self._tidy)
         self.thread.start()
@@ -183,3 +188,17 @@ def test_another_learner_is_named_and_waited_for(scene: Scene, monkeypatch: pyte
     ]
     scene.lock.holder = ""
     scene.updates.until("look")
+
+
+def test_what_teaches_nothing_is_told_once_until_it_changes(scene: Scene) -> None:
+    scene.updates.reasons = {"e": "it guides a hand"}
+    scene.learn()
+    scene.teach()
+    scene.updates.until("on")
+    scene.teach()
+    scene.updates.until("begin", "on", "begin", "on")
+    scene.updates.reasons = {}
+    scene.teach()
+    scene.updates.until("begin", "on", "begin", "on", "begin", "on")
+    scene.thread.close()
+    assert [told.reasons for told in scene.told if isinstance(told, TeachNothing)] == [{"e": "it guides a hand"}, {}]
