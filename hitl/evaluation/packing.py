@@ -123,7 +123,8 @@ def _work(settings: Settings, what: Job | LearnJob) -> Episode | Learner:
 
 def run(settings: Settings, plan: Plan, progress: Callable[[str, int, int], None] | None = None) -> dict:
     """All of `plan`; returns what the JSON line holds. Raises InputError for an unknown shift, mode, variant or
-    policy, and where the policy cannot do what is asked."""
+    policy, where the policy cannot do what is asked, and where a learner in `out` has episodes to play and no weights.
+    """
     _check(settings, plan)
     with tempfile.TemporaryDirectory() as scratch, place_of(plan.on, plan.workers) as place:
         out = (plan.out or Path(scratch)).absolute()
@@ -138,10 +139,22 @@ def run(settings: Settings, plan: Plan, progress: Callable[[str, int, int], None
         episodes = _read(out / EPISODES, Episode)
         have = {(e.policy, _key(e)) for e in episodes}
         jobs = [job for job in episode_jobs(plan, out) if (job.policy, _key(job)) not in have]
+        _check_weights(jobs, out)
         episodes += _all(settings, jobs, out / EPISODES, place, "episodes", progress)
     planned = {_key(job) for job in episode_jobs(plan, out)}
     chosen = [e for e in episodes if _key(e) in planned]
     return summarize(chosen, [learner for job in learn_jobs(plan, out) for learner in learners if _same(job, learner)])
+
+
+def _check_weights(jobs: Iterable[Job], out: Path) -> None:
+    """Weights take room, so people keep the results without them; then what is missing cannot be played."""
+    for job in jobs:
+        if job.weights and not Path(job.weights).is_file():
+            raise InputError(
+                f"the learner of {job.learner}, seed {job.seed}, has episodes to play, and its weights are not there.",
+                field=job.weights,
+                hint=f"To have it learn again, take its lines out of {out / LEARNERS} and {out / EPISODES}.",
+            )
 
 
 def _checked_place(place: Place, settings: Settings, out: Path) -> Settings:

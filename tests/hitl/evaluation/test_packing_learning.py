@@ -173,6 +173,27 @@ def test_what_another_policy_did_is_kept_apart_and_told_beside(
     assert more["policies"]["scripted"]["base"]["push"]["success"]["n"] == 1, "the same layouts as asked for"
 
 
+def test_results_are_told_without_weights_and_what_they_are_needed_for_is_said(tmp_path: Path) -> None:
+    plan = packing.Plan(modes=["learned"], conditions=["push"], episodes=2, nominal_after=0, out=tmp_path, workers=1)
+    taught = Episode(
+        mode="corrected", condition="push", number=500, stage=3, stages=3, success=True, seconds=1.0, corrections=1
+    )
+    learner = Learner(
+        condition="push", seed=0, variant="default", budget=60, rounds=[[taught]] * 3, given=1, taught=1, versions=1,
+        refused=0, seconds=[0.5],
+    )  # fmt: skip
+    (tmp_path / packing.LEARNERS).write_bytes(msgspec.json.encode(learner) + b"\n")
+    rest = {"stage": 3, "stages": 3, "success": True, "seconds": 1.0, "corrections": 0, "learner": "push"}
+    with (tmp_path / packing.EPISODES).open("ab") as file:
+        for number in range(2):
+            episode = Episode(mode="learned", condition="push", number=number, **rest)
+            file.write(msgspec.json.encode(episode) + b"\n")
+    assert packing.run(Settings(), plan)["learned"]["push"]["success"]["n"] == 2
+    with pytest.raises(InputError, match="weights are not there") as caught:
+        packing.run(Settings(), replace(plan, episodes=3))
+    assert caught.value.field == str(tmp_path / "default-push-0.safetensors") and packing.LEARNERS in caught.value.hint
+
+
 def test_learners_of_another_policy_have_weights_of_their_own(tmp_path: Path) -> None:
     plan = packing.Plan(modes=["learned"], conditions=["push"], episodes=1, nominal_after=1, out=tmp_path)
     (mine,), (other,) = (packing.learn_jobs(p, tmp_path) for p in (plan, replace(plan, policy="one-hot")))
