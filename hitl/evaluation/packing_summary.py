@@ -12,6 +12,7 @@ from robot.aloha.shifts import SHIFTS
 
 MODES = ("base", "corrected", "learned")
 CONDITIONS = ("nominal", *SHIFTS)
+_RESAMPLES = 1000
 HIERARCHY = "hierarchy"
 """The policy that the others are compared with; `packing_policies.py` says what each is."""
 
@@ -110,7 +111,9 @@ def _variants(episodes: Sequence[Episode], learners: Sequence[Learner]) -> dict:
             result |= part
         else:
             result.setdefault("variants", {})[variant] = {
-                key: part[key] for key in ("learned", "learners", "gain_points", "nominal_after") if key in part
+                key: part[key]
+                for key in ("learned", "learners", "gain_points", "gain_interval", "nominal_after")
+                if key in part
             }
     return result
 
@@ -142,6 +145,8 @@ def _modes(episodes: Sequence[Episode], learners: Sequence[Learner]) -> dict:
         if "mean_over_shifts" in gains:
             result["gain_points"] = gains["mean_over_shifts"]
             result["gain_by_shift"] = gains
+        if interval := _gain_interval(episodes):
+            result["gain_interval"] = interval
     return result
 
 
@@ -226,6 +231,29 @@ def _gain(result: dict, mode: str) -> dict[str, float]:
     return gains
 
 
+def _gain_interval(episodes: Sequence[Episode]) -> list[float] | None:
+    """Of what learning adds in the mean over the shifts, on layouts that were played before and after [points]: the
+    95 % interval of a bootstrap that draws learners, and layouts of each. None where there are no such layouts."""
+    before = {(e.condition, e.seed, e.number): e.success for e in episodes if e.mode == "base"}
+    shifts: dict[str, dict[int, list[float]]] = {}
+    for e in episodes:
+        key = (e.condition, e.seed, e.number)
+        if e.mode == "learned" and e.learner == e.condition and key in before:
+            of_shift = shifts.setdefault(e.condition, {})
+            of_shift.setdefault(e.seed, []).append(100.0 * (int(e.success) - int(before[key])))
+    if not shifts:
+        return None
+    rng = np.random.default_rng(0)
+    drawn = np.zeros(_RESAMPLES)
+    for seeds in shifts.values():
+        gains = [np.array(of_seed) for of_seed in seeds.values()]
+        for at in range(_RESAMPLES):
+            learners = rng.integers(len(gains), size=len(gains))
+            drawn[at] += np.mean(np.concatenate([rng.choice(gains[one], len(gains[one])) for one in learners]))
+    low, high = np.percentile(drawn / len(shifts), [2.5, 97.5])
+    return [round(float(low), 1), round(float(high), 1)]
+
+
 def print_table(result: dict) -> None:
     """The tables for people."""
     header = ["condition", "mode", "all packed", "95 %", "stages 1, 2, …", "seconds", "corrections"]
@@ -251,7 +279,9 @@ def print_table(result: dict) -> None:
     for mode in ("corrected", "learned"):
         gains = _gain(result, mode)
         if "mean_over_shifts" in gains:
-            print(f"{mode}: {gains['mean_over_shifts']:+} points in the mean over the shifts")
+            interval = result.get("gain_interval") if mode == "learned" else None
+            within = " ({:+} to {:+})".format(*interval) if interval else ""
+            print(f"{mode}: {gains['mean_over_shifts']:+} points{within} in the mean over the shifts")
     for name, part in result.get("policies", {}).items():
         if shifts := part.get("against_hierarchy", {}).get("shifts"):
             print(f"{name}: {shifts['points']:+} points against the hierarchy over the same layouts of the shifts")

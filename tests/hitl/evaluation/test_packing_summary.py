@@ -46,6 +46,8 @@ def test_what_learning_adds_is_counted_over_the_shifts() -> None:
     assert result["base"]["mean"] == 0.4 and result["learned"]["mean"] == 0.7
     assert result["gain_points"] == 30.0
     assert result["gain_by_shift"] == {"box-moved": 50.0, "push": 10.0, "mean_over_shifts": 30.0}
+    low, high = result["gain_interval"]
+    assert 0 < low < 30.0 < high < 60
     assert result["gain"] == {"box-moved": 80.0, "mean_over_shifts": 80.0}
     assert result["corrections"] == {"box-moved": 60.0, "push": 1.0}
     assert result["learners"]["box-moved"]["interventions"] == [20.0, 8.0, 4.0]
@@ -122,3 +124,17 @@ def test_learners_of_a_policy_are_told_apart(capsys: pytest.CaptureFixture[str])
     assert part["learners"]["push"]["interventions"] == [9.0, 3.0] and part["gain_points"] == 100.0
     print_table(result)
     assert "9.0 3.0" in capsys.readouterr().out
+
+
+def test_the_gains_interval_knows_that_learners_differ() -> None:
+    played = [(seed, number) for seed in range(4) for number in range(10)]
+    before = [episode("base", "push", number, False, seed=seed) for seed, number in played]
+    alike = [episode("learned", "push", n, n < 5, seed=seed, learner="push") for seed, n in played]
+    unlike = [episode("learned", "push", n, seed < 2, seed=seed, learner="push") for seed, n in played]
+    learners = [learner("push", [[1]])]
+    (low, high), (wide_low, wide_high) = (
+        summarize(before + after, learners)["gain_interval"] for after in (alike, unlike)
+    )
+    assert wide_low < low < 50.0 < high < wide_high
+    other_layouts = [episode("learned", "push", n + 10, True, seed=seed, learner="push") for seed, n in played]
+    assert "gain_interval" not in summarize(before + other_layouts, learners)
