@@ -28,6 +28,8 @@ PLACES: dict[int, list[tuple[int, int, int]]] = {
     5: [(0, place, 1) for place in range(CHOICES)],
 }
 """For each number of columns: row, first cell and width of each alternative, so that they fill a block."""
+ASKED = PLACES | {2: [(0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 1), (2, 0, 2)]}
+"""The same where one of the first two is asked for: neither is set off."""
 WIDTHS = {2: 2, 3: 6, 5: 5}
 
 
@@ -206,7 +208,7 @@ class Choices(QWidget):
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(GRID)
-        self._columns = 0
+        self._columns, self._asked = 0, False
         self._empty = label(
             "What the policy would do next appears here. The keys 1 to 5 send one of them as your correction.",
             "caption",
@@ -219,7 +221,7 @@ class Choices(QWidget):
             policy.setRetainSizeWhenHidden(True)
             button.setSizePolicy(policy)
         self.setAccessibleName("Next alternatives")
-        self._lay_out(CHOICES)
+        self._lay_out(CHOICES, asked=False)
 
     def refresh(self, state: LiveState) -> None:
         """Show the alternatives."""
@@ -231,6 +233,7 @@ class Choices(QWidget):
             alternatives = [Alternative(text=choice, probability=known.get(choice, 0.0)) for choice in asked]
         self.setAccessibleName("Which is right?" if asked else "Next alternatives")
         self._empty.setVisible(not alternatives)
+        self._lay_out(self._columns, asked=bool(asked))
         for place, button in enumerate(self.buttons):
             button.setVisible(place < len(alternatives) if asked else bool(alternatives))
             if place < len(alternatives):
@@ -243,13 +246,14 @@ class Choices(QWidget):
         self._empty.setGeometry(0, GRID, self.width(), self.height() - GRID)
         room = QFontMetricsF(self._theme.font()).horizontalAdvance("open the right gripper") + 96
         fitting = int((self.width() + GRID) / (room + GRID))
-        self._lay_out(max((columns for columns in PLACES if columns <= fitting), default=2))
+        self._lay_out(max((columns for columns in PLACES if columns <= fitting), default=2), asked=self._asked)
 
-    def _lay_out(self, columns: int) -> None:
-        if columns == self._columns:
+    def _lay_out(self, columns: int, *, asked: bool) -> None:
+        if (columns, asked) == (self._columns, self._asked):
             return
-        self._columns = columns
-        for button, (line, start, span) in zip(self.buttons, PLACES[columns], strict=True):
+        self._columns, self._asked = columns, asked
+        places = ASKED if asked else PLACES
+        for button, (line, start, span) in zip(self.buttons, places[columns], strict=True):
             self._grid.addWidget(button, line, start, 1, span)
         for place in range(CHOICES + 1):
             self._grid.setColumnStretch(place, 1 if place < WIDTHS[columns] else 0)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -81,6 +81,19 @@ def test_the_two_commands_are_shown_with_their_keys_and_the_time_that_is_left(as
     assert panel._line._left == 0.5 and "in 1 s" in panel._why.text()
     window.receive(samples.batch(samples.policy_command()))
     assert len(shown(window)) == 5 and panel._tag.accessibleName() == "Policy" and panel._line._left is None
+
+
+def test_neither_of_two_commands_that_are_asked_about_is_set_off(asked, qapp):
+    window, _ = asked
+    first, second = window.live.command.choices.buttons[:2]
+    for size in (QSize(1280, 800), QSize(1920, 1080)):
+        window.resize(size)
+        qapp.processEvents()
+        assert first.y() == second.y() and abs(first.width() - second.width()) <= 1, size
+    window.resize(1280, 800)
+    window.receive(samples.batch(samples.backend(), samples.robot(), samples.policy_command()))
+    qapp.processEvents()
+    assert first.y() < second.y() and first.width() > second.width(), "what it would do next stands alone"
 
 
 def test_one_key_answers_and_the_others_do_nothing(qtbot, asked, link):
