@@ -62,7 +62,8 @@ class LearnerSettings:
     """Weight of base moments that are given the label that people wish there, in hindsight; 0: none."""
     least_change: float = 0.98
     """Learned anew, weights go no further from the base's than it takes to answer this share of the corrections that
-    they answer in the end, in steps of `_WAY` (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903); 0: all the way."""
+    they answer in the end, in steps of `_WAY` (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903); 0: all the way.
+    Where people wish something it is always all the way: a wish is about more layouts than were corrected."""
     seed: int = 0
 
 
@@ -234,7 +235,7 @@ class HighLevelLearner:
             enough,
         )
         model.eval()
-        if anew and settings.least_change:
+        if anew and settings.least_change and not wishes:
             model = self._least_change(model, examples)
         self._newest = model
         return Update(model, loss, anew, time.monotonic() - begun)

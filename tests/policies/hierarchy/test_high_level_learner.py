@@ -239,6 +239,8 @@ def test_a_wish_is_taught_by_base_data_where_nobody_corrected() -> None:
         logits = update.logits(update(new.float()), codes)
         answered[wished] = float((logits.argmax(1) == put).float().mean())
     assert answered[1.0] > 0.9 > answered[0.0]
+    whole = HighLevelLearner(model, bank, base, replace(QUICK, least_change=0.0)).update(said, anew=True).model
+    assert torch.equal(weights(update), weights(whole)), "what was corrected alone would say that less is enough"
 
 
 def test_learned_anew_it_goes_no_further_than_the_corrections_take_it(
