@@ -368,7 +368,7 @@ class Controller:
         proposal = self._policy.propose()
         known = alternatives_of(proposal)
         given_up = self._giving_up.look(self._command, self._task, now_ns)
-        self._alternatives = self._giving_up.ordered(known, now_ns)[:ALTERNATIVES]
+        self._alternatives = self._giving_up.ordered(known, proposal.guiding, now_ns)[:ALTERNATIVES]
         best, command = self._alternatives[0], self._command
         begins = command is None or command.held or self._giving_up.leaves(command, best, now_ns)
         if self._asks(begins, given_up, now_ns):

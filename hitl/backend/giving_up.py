@@ -1,14 +1,15 @@
 """What the policy gives up: a command of its own that has run for long while the task did not get on.
 
 It is set aside for a while, and what the policy thinks next best comes first: a thing that cannot be grasped may be
-after others are gone, and what it took for undone may be done. When the task gets on, or a person says something,
+after others are gone, and what it took for undone may be done. Of what it hardly wants, what it was taught to choose
+comes before the small motions with which people guide a hand. When the task gets on, or a person says something,
 everything is as before. Only where the robot tells how far the task is: elsewhere a command may rightly take long.
 Pure: is told the time; knows nothing of policies, robots or people.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from hitl.backend.parts import Rules
 from hitl.backend.running import RunningCommand
@@ -16,6 +17,8 @@ from hitl.messages import Alternative, Task
 
 _LOOK_NS = 1_000_000_000
 """Between two looks no more is counted: the robot may have been stopped meanwhile."""
+_WANTED = 0.05
+"""With this probability a motion that guides a hand is wanted after all: people taught it."""
 
 
 class GivingUp:
@@ -56,9 +59,15 @@ class GivingUp:
         given_up = command.source == "policy" and self.is_aside(command.text, now_ns)
         return (gives_way or given_up) and not self.is_aside(best.text, now_ns)
 
-    def ordered(self, alternatives: Sequence[Alternative], now_ns: int) -> list[Alternative]:
-        """The same with those that are set aside at the end."""
-        return sorted(alternatives, key=lambda one: self.is_aside(one.text, now_ns))
+    def ordered(self, alternatives: Sequence[Alternative], guiding: Collection[str], now_ns: int) -> list[Alternative]:
+        """The same in the order in which they may be begun: those that are set aside at the end, and before them,
+        where one is, what guides a hand and is not wanted. guiding: what the policy was never taught to choose."""
+        aside = [self.is_aside(one.text, now_ns) for one in alternatives]
+        if not any(aside):
+            return list(alternatives)
+        guides = [one.text in guiding and one.probability < _WANTED for one in alternatives]
+        order = sorted(range(len(alternatives)), key=lambda at: (aside[at], guides[at]))
+        return [alternatives[at] for at in order]
 
     def forget(self) -> None:
         """Another episode begins, or a person has said what to do."""

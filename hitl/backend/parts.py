@@ -5,7 +5,7 @@ Nothing here decides anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -43,6 +43,11 @@ class Proposal(Protocol):
 
     @property
     def probabilities(self) -> Sequence[float]: ...
+
+    @property
+    def guiding(self) -> Collection[str]:
+        """Commands that it was never taught to choose: with them people guide a hand by small motions."""
+        ...
 
     @property
     def history(self) -> Any:

@@ -38,6 +38,7 @@ class FlatProposal:
     texts: tuple[str, ...] = (TASK,)
     probabilities: tuple[float, ...] = (1.0,)
     history: None = None
+    guiding: frozenset[str] = frozenset()
 
 
 class FlatPolicy(Acting):

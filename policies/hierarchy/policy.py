@@ -43,12 +43,14 @@ REMEMBER_EVERY_S = 0.4
 @dataclass(frozen=True)
 class Proposal:
     """Commands of the bank, most probable first; vector: what the high level answered, `(64,)` or, with the output
-    "one-hot", `(commands,)`; history: the four moments that it read, `(4, features)`."""
+    "one-hot", `(commands,)`; history: the four moments that it read, `(4, features)`; guiding: commands that the high
+    level was never taught to choose, with which people guide a hand."""
 
     texts: tuple[str, ...]
     probabilities: tuple[float, ...]
     vector: NDArray[np.float32]
     history: NDArray[np.float32]
+    guiding: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class HierarchicalPolicy(Acting):
         self.high_level = high_level.to(device).eval()
         self.space, self.description = space, description
         self._probes = probes.to(device)
+        self._guiding = frozenset(description.get("guiding", ()))  # models of before do not say
         self._moments: deque[_Moment] = deque()
         self._newest: tuple[Images, NDArray[np.float64], int] | None = None
 
@@ -172,7 +175,7 @@ class HierarchicalPolicy(Acting):
         codes = torch.tensor(self.bank.codes, device=self.device)
         probabilities, order = self.high_level.logits(vector, codes)[0].softmax(0).sort(descending=True)
         texts = tuple(self.bank.texts[at] for at in order.tolist())
-        return Proposal(texts, tuple(probabilities.tolist()), vector[0].cpu().numpy(), history)
+        return Proposal(texts, tuple(probabilities.tolist()), vector[0].cpu().numpy(), history, self._guiding)
 
     def adopt(
         self, high_level: HighLevelPolicy, added: Mapping[str, NDArray[np.float32]], gone: Collection[str] = ()

@@ -27,6 +27,7 @@ class ScriptedProposal:
     texts: tuple[str, ...]
     probabilities: tuple[float, ...] = (1.0,)
     history: None = None
+    guiding: frozenset[str] = frozenset()
 
 
 class ScriptedOrder:

@@ -95,6 +95,7 @@ def train(
     if not probes:
         raise DatasetError(f"no command is of a family in {PROBE_FAMILIES}.", field="meta.json")
     moments = collect_moments(recordings, low_level, bank[probes], run.device, run.counted("features"))
+    chosen = set(moments.command.tolist())
     high_level, high_summary = run.high_level(moments, bank, recordings.fingerprint, len(probes))
     description = {
         "summary": SUMMARY,
@@ -106,6 +107,7 @@ def train(
         "high_level": high_level.config.to_json(),
         "probes": [meta.commands[at].text for at in probes],
         "bank": [words.text for words in meta.commands],
+        "guiding": [words.text for at, words in enumerate(meta.commands) if at not in chosen],
     }
     parts = {
         "command_encoder": words.tensors,

@@ -14,7 +14,7 @@ import numpy as np
 from hitl.kinematics import ARMS
 from robot.aloha import layout, scene
 from robot.aloha.cell import AlohaCell
-from robot.aloha.planner import PUT_IN_BOX, next_command
+from robot.aloha.planner import GO_HOME, PUT_IN_BOX, next_command
 
 PATIENCE_S = 1.0
 """A wrong command must run this long before the oracle speaks: seeing, deciding and typing take a person as long."""
@@ -77,6 +77,8 @@ class Oracle:
         wanted = self._what_is_wanted(now_s)
         if self._looks_wanted != wanted:
             return None  # it looks as if something else were wanted now; a moment will tell
+        if wanted == GO_HOME and not all(self._cell.in_box(kind) for kind in self._cell.wanted):
+            return None  # what is left lies out of reach: nobody can help, and "go home" would teach to leave things
         if running.is_correction and running.text != wanted and not self._guiding:
             stuck = now_s - self._moved_s > PATIENCE_S and running.seconds > PATIENCE_S
             return self._speak(wanted, now_s) if stuck else None

@@ -255,3 +255,6 @@ def test_a_sample_of_what_was_learned_is_made_for_learning_on(
     assert made["learned"] == int((~sample.held_out).sum()) > 0
     assert made["held_out"] == int(sample.held_out.sum()) > 0
     assert 0.5 < made["agreement"] <= 1 and commands == trained.description["bank"]
+    chosen = {commands[number] for number in sample.command.tolist() if number >= 0}
+    guiding = set(trained.description["guiding"])
+    assert chosen | guiding == set(commands) and not chosen & guiding, "what the high level never learned to choose"

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ class Proposal:
     texts: Sequence[str]
     probabilities: Sequence[float]
     history: np.ndarray | None = None
+    guiding: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,14 @@ class Torn(ScriptedPolicy):
     def __init__(self, wants: str = "go left", second: str = "go right", margin: float = 0.1, **rest: Any) -> None:
         super().__init__(wants, **rest)
         self.second, self.margin = second, margin
+        self.others: dict[str, float] = {}
+        """What comes after these, with its probability."""
+        self.guiding: set[str] = set()
 
     def propose(self) -> Proposal:
         self.asked += 1
-        return Proposal([self.wants, self.second], [0.5 + self.margin / 2, 0.5 - self.margin / 2], np.zeros((4, 3)))
+        texts, probabilities = [self.wants, self.second, *self.others], [0.5 + self.margin / 2, 0.5 - self.margin / 2]
+        return Proposal(texts, [*probabilities, *self.others.values()], np.zeros((4, 3)), self.guiding)
 
 
 def ground(text: str) -> Grounded:

@@ -51,6 +51,22 @@ def test_what_comes_to_nothing_is_given_up_for_the_next_best_and_tried_again_lat
     assert cell.run(14) == ["go right", "go left"], "both are set aside: it stays, until the first is free again"
 
 
+@pytest.mark.parametrize("probability", [0.04, 0.06])
+def test_what_guides_a_hand_comes_last_unless_it_is_wanted(probability: float) -> None:
+    policy = Torn("go left", "go right", margin=1.0)
+    policy.others = {"go up a bit": probability, "hold still": 0.0}
+    policy.guiding = {"go up a bit"}
+    cell = Cell(policy)
+    assert cell.run(1.0) == ["go left"]
+    assert [one.text for one in cell.now.alternatives] == ["go left", "go right", "go up a bit", "hold still"]
+    wanted = (
+        ["go right", "go up a bit", "hold still"] if probability > 0.05 else ["go right", "hold still", "go up a bit"]
+    )
+    assert cell.run(9.0)[-1] == "go right"
+    assert [one.text for one in cell.now.alternatives] == [*wanted, "go left"]
+    assert cell.run(9.0)[-1] == wanted[1]
+
+
 def test_when_the_task_gets_on_everything_is_free_again() -> None:
     cell = Cell()
     assert cell.run(9.5) == ["go left", "go right"]

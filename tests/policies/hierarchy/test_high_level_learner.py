@@ -208,6 +208,7 @@ def test_the_shipped_sample_fits_the_shipped_policy() -> None:
     known = {text: torch.from_numpy(policy.bank.code(text)) for text in policy.bank.texts}
     learner = HighLevelLearner(policy.high_level, known, base_moments.renumbered(sample, commands, policy.bank.texts))
     assert 0.92 < learner.base_agreement(policy.high_level) < 0.97, "what the model card says, 0.945, about"
+    assert set(policy.description["guiding"]) == learner.guiding, "the model says what its base data never has"
 
 
 def test_a_wish_is_taught_by_base_data_where_nobody_corrected() -> None:

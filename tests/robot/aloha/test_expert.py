@@ -123,6 +123,23 @@ def test_the_oracle_lets_the_policy_go_on_after_its_words(cell: AlohaCell) -> No
         cell.hold()
 
 
+def test_the_oracle_says_nothing_where_what_is_left_is_out_of_reach(cell: AlohaCell) -> None:
+    running = Running("pick up the blue ball", False, 3.0)
+    cell.begin([Placement(0, 0.0, 0.9, 0.0)])
+    assert next_command(cell, cell.wanted) == GO_HOME and not cell.in_box(0)
+    oracle = Oracle(cell)
+    for _ in range(150):
+        assert oracle.say(running) is None
+        cell.hold()
+    x, y = cell.box_xy
+    cell.begin([Placement(0, float(x), float(y), 0.0)])
+    oracle, said = Oracle(cell), set()
+    for _ in range(150):
+        said.add(oracle.say(running))
+        cell.hold()
+    assert said == {None, GO_HOME}, "all is in the box"
+
+
 def test_where_an_order_is_wished_a_thing_before_its_turn_goes_back(cell: AlohaCell) -> None:
     cell.begin([LEFT_BLOCK, RIGHT_BALL], Shift(name="wish", wanted=(RIGHT_BALL.kind, LEFT_BLOCK.kind)))
     assert next_command(cell, cell.wanted) == "pick up the blue ball"
