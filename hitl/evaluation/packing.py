@@ -7,7 +7,7 @@ corrected for a few rounds while it learns (`packing_learning.py`), and then act
 modes, so differences are paired; those that teach are others.
 
 Every finished job is a line of a file in `out`; who runs the command again goes on there. What other policies did on
-the same layouts, and what is in that file, is told beside.
+the same layouts, and what was played there in other modes, is told beside.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,9 +141,10 @@ def run(settings: Settings, plan: Plan, progress: Callable[[str, int, int], None
         jobs = [job for job in episode_jobs(plan, out) if (job.policy, _key(job)) not in have]
         _check_weights(jobs, out)
         episodes += _all(settings, jobs, out / EPISODES, place, "episodes", progress)
-    planned = {_key(job) for job in episode_jobs(plan, out)}
+    beside = replace(plan, modes=MODES)  # what was played before in other modes, on the same layouts, is told, too
+    planned = {_key(job) for job in episode_jobs(beside, out)}
     chosen = [e for e in episodes if _key(e) in planned]
-    return summarize(chosen, [learner for job in learn_jobs(plan, out) for learner in learners if _same(job, learner)])
+    return summarize(chosen, [one for job in learn_jobs(beside, out) for one in learners if _same(job, one)])
 
 
 def _check_weights(jobs: Iterable[Job], out: Path) -> None:

@@ -188,7 +188,13 @@ def test_results_are_told_without_weights_and_what_they_are_needed_for_is_said(t
         for number in range(2):
             episode = Episode(mode="learned", condition="push", number=number, **rest)
             file.write(msgspec.json.encode(episode) + b"\n")
-    assert packing.run(Settings(), plan)["learned"]["push"]["success"]["n"] == 2
+    with (tmp_path / packing.EPISODES).open("ab") as file:
+        for number in range(4):
+            episode = Episode(mode="base", condition="push", number=number, **rest | {"success": False, "learner": ""})
+            file.write(msgspec.json.encode(episode) + b"\n")
+    told = packing.run(Settings(), plan)
+    assert told["learned"]["push"]["success"]["n"] == 2
+    assert told["base"]["push"]["success"]["n"] == 2 and told["gain_points"] == 100.0, "in the other mode, told beside"
     with pytest.raises(InputError, match="weights are not there") as caught:
         packing.run(Settings(), replace(plan, episodes=3))
     assert caught.value.field == str(tmp_path / "default-push-0.safetensors") and packing.LEARNERS in caught.value.hint
