@@ -49,6 +49,7 @@ class ExpertPolicy:
             texts=[self.wrong or next_command(self.cell, self.cell.kinds), "hold still"],
             probabilities=[0.9, 0.1],
             history=None,
+            guiding=(),
         )
 
     def remember(self, images: object, pose: object, stamp_ns: int) -> None: ...
