@@ -20,7 +20,7 @@ from hitl.bus.addresses import endpoints_of
 from hitl.clock import new_ulid
 from hitl.config import Settings, to_environment
 from hitl.messages import Hello
-from hitl.model_messages import Learned, SetLearning, Taught
+from hitl.model_messages import Learned, SetLearning, Taught, TeachNothing
 from tests.support.taught import Session, make_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,6 +118,10 @@ def test_a_learner_killed_while_it_writes_promotes_nothing_half_and_its_correcti
     backend.teach(later.id)
     learned = backend.until(backend.learned(later.id))
     assert learned.version.corrections == 2
+    lost = backend.session.correct("go left", 3, kept=False)
+    backend.teach(lost.id)
+    told = backend.until(lambda: next((m for _, m in backend.got if isinstance(m, TeachNothing)), None))
+    assert told.session == backend.session.session.id and list(told.reasons) == [lost.id]
 
 
 @pytest.mark.timeout(400)
