@@ -130,7 +130,7 @@ def _modes(episodes: Sequence[Episode], learners: Sequence[Learner]) -> dict:
         shifted = [cell["success"]["rate"] for name, cell in result.get(mode, {}).items() if name != "nominal"]
         if shifted:
             result[mode]["mean"] = round(float(np.mean(shifted)), 3)
-    result["gain"] = _gain(result, "corrected")
+    result["gain"] = _gain(episodes, "corrected")
     after = [e for e in episodes if e.mode == "learned" and e.condition == "nominal" and e.learner]
     if after:
         before = {(e.seed, e.number): e.success for e in episodes if e.mode == "base" and e.condition == "nominal"}
@@ -141,7 +141,7 @@ def _modes(episodes: Sequence[Episode], learners: Sequence[Learner]) -> dict:
     if learners:
         result["learners"] = _learners(learners)
         result["corrections"] = {name: entry["taught"] for name, entry in result["learners"].items()}
-        gains = _gain(result, "learned")
+        gains = _gain(episodes, "learned")
         if "mean_over_shifts" in gains:
             result["gain_points"] = gains["mean_over_shifts"]
             result["gain_by_shift"] = gains
@@ -216,14 +216,25 @@ def _low_level(updates: Sequence[LowLevelUpdate]) -> dict:
     }
 
 
-def _gain(result: dict, mode: str) -> dict[str, float]:
-    """Points of success that `mode` adds to base, per shift and in the mean over the shifts."""
+def _gains(episodes: Sequence[Episode], mode: str) -> dict[str, dict[int, list[float]]]:
+    """Points of success that `mode` adds to base, by condition and seed: of each layout that was played in both."""
+    before = {(e.condition, e.seed, e.number): e.success for e in episodes if e.mode == "base"}
+    found: dict[str, dict[int, list[float]]] = {}
+    for e in episodes:
+        key = (e.condition, e.seed, e.number)
+        if e.mode == mode and e.learner == (e.condition if mode == "learned" else "") and key in before:
+            of_condition = found.setdefault(e.condition, {})
+            of_condition.setdefault(e.seed, []).append(100.0 * (int(e.success) - int(before[key])))
+    return found
+
+
+def _gain(episodes: Sequence[Episode], mode: str) -> dict[str, float]:
+    """Their mean per condition, and in the mean over the shifts."""
+    found = _gains(episodes, mode)
     gains = {
-        condition: round(
-            100 * (result[mode][condition]["success"]["rate"] - result["base"][condition]["success"]["rate"]), 1
-        )
+        condition: round(float(np.mean(sum(found[condition].values(), []))), 1)
         for condition in CONDITIONS
-        if condition in result.get("base", {}) and condition in result.get(mode, {})
+        if condition in found
     }
     shifted = [gain for condition, gain in gains.items() if condition != "nominal"]
     if shifted:
@@ -232,15 +243,9 @@ def _gain(result: dict, mode: str) -> dict[str, float]:
 
 
 def _gain_interval(episodes: Sequence[Episode]) -> list[float] | None:
-    """Of what learning adds in the mean over the shifts, on layouts that were played before and after [points]: the
-    95 % interval of a bootstrap that draws learners, and layouts of each. None where there are no such layouts."""
-    before = {(e.condition, e.seed, e.number): e.success for e in episodes if e.mode == "base"}
-    shifts: dict[str, dict[int, list[float]]] = {}
-    for e in episodes:
-        key = (e.condition, e.seed, e.number)
-        if e.mode == "learned" and e.learner == e.condition and key in before:
-            of_shift = shifts.setdefault(e.condition, {})
-            of_shift.setdefault(e.seed, []).append(100.0 * (int(e.success) - int(before[key])))
+    """Of what learning adds in the mean over the shifts [points]: the 95 % interval of a bootstrap that draws
+    learners, and layouts of each. None where no layout was played before and after."""
+    shifts = _gains(episodes, "learned")
     if not shifts:
         return None
     rng = np.random.default_rng(0)
@@ -276,8 +281,7 @@ def print_table(result: dict) -> None:
             if condition != "mean"
         ]
     print(table(header, rows))
-    for mode in ("corrected", "learned"):
-        gains = _gain(result, mode)
+    for mode, gains in (("corrected", result.get("gain", {})), ("learned", result.get("gain_by_shift", {}))):
         if "mean_over_shifts" in gains:
             interval = result.get("gain_interval") if mode == "learned" else None
             within = " ({:+} to {:+})".format(*interval) if interval else ""

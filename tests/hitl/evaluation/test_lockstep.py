@@ -134,16 +134,16 @@ def test_a_trial_fails_when_the_robot_does_something_else(cell: AlohaCell) -> No
 
 
 def test_gains_are_points_of_success_per_shift() -> None:
-    def episode(mode: str, condition: str, success: bool) -> packing.Episode:
+    def episode(mode: str, condition: str, success: bool, number: int = 0) -> packing.Episode:
         return packing.Episode(
-            mode=mode, condition=condition, number=0, stage=3 if success else 1, stages=3, success=success,
+            mode=mode, condition=condition, number=number, stage=3 if success else 1, stages=3, success=success,
             seconds=10.0, corrections=0,
         )  # fmt: skip
 
     played = [episode("base", c, False) for c in ("push", "wish")] + [
         episode("corrected", c, True) for c in ("push", "wish")
     ]
-    played += [episode("base", "wish", True), episode("corrected", "wish", True)]
+    played += [episode("base", "wish", True, 1), episode("corrected", "wish", True, 1)]
     result = packing.summarize(played)
     assert result["gain"] == {"push": 100.0, "wish": 50.0, "mean_over_shifts": 75.0}
     assert result["base"]["push"]["reached_stage"] == [1.0, 0.0, 0.0]

@@ -138,3 +138,12 @@ def test_the_gains_interval_knows_that_learners_differ() -> None:
     assert wide_low < low < 50.0 < high < wide_high
     other_layouts = [episode("learned", "push", n + 10, True, seed=seed, learner="push") for seed, n in played]
     assert "gain_interval" not in summarize(before + other_layouts, learners)
+
+
+def test_the_gain_is_of_layouts_that_were_played_before_and_after() -> None:
+    before = [episode("base", "push", number, number < 2) for number in range(3)]
+    after = [episode("learned", "push", number, number < 3, learner="push") for number in range(9)]
+    result = summarize(before + after, [learner("push", [[1]])])
+    assert result["gain_by_shift"]["push"] == 33.3 and result["learned"]["push"]["success"]["rate"] == 0.333
+    low, high = result["gain_interval"]
+    assert 0.0 <= low <= 33.3 <= high
