@@ -32,6 +32,7 @@ from hitl.hindsight import Rules, families_of
 from hitl.segment_shards import Template, Written
 from hitl.session_hindsight import Lesson, lessons_of, write_lessons
 from hitl.sessions.catalog import Catalog, find_session
+from policies.devices import resolve_device
 from policies.hierarchy.checkpoint import ModelFolder, read_model, restore, write_changed
 from policies.hierarchy.command_bank import CommandBank
 from policies.hierarchy.command_space import CommandSpace
@@ -153,6 +154,7 @@ def learn_low_level(
     config = LowLevelConfig.from_json(parent.description["low_level"])
     model = LowLevelPolicy(config)
     restore(model, parent.parts["low_level"], folder / "low_level.safetensors")
+    model.to(resolve_device(settings.device))
     codes = _codes(parent, [words.text for words in new.meta.commands])
     marks = {**work.settings, "base": base.fingerprint}
     with _one_thread():

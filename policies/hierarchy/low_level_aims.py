@@ -59,7 +59,7 @@ def beside(
         under = led & (segments.command == command)
         moments = draw(model, data, episodes, codes, _DRAWN, seed, plain=True, favoured=under, share=1.0)
         with torch.no_grad():
-            away = [(answer(part).goal - part.goal)[:, :2].norm(dim=1) for part in parts_of(moments, AT_ONCE)]
+            away = [(answer(part).goal.cpu() - part.goal)[:, :2].norm(dim=1) for part in parts_of(moments, AT_ONCE)]
         told = torch.cat(away)
         if len(told := told[told.isfinite()]):
             found[command] = told

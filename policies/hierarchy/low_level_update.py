@@ -95,10 +95,15 @@ class Fitted:
 
 
 class SeenAndDone:
-    """`Learnable`: a low level from pictures to path and done, all of it."""
+    """`Learnable`: a low level from pictures to path and done, all of it. Examples stay where they are and go to the
+    model's device a step at a time; what it answers is there."""
 
     def __init__(self, model: LowLevelPolicy) -> None:
         self._model = model
+        self._device = next(model.parameters()).device
+
+    def _there(self, example: Example) -> Example:
+        return Example(*(tensor.to(self._device, non_blocking=True) for tensor in example))
 
     @property
     def model(self) -> LowLevelPolicy:
@@ -127,11 +132,13 @@ class SeenAndDone:
 
     def predict(self, example: Example) -> Prediction:
         """What it answers now."""
+        example = self._there(example)
         images = unpacked(example.pictures, self._model.config.cameras)
         return self._model(self._model.look(images, example.light), example.state, example.code)
 
     def parts(self, example: Example) -> dict[str, Tensor]:
         """What the losses are made of, each `(n,)`."""
+        example = self._there(example)
         found = self.predict(example)
         none: dict[str, Tensor] = {}
         path = self._model.encode_path(example.path, example.pose_target)
@@ -145,7 +152,7 @@ class SeenAndDone:
         sums: dict[str, float] = {}
         for part in parts_of(example, AT_ONCE):
             found = {name: float(values.sum()) for name, values in self.parts(part).items()}
-            right = (self.predict(part).done > 0) == (part.done > 0.5)
+            right = (self.predict(part).done.cpu() > 0) == (part.done > 0.5)
             for name, value in {"loss": sum(found.values()), **found, "done_accuracy": float(right.sum())}.items():
                 sums[name] = sums.get(name, 0.0) + value / len(example.done)
         return sums
@@ -157,9 +164,10 @@ class SeenAndDone:
         found = []
         for part in parts_of(example, AT_ONCE):
             said = self.predict(part)
-            path = self._model.decode_path(said.path, part.pose_target)
+            path = self._model.decode_path(said.path, self._there(part).pose_target)
             here = torch.ones_like(part.answered)
-            found.append(part._replace(path=path, done=said.done.sigmoid(), goal=said.goal, answered=here))
+            answers = {"path": path.cpu(), "done": said.done.sigmoid().cpu(), "goal": said.goal.cpu()}
+            found.append(part._replace(**answers, answered=here))
         return together(found)
 
 

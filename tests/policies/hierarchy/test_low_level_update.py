@@ -98,6 +98,18 @@ def test_new_segments_are_learned_and_what_was_known_stays(cell: Any, tmp_path: 
     assert (after - before).abs().mean() < 0.8 * (worse - before).abs().mean(), "without a strategy more is forgotten"
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_learns_what_a_processor_learns(cell: Any, tmp_path: Path) -> None:
+    _, here = updated(cell, tmp_path / "here")
+    model = fresh(cell).to("cuda")
+    there = update(
+        model, cell.new, cell.groups, cell.base, cell.codes, PLAN, tmp_path / "there", {"run": 1}, lambda *_: None
+    )
+    assert next(model.parameters()).device.type == "cuda"
+    for ours, theirs in zip((*here.base, *here.new), (*there.base, *there.new), strict=True):
+        assert theirs["loss"] == pytest.approx(ours["loss"], rel=0.05)
+
+
 def test_what_sees_learns_too(cell: Any, tmp_path: Path) -> None:
     model = updated(cell, tmp_path)[0]
     changed = {name for name, weight in model.state_dict().items() if not torch.equal(weight, cell.weights[name])}
