@@ -93,8 +93,9 @@ class PolicyThread:
         self._again_s: float | None = None
         self._pause_s = _AGAIN_S[0]
         self._error = self._holder = ""
-        self._silent: dict[str, str] = {}
-        """Which corrections teach nothing, as told last."""
+        self._silent: dict[str, str] | None = None
+        """Which corrections teach nothing, as told last; None before anything was told. Who was away tells that there
+        is none, too, as an earlier learner may have told of some."""
         self._thread = threading.Thread(target=self._run, name="policy learning", daemon=True)
 
     def start(self) -> None:

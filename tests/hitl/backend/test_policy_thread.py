@@ -84,6 +84,14 @@ class Scene:
         self.thread = PolicyThread(self.updates, self.lock, self.told.append, quiet_s=quiet_s, tidy=self._tidy)
         self.thread.start()
 
+    @property
+    def learned(self) -> list[Learned]:
+        return [told for told in self.told if isinstance(told, Learned)]
+
+    @property
+    def silent(self) -> list[dict[str, str]]:
+        return [told.reasons for told in self.told if isinstance(told, TeachNothing)]
+
     def _tidy(self) -> None:
         self.tidied += 1
 
@@ -107,7 +115,7 @@ def test_nothing_is_loaded_before_somebody_is_to_be_learned_from(scene: Scene) -
     scene.teach()
     scene.learn()
     scene.updates.until("look", "begin", "on")
-    assert scene.tidied == 1 and [learned.version.name for learned in scene.told] == ["v3"]
+    assert scene.tidied == 1 and [learned.version.name for learned in scene.learned] == ["v3"]
 
 
 def test_what_was_missed_is_learned_anew(scene: Scene) -> None:
@@ -172,9 +180,9 @@ def test_a_failure_is_said_once_and_the_next_correction_is_learned(scene: Scene,
     scene.updates.error = None
     scene.teach()
     scene.updates.until("begin", "on")
-    said = [learned.error for learned in scene.told]
+    said = [learned.error for learned in scene.learned]
     assert len(said) == 2 and str(error) in said[0] and said[1] == ""
-    assert scene.told[0].version.name == "" and not scene.told[0].promoted
+    assert scene.learned[0].version.name == "" and not scene.learned[0].promoted
 
 
 def test_another_learner_is_named_and_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +191,7 @@ def test_another_learner_is_named_and_waited_for(scene: Scene, monkeypatch: pyte
     scene.learn()
     for _ in range(3):
         assert scene.lock.asked.acquire(timeout=PATIENCE_S)
-    assert scene.updates.done == [] and [learned.error for learned in scene.told] == [
+    assert scene.updates.done == [] and [learned.error for learned in scene.learned] == [
         "process 7 learns in this data folder already; corrections are left to it."
     ]
     scene.lock.holder = ""
@@ -201,4 +209,14 @@ def test_what_teaches_nothing_is_told_once_until_it_changes(scene: Scene) -> Non
     scene.teach()
     scene.updates.until("begin", "on", "begin", "on", "begin", "on")
     scene.thread.close()
-    assert [told.reasons for told in scene.told if isinstance(told, TeachNothing)] == [{"e": "it guides a hand"}, {}]
+    assert scene.silent == [{"e": "it guides a hand"}, {}]
+
+
+def test_a_learner_that_begins_tells_that_all_teaches_as_another_may_have_told_otherwise(scene: Scene) -> None:
+    scene.learn()
+    scene.teach()
+    scene.updates.until("begin", "on")
+    scene.teach()
+    scene.updates.until("begin", "on", "begin", "on")
+    scene.thread.close()
+    assert scene.silent == [{}]
