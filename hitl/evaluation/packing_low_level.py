@@ -46,6 +46,7 @@ class LowLevelLearning:
         self._policy, self._loop, self._base, self._plan = policy, loop, base, plan
         self._first = policy.low_level
         self._model = model_folder(settings)[1]
+        self._device = settings.device
         shutil.rmtree(folder, ignore_errors=True)
         self._folder = folder
         self._catalog = Catalog(folder)
@@ -128,7 +129,7 @@ class LowLevelLearning:
         made = self._folder / "made"
         shutil.rmtree(made, ignore_errors=True)
         options = Options([one.id for one in self._sessions], self._base, self._plan, out=made, restart=True)
-        settings = Settings(data=str(self._folder), model=str(self._model))
+        settings = Settings(data=str(self._folder), model=str(self._model), device=self._device)
         try:
             learned = learn_low_level(settings, options, command="hitl evaluate packing", told=told)
         except (_NotNeeded, InputError, PolicyError) as error:

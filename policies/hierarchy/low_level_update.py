@@ -103,7 +103,7 @@ class SeenAndDone:
         self._device = next(model.parameters()).device
 
     def _there(self, example: Example) -> Example:
-        return Example(*(tensor.to(self._device, non_blocking=True) for tensor in example))
+        return Example(*(tensor.to(self._device) for tensor in example))
 
     @property
     def model(self) -> LowLevelPolicy:
