@@ -294,7 +294,6 @@ class Renderer:
         model.vis.global_.offwidth = max(width for _, width in self._sizes.values())
         self._renderers: dict[tuple[int, int], mujoco.Renderer] = {}
         self._model = model
-        atexit.register(self.close)  # left to the interpreter's end, EGL would complain of contexts already gone
 
     def draw(self, data: mujoco.MjData, camera: str, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """One uint8 RGB picture `(h, w, 3)` of `size` (default: the camera's own)."""
@@ -302,12 +301,19 @@ class Renderer:
         renderer = self._renderers.get(size)
         if renderer is None:
             renderer = mujoco.Renderer(self._model, *size)
+            self._close_at_exit()
             for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
                 renderer.scene.flags[flag] = 0
             renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = 0
             self._renderers[size] = renderer
         renderer.update_scene(data, camera)
         return renderer.render()
+
+    def _close_at_exit(self) -> None:
+        """Left to the interpreter's end, EGL would complain of contexts already gone; and so it would where what ends
+        EGL, registered with the first context, came first."""
+        atexit.unregister(self.close)
+        atexit.register(self.close)
 
     def close(self) -> None:
         """Free the graphics contexts; may be called twice, and from another thread than the one that drew."""

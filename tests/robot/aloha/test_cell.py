@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -54,6 +57,12 @@ def test_pictures_have_the_sizes_of_the_spec_and_show_different_things(cell: Alo
         assert captured.views[camera.name].shape == (camera.height, camera.width, 3)
         assert captured.policy[camera.name].shape == (camera.policy_height, camera.policy_width, 3)
         assert captured.views[camera.name].std() > 10
+
+
+def test_a_process_that_ends_without_closing_says_nothing() -> None:
+    drawn = "from robot.aloha.cell import AlohaCell; cell = AlohaCell(0); print(len(cell.policy_pictures()))"
+    ended = subprocess.run([sys.executable, "-c", drawn], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "4\n", "")
 
 
 def test_object_pixels_point_at_the_objects(cell: AlohaCell) -> None:
