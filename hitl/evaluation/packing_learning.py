@@ -34,6 +34,7 @@ from policies.hierarchy.low_level import LowLevelPolicy
 from policies.hierarchy.policy import HierarchicalPolicy
 
 UPDATE_S = 1.5
+_NO_GATE = GateRules(base_margin=1.0)
 _LOW_LEVEL = "low_level."
 
 
@@ -42,11 +43,11 @@ class Variant:
     """What differs from the default in an ablation. online: learn while it runs, or only after the last round; wrong:
     share of corrections that say something else than is wanted; undone: whether the wrong ones are undone at the end;
     guided: whether small motions that guide a hand teach the high level, too; low_level: whether the low level learns
-    after each round."""
+    after each round. The strategy of `settings` and the gate, or none, are those of both levels."""
 
     rules: ExampleRules = field(default_factory=ExampleRules)
     settings: LearnerSettings = field(default_factory=LearnerSettings)
-    gate: GateRules = field(default_factory=GateRules)
+    gated: bool = True
     online: bool = True
     wrong: float = 0.0
     undone: bool = False
@@ -56,7 +57,7 @@ class Variant:
 
 VARIANTS = {
     "default": Variant(),
-    "no-replay": Variant(settings=LearnerSettings(strategy="none"), gate=GateRules(base_margin=1.0)),
+    "no-replay": Variant(settings=LearnerSettings(strategy="none"), gated=False),
     "no-negatives": Variant(rules=ExampleRules(negatives=False)),
     "no-margin": Variant(rules=ExampleRules(margin_s=0.0)),
     "no-let-run": Variant(rules=ExampleRules(let_run=0.0)),
@@ -64,7 +65,7 @@ VARIANTS = {
     "frozen-low-level": Variant(low_level=False),
     "not-moved": Variant(settings=LearnerSettings(moved=0.0)),
     "no-hindsight": Variant(settings=LearnerSettings(wished=0.0)),
-    "no-gate": Variant(gate=GateRules(base_margin=1.0)),
+    "no-gate": Variant(gated=False),
     "every-label": Variant(rules=ExampleRules(one_label=False)),
     "offline": Variant(online=False),
     "wrong": Variant(wrong=0.3),
@@ -100,7 +101,7 @@ class OnlineLearning:
         self.learner = PolicyLearner(
             _high_level_learner(policy, variant.settings),
             lambda text: torch.from_numpy(policy.embed(text)),
-            variant.gate,
+            GateRules() if variant.gated else _NO_GATE,
         )
         self._rng = np.random.default_rng([seed, 77])
         self._said_wrong = False
@@ -188,7 +189,8 @@ def learn(settings: Settings, loop: Lockstep, job: LearnJob) -> Learner:
     variant = VARIANTS[job.variant]
     low_level = None
     if variant.low_level and job.base:
-        low_level = LowLevelLearning(settings, loop, Path(job.weights).with_suffix(""), Path(job.base))
+        folder, base = Path(job.weights).with_suffix(""), Path(job.base)
+        low_level = LowLevelLearning(settings, loop, folder, base, variant.settings.strategy, gated=variant.gated)
     learning = OnlineLearning(loop, variant, job.budget, job.seed, low_level)
     rounds = []
     for round_ in range(job.rounds):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hitl.backend.models import model_folder
@@ -38,12 +39,23 @@ PLAN = Plan(turns=1, least_guided=LEAST_GUIDED)
 
 
 class LowLevelLearning:
-    """folder: for sessions, which is emptied; base: base data, as `hitl generate` makes them."""
+    """folder: for sessions, which is emptied; base: base data, as `hitl generate` makes them; strategy: against
+    forgetting; gated: False: what is learned acts even where the gate refuses it."""
 
-    def __init__(self, settings: Settings, loop: Lockstep, folder: Path, base: Path, plan: Plan = PLAN) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        loop: Lockstep,
+        folder: Path,
+        base: Path,
+        strategy: str = PLAN.strategy,
+        *,
+        gated: bool = True,
+    ) -> None:
         policy = loop.model.policy
         assert isinstance(policy, HierarchicalPolicy)
-        self._policy, self._loop, self._base, self._plan = policy, loop, base, plan
+        self._policy, self._loop, self._base, self._gated = policy, loop, base, gated
+        self._plan = replace(PLAN, strategy=strategy)
         self._first = policy.low_level
         self._model = model_folder(settings)[1]
         self._device = settings.device
@@ -116,7 +128,7 @@ class LowLevelLearning:
             log.close()
 
     def _learn(self) -> None:
-        """Learn anew from all sessions, and act with what the gate lets pass."""
+        """Learn anew from all sessions, and act with what the gate, where there is one, lets pass."""
         begun = time.monotonic()
         guided = 0
 
@@ -138,7 +150,7 @@ class LowLevelLearning:
             self.updates.append(LowLevelUpdate(guided=guided, learned=False))
             return
         self.updates.append(_update(learned, guided, time.monotonic() - begun))
-        if not learned.reasons:
+        if not learned.reasons or not self._gated:
             self._use(made)
 
     def _use(self, folder: Path) -> None:

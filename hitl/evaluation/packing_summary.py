@@ -37,7 +37,7 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
 
 class LowLevelUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the low level after a round. guided: how often a hand was led to where one of its skills should
-    have led, in all rounds so far; learned: whether that was enough; passed: whether the gate let it act; base, new:
+    have led, in all rounds so far; learned: whether that was enough; passed: whether the gate let it pass; base, new:
     losses on held-out segments before and after; seconds: taken."""
 
     guided: int

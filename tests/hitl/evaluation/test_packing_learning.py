@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 from hitl.backend.models import load_model
 from hitl.config import Settings
 from hitl.errors import InputError
-from hitl.evaluation import packing
+from hitl.evaluation import packing, packing_learning
 from hitl.evaluation.lockstep import Lockstep
 from hitl.evaluation.packing_episode import LearnJob, run_episode
 from hitl.evaluation.packing_learning import (
@@ -25,6 +26,7 @@ from hitl.evaluation.packing_learning import (
     use_weights,
     weights_of,
 )
+from hitl.evaluation.packing_low_level import LowLevelLearning
 from hitl.evaluation.packing_summary import Episode, Learner
 from policies.hierarchy.low_level import LowLevelPolicy
 from policies.hierarchy.policy import HierarchicalPolicy
@@ -56,6 +58,29 @@ def test_a_learner_is_corrected_learns_and_its_weights_can_be_used_again(loop: L
     assert same(loop, learned)
     use_weights(loop, None, first)
     assert msgspec.json.decode(msgspec.json.encode(learner), type=Learner) == learner
+
+
+@pytest.mark.parametrize(
+    ("variant", "strategy", "gated"),
+    [("default", "replay", True), ("no-replay", "none", False), ("no-gate", "replay", False), ("mas", "mas", True)],
+)
+def test_strategy_and_gate_of_a_variant_are_those_of_both_levels(
+    loop: Lockstep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str, strategy: str, gated: bool
+) -> None:
+    told: list[tuple[str, bool]] = []
+
+    class Told(LowLevelLearning):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            told.append((self._plan.strategy, self._gated))
+
+    monkeypatch.setattr(packing_learning, "LowLevelLearning", Told)
+    weights, base = str(tmp_path / "w.safetensors"), str(tmp_path / "base")
+    job = LearnJob("light-camera", 0, variant, rounds=0, weights=weights, base=base)
+    learn(Settings(device="cpu"), loop, job)
+    learner = OnlineLearning(loop, VARIANTS[variant], 60).learner
+    assert told == [(strategy, gated)] and learner.learner.settings.strategy == strategy
+    assert (learner._gate.base_margin < 1) == gated
 
 
 def test_new_wording_and_another_low_level_go_with_the_weights(loop: Lockstep, tmp_path: Path) -> None:

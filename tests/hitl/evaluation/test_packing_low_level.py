@@ -63,6 +63,7 @@ class Learning:
         self.guided, self.reasons = guided, reasons or []
         self.asked: list[tuple[int, int, int]] = []
         self.turns: list[int] = []
+        self.strategies: list[str] = []
 
     def __call__(
         self, settings: Settings, options: Options, *, command: str, told: Callable[[Lesson], None]
@@ -72,6 +73,7 @@ class Learning:
         undone = sum("undone" in left.reason for lesson in found for left in lesson.found.left_out)
         self.asked.append((len(found), segments, undone))
         self.turns.append(options.plan.turns)
+        self.strategies.append(options.plan.strategy)
         for lesson in found:
             object.__setattr__(lesson, "found", _Counted(self.guided))
             told(lesson)
@@ -145,6 +147,20 @@ def test_what_the_gate_refuses_or_was_not_needed_does_not_act(
     assert update.learned == enough and update.guided == 2 * guided
     learning.round_over(learns=True)
     assert len(learning.updates) == 1, "nothing was recorded since"
+
+
+def test_a_strategy_is_that_of_the_low_level_and_without_a_gate_what_is_refused_acts(
+    loop: Lockstep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = Learning(packing_low_level.LEAST_GUIDED, ["more is lost than won"])
+    monkeypatch.setattr(packing_low_level, "learn_low_level", fake)
+    before = acts_with(loop)
+    learning = LowLevelLearning(Settings(), loop, tmp_path / "learner", tmp_path / "base", "none", gated=False)
+    play(learning, loop)
+    learning.round_over(learns=True)
+    assert fake.strategies == ["none"] and torch.equal(acts_with(loop), before + 1)
+    (update,) = learning.updates
+    assert update.learned and not update.passed, "the gate's verdict is kept"
 
 
 def test_base_data_that_are_not_there_are_said(loop: Lockstep, tmp_path: Path) -> None:
