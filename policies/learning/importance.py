@@ -21,6 +21,23 @@ def _named(learnable: Learnable) -> dict[str, nn.Parameter]:
     return {name: weight for name, weight in learnable.model.named_parameters() if weight.requires_grad}
 
 
+def _sensitivity(
+    learnable: Learnable, examples: Examples, samples: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """How much the squared length of the output changes with each weight: the mean, over so many of the examples, of
+    the size of the gradient."""
+    weights = _named(learnable)
+    rows = torch.randperm(len(examples[0]), generator=generator)[:samples]
+    total = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    for row in rows:
+        output = learnable.output(take(examples, row[None]))
+        gradients = torch.autograd.grad((output**2).sum(), list(weights.values()), allow_unused=True)
+        for name, gradient in zip(weights, gradients, strict=True):
+            if gradient is not None:
+                total[name] += gradient.abs() / len(rows)
+    return total
+
+
 class MemoryAwareSynapses(Strategy):
     """strength: of the penalty; samples: examples, of which no target is needed, that importance is measured on.
     Learning rate times twice the strength times importance must stay below 1, or it diverges."""
@@ -43,19 +60,10 @@ class MemoryAwareSynapses(Strategy):
     def end(self, learnable: Learnable, examples: Examples, generator: torch.Generator) -> None:
         """Add to the importance what these examples say of it: the mean over them, one at a time, of the size of the
         gradient."""
-        weights = _named(learnable)
-        rows = torch.randperm(len(examples[0]), generator=generator)[: self._samples]
-        total = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-        for row in rows:
-            output = learnable.output(take(examples, row[None]))
-            gradients = torch.autograd.grad((output**2).sum(), list(weights.values()), allow_unused=True)
-            for name, gradient in zip(weights, gradients, strict=True):
-                if gradient is not None:
-                    total[name] += gradient.abs() / len(rows)
-        for name, found in total.items():
+        for name, found in _sensitivity(learnable, examples, self._samples, generator).items():
             before = self.importance.get(name)
             self.importance[name] = found if before is None else before + found
-        self._anchor = {name: weight.detach().clone() for name, weight in weights.items()}
+        self._anchor = {name: weight.detach().clone() for name, weight in _named(learnable).items()}
 
     def state(self) -> dict[str, Tensor]:
         """Importance, and where the weights were."""
@@ -98,12 +106,13 @@ class ClasspOptimizer(torch.optim.Optimizer):
 
 
 class Classp(Strategy):
-    """rate: its own, since its steps have another scale than a gradient's; threshold: of squared gradients."""
+    """rate: its own, since its steps have another scale than a gradient's; threshold: of squared gradients; samples:
+    examples that stand for a training that it did not see (`end`)."""
 
     name = "classp"
 
-    def __init__(self, rate: float = 0.2, threshold: float = 1e-5, power: float = 1.0) -> None:
-        self._rate, self._threshold, self._power = rate, threshold, power
+    def __init__(self, rate: float = 0.2, threshold: float = 1e-5, power: float = 1.0, samples: int = 200) -> None:
+        self._rate, self._threshold, self._power, self._samples = rate, threshold, power, samples
         self._sums: dict[str, Tensor] = {}
 
     def optimizer(self, learnable: Learnable, settings: Settings) -> torch.optim.Optimizer:
@@ -113,6 +122,16 @@ class Classp(Strategy):
             self._sums.setdefault(name, torch.zeros_like(weight))
         by_id = {id(weight): self._sums[name] for name, weight in weights.items()}
         return ClasspOptimizer(weights.values(), self._rate, self._threshold, self._power, by_id)
+
+    def end(self, learnable: Learnable, examples: Examples, generator: torch.Generator) -> None:
+        """Where another optimizer learned these examples, nothing was summed, and every weight would move by the whole
+        rate at once: each example then counts as one step, whose gradient is that of its squared output (as MAS
+        measures importance; that of the loss has vanished where all is answered)."""
+        if any(bool(total.any()) for total in self._sums.values()):
+            return
+        count = min(self._samples, len(examples[0]))
+        found = _sensitivity(learnable, examples, self._samples, generator)
+        self._sums = {name: count * size**self._power for name, size in found.items()}
 
     def state(self) -> dict[str, Tensor]:
         """The sums: without them it would learn anew as if it knew nothing."""

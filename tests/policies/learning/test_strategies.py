@@ -184,15 +184,16 @@ def test_large_directions_of_weights_stay():
         assert (left[:, :count].T @ change).abs().max() < 1e-5 and (change @ right[:count].T).abs().max() < 1e-5
 
 
+class Line:
+    def __init__(self):
+        self.model = nn.Linear(2, 1, bias=False)
+        self.model.weight.data = torch.tensor([[2.0, 1.0]])
+
+    def output(self, examples):
+        return self.model(examples[0])
+
+
 def test_importance_is_the_mean_size_of_gradients():
-    class Line:
-        def __init__(self):
-            self.model = nn.Linear(2, 1, bias=False)
-            self.model.weight.data = torch.tensor([[2.0, 1.0]])
-
-        def output(self, examples):
-            return self.model(examples[0])
-
     chosen = MemoryAwareSynapses(strength=0.5)
     inputs = torch.tensor([[1.0, 0.0], [-3.0, 0.0]])
     chosen.end(Line(), (inputs,), torch.Generator())
@@ -221,6 +222,21 @@ def test_classp_moves_single_weights_and_less_each_time():
     optimizer.step()
     assert -model.weight[0, 0].item() - first == pytest.approx(0.05, rel=1e-3), "half the step after twice the way"
     assert chosen.state()["weight"].tolist() == [[2.0, 0.0]]
+
+
+def test_classp_is_stiff_where_another_optimizer_learned():
+    chosen, inputs = Classp(rate=0.1, threshold=0.0), torch.tensor([[1.0, 0.0], [-3.0, 0.0]])
+    chosen.end(Line(), (inputs,), torch.Generator())
+    assert chosen.state()["weight"].tolist() == [[40.0, 0.0]], "4 and 36, see above"
+    again = Classp(rate=0.1, threshold=0.0)
+    again.restore(chosen.state())
+    line = Line()
+    optimizer, before = again.optimizer(line, Settings()), line.model.weight.detach().clone()
+    line.model.weight.grad = torch.ones(1, 2)
+    optimizer.step()
+    assert (before - line.model.weight).tolist()[0] == pytest.approx([0.1 / 41, 0.1], rel=1e-3)
+    again.end(line, (inputs,), torch.Generator())
+    assert again.state()["weight"].tolist() == [[41.0, 1.0]], "what it learned itself it has summed"
 
 
 def test_inputs_of_attention_are_seen_and_the_rest_is_known():
