@@ -13,7 +13,7 @@ import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 import platformdirs
@@ -222,5 +222,7 @@ def _checked(name: str, value: Any, where: str) -> Any:
         # bool("1") from the environment, 3 -> 3.0 from a file: lax only where the source has nothing but text.
         return msgspec.convert(value, field.type, strict=not text_kinds)
     except msgspec.ValidationError as error:
-        hint = f"The default is {field.default!r}."
+        choices = get_args(field.type) if get_origin(field.type) is Literal else ()
+        known = f"Use one of {', '.join(choices)}. " if choices else ""
+        hint = f"{known}The default is {field.default!r}."
         raise ConfigError(f"{error}, got {value!r} ({where}).", field=name, hint=hint) from None

@@ -38,6 +38,7 @@ def test_variables_of_other_programs_are_left_alone() -> None:
         ({"lease_s": 0.0}, {}, "lease_s", "> 0.0"),
         ({}, {"HITL_PORT": "many"}, "port", "HITL_PORT"),
         ({}, {"HITL_LOG_LEVEL": "loud"}, "log_level", "loud"),
+        ({"strategy": "hope"}, {}, "strategy", "Use one of none, replay, view-batch, mas, gpm, osf, classp."),
         ({"high_level_hz": 0.5}, {}, "high_level_hz", ">= 1.0"),
         ({"seed": 1.5}, {}, "seed", "1.5"),
     ],
