@@ -39,7 +39,7 @@ class SessionRecorder:
         self._recorder: Recorder | None = None
         self._due_ns: dict[str, int] = {}
         self._command = ""
-        self._waiting = ""
+        self._waiting: str | None = None
         try:
             self._recorder = Recorder(
                 session.recording,
@@ -91,7 +91,7 @@ class SessionRecorder:
             self._recorder.voice(session_ns, utterance_id, samples)
 
     def waiting(self, session_ns: int, text: str) -> None:
-        """What the backend waits for, where that changed."""
+        """What the backend waits for, first and where that changed; empty where all runs."""
         if self._recorder is not None and text != self._waiting:
             self._waiting = text
             self._recorder.log(session_ns, f"waiting for {text}" if text else "all runs")

@@ -467,19 +467,18 @@ def test_a_policy_that_fails_is_said_and_heals(tmp_path: Path) -> None:
 
 
 def test_what_was_seen_and_said_is_in_the_recording(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
-    try:
+    with loading_stage(tmp_path) as (stage, gate):
+        stage.until(lambda: stage.status() and "model" in stage.status().waiting_for)
+        gate.set()
         stage.ready()
         correction = stage.correct("go higher")
         stage.until(lambda: "acting" in stage.states(correction.id))
-    finally:
-        stage.close()
     (session,) = Catalog(Path(stage.settings.data)).sessions()
     records = list(read_recording(session.recording))
     topics = {record.topic for record in records}
     assert topics == {"/camera/front", "/robot/state", "/command", "/correction", "/feedback", "/log"}
     lines = [record.data.decode() for record in records if record.topic == "/log"]
-    assert "waiting for" in lines[0] and "robot" in lines[0] and "all runs" in lines[-1]
+    assert "waiting for" in lines[0] and "model" in lines[0] and "all runs" in lines[-1]
     assert any(correction.id in record.data.decode() for record in records if record.topic == "/feedback")
 
 
