@@ -5,7 +5,8 @@ holds while it runs; what the policy did and nobody stopped holds, too, in an ep
 last `margin_s` before a correction are given the person's command, and what the policy had wanted there is its
 negative (Shi et al. 2024, section on relabelling). Before that margin, what led to the mistake teaches nothing.
 A command given several times in a row without progress is one change of mind and counts as one; a correction that was
-undone, asked about and never answered, or taken back by other words at once teaches nothing or little.
+undone, asked about and never answered, or taken back by other words at once teaches nothing or little. That somebody
+spoke shows all the same that the policy's command was not simply let run: it was perhaps the words that were wrong.
 Pure: no files, no models.
 """
 
@@ -86,7 +87,7 @@ def examples_of(
     if not valid:
         return [], lacking
     weights = _weights(valid, moments, rules)
-    approved = _approved(valid, moments, weights, rules)
+    approved = _approved(valid, moments, weights, rules, _doubted(corrections, moments))
     found = []
     for at, moment in enumerate(moments):
         label = approved[at]
@@ -161,16 +162,21 @@ def _progress(before: CorrectionView | None, view: CorrectionView, moments: Sequ
 
 
 def _approved(
-    corrections: Sequence[CorrectionView], moments: Sequence[Moment], weights: dict[str, float], rules: ExampleRules
+    corrections: Sequence[CorrectionView],
+    moments: Sequence[Moment],
+    weights: dict[str, float],
+    rules: ExampleRules,
+    doubted: set[str],
 ) -> list[_Label | None]:
-    """The command that should have been under way at each moment; None where nobody knows."""
+    """The command that should have been under way at each moment; None where nobody knows. doubted: ids of commands
+    that were not let run as right."""
     by_id = {view.event.id: view for view in corrections}
     labels: list[_Label | None] = []
     ended = {moment.command_id for moment in moments if moment.source == "policy"}
     if moments and moments[-1].source == "policy":
         ended.discard(moments[-1].command_id)  # it still runs: nobody knows yet
     overruled = _overruled(corrections, moments)
-    ended -= _came_to_nothing(moments, rules)
+    ended -= _came_to_nothing(moments, rules) | doubted
     for at, moment in enumerate(moments):
         later = overruled.get(at)
         if later is not None:
@@ -194,15 +200,24 @@ def _overruled(corrections: Sequence[CorrectionView], moments: Sequence[Moment])
     """Moments of the policy's commands that a person ended, by the correction that ended them."""
     found: dict[int, CorrectionView] = {}
     for view in corrections:
-        when, name = view.event.session_ns, view.event.id
-        before = [at for at, m in enumerate(moments) if m.session_ns <= when and m.command_id != name]
-        if not before or moments[before[-1]].source != "policy":
-            continue
-        running = moments[before[-1]].command_id
-        for at in before:
-            if moments[at].command_id == running:
+        running = _interrupted(view, moments)
+        for at, moment in enumerate(moments):
+            if running and moment.command_id == running and moment.session_ns <= view.event.session_ns:
                 found[at] = view
     return found
+
+
+def _doubted(corrections: Sequence[CorrectionView], moments: Sequence[Moment]) -> set[str]:
+    """Ids of the policy's commands during which somebody spoke to the robot and it came to nothing: words that were
+    undone, misheard or never carried out, or a stop."""
+    spoken = (view for view in corrections if not teaches(view) and view.outcome != "ignored")
+    return {running for view in spoken if (running := _interrupted(view, moments))}
+
+
+def _interrupted(view: CorrectionView, moments: Sequence[Moment]) -> str:
+    """Id of the policy's command that ran when a correction was given; empty where none did."""
+    before = [m for m in moments if m.session_ns <= view.event.session_ns and m.command_id != view.event.id]
+    return before[-1].command_id if before and before[-1].source == "policy" else ""
 
 
 def _came_to_nothing(moments: Sequence[Moment], rules: ExampleRules) -> set[str]:

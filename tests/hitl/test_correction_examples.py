@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -130,6 +131,34 @@ def test_an_undone_correction_leaves_no_trace_beside_another_one() -> None:
     views = [view("c1", 2.0, "wrong", "x", undone=True), view("c2", 6.0, "right", "x")]
     found = examples_of(views, track)[0]
     assert found and all(example.command != "wrong" and example.correction != "c1" for example in found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "let_run"),
+    [
+        ({"undone": True, "outcome": "undone"}, False),
+        ({"acted": False, "outcome": "asked"}, False),
+        ({"acted": False, "outcome": "ignored"}, True),  # they spoke to somebody else
+    ],
+)
+def test_what_somebody_spoke_against_was_not_let_run_though_the_words_teach_nothing(
+    changes: dict[str, Any], let_run: bool
+) -> None:
+    acts = changes.get("acted", True)
+    parts = [(2.0, "p1", "y"), (2.0, "p2", "x"), *([(2.0, "c1", "wrong")] if acts else [(2.0, "p2", "x")])]
+    track = moments(*parts, (2.0, "p3", "z"), (2.0, "c2", "right"), (2.0, "p4", "y"))
+    views = [replace(view("c1", 4.0, "wrong", "x"), **changes), view("c2", 8.0, "right", "z")]
+    found = by_time(examples_of(views, track)[0])
+    assert ("x" in {command for command, _, _ in found.values()}) == let_run
+    assert found[0.0] == ("y", "", "") and found[8.5][0] == "right"
+
+
+def test_a_stop_says_that_the_command_was_not_let_run() -> None:
+    track = moments((2.0, "p1", "y"), (2.0, "p2", "x"), (2.0, "p3", "z"), (2.0, "c2", "right"), (2.0, "p4", "y"))
+    stop = view("c1", 3.0, "", "x")
+    stop = replace(stop, event=msgspec.structs.replace(stop.event, grounding="stop"))
+    found = by_time(examples_of([stop, view("c2", 6.0, "right", "z")], track)[0])
+    assert "x" not in {command for command, _, _ in found.values()} and found[0.0][0] == "y"
 
 
 def test_repeats_without_progress_count_as_one_change_of_mind() -> None:
